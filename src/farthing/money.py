@@ -1,0 +1,115 @@
+"""
+Exact money: integers of picodollars.
+
+One picodollar (``pusd``) is 1e-12 USD. Every published list rate is a whole number of picodollars per token
+($0.01 per million tokens is 10,000), and so is its product with every published multiplier. Where a result is not
+whole, we refuse (:class:`~farthing.errors.InexactMoney`) instead of rounding. Rounding happens in one place,
+:func:`display`, when a person reads.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
+from fractions import Fraction
+
+from farthing.errors import BadInput, InexactMoney
+
+PUSD_PER_USD = 10**12
+PUSD_PER_TOKEN_PER_USD_PER_MTOK = 10**6
+"""A rate of 1 USD per million tokens is this many picodollars per token."""
+
+
+def usd_text(pusd: int) -> str:
+    """
+    Write an amount as exact decimal USD: no exponent, no trailing zeros, no rounding.
+
+    >>> usd_text(54_399_000_000), usd_text(-1), usd_text(2 * 10**12)
+    ('0.054399', '-0.000000000001', '2')
+    """
+    return _scaled_text(pusd, 12)
+
+
+def usd_per_mtok_text(pusd_per_token: int) -> str:
+    """
+    Write a rate in picodollars per token as exact USD per million tokens.
+
+    >>> usd_per_mtok_text(3_750_000)
+    '3.75'
+    """
+    return _scaled_text(pusd_per_token, 6)
+
+
+def parse_usd(text: str) -> int:
+    """
+    Read decimal USD (``"12.50"``) as picodollars.
+
+    Raises:
+        BadInput: Not a finite decimal number.
+        InexactMoney: Finer than one picodollar.
+
+    """
+    return _whole(_decimal(text), 12, text)
+
+
+def parse_usd_per_mtok(text: str) -> int:
+    """
+    Read a rate in USD per million tokens (``"0.125"``) as picodollars per token.
+
+    Raises:
+        BadInput: Not a finite decimal number.
+        InexactMoney: Finer than one picodollar per token.
+
+    """
+    return _whole(_decimal(text), 6, text)
+
+
+def scale(pusd: int, factor: Fraction) -> int:
+    """
+    Multiply exactly.
+
+    Raises:
+        InexactMoney: The product is not a whole number of picodollars.
+
+    """
+    whole, rest = divmod(pusd * factor.numerator, factor.denominator)
+    if rest:
+        raise InexactMoney(f"{usd_text(pusd)} USD x {factor}")
+    return whole
+
+
+def display(pusd: int, places: int = 2) -> str:
+    """
+    Round half to even for a reader's eye, with thousands separators: the one place where money is rounded.
+
+    >>> display(1_234_565_000_000_000), display(-5 * 10**9, 3)
+    ('1,234.56', '-0.005')
+    """
+    with localcontext() as context:
+        context.prec = 60
+        amount = Decimal(pusd).scaleb(-12)
+        return f"{amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN):,f}"
+
+
+def _scaled_text(value: int, digits: int) -> str:
+    sign = "-" if value < 0 else ""
+    whole, rest = divmod(abs(value), 10**digits)
+    fraction = f"{rest:0{digits}d}".rstrip("0")
+    return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        amount = Decimal(text.strip())
+    except InvalidOperation:
+        raise BadInput(f"read {text!r} as an amount of USD", "a decimal number such as 12.50") from None
+    if not amount.is_finite():
+        raise BadInput(f"read {text!r} as an amount of USD", "a finite decimal number")
+    return amount
+
+
+def _whole(amount: Decimal, digits: int, text: str) -> int:
+    numerator, denominator = amount.as_integer_ratio()
+    whole, rest = divmod(numerator * 10**digits, denominator)
+    if rest:
+        raise InexactMoney(text)
+    return whole

@@ -1,0 +1,6 @@
+"""
+What things cost: a dated, sourced price book and a pure engine.
+
+``data/`` holds the rates, ``schema`` their shape, ``book`` answers "which rate applied on D, as known on K", ``names``
+says which model an id names, ``card`` composes the modifiers, ``engine`` prices what a response says was served.
+"""
