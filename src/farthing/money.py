@@ -10,9 +10,12 @@ whole, we refuse (:class:`~farthing.errors.InexactMoney`) instead of rounding. R
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from farthing.errors import BadInput, InexactMoney
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 PUSD_PER_USD = 10**12
 PUSD_PER_TOKEN_PER_USD_PER_MTOK = 10**6
@@ -109,7 +112,7 @@ def _decimal(text: str) -> Decimal:
 
 def _whole(amount: Decimal, digits: int, text: str) -> int:
     numerator, denominator = amount.as_integer_ratio()
-    whole, rest = divmod(numerator * 10**digits, denominator)
+    whole, rest = divmod(numerator * int(10**digits), denominator)
     if rest:
         raise InexactMoney(text)
     return whole

@@ -1,5 +1,5 @@
 """
-The shape of the price book's files, decoded strictly: an unknown key, a wrong type or a bad date is refused with its path.
+The shape of the price book's files, decoded strictly: an unknown key, a wrong type or a bad date is refused.
 
 Rates are USD per million tokens as decimal strings. Dates are whole days, UTC; the vendor publishes no hours.
 """
@@ -18,7 +18,7 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Base of every record of the book."""
 
 
-class Dated(_Data):
+class Dated(_Data, frozen=True, kw_only=True):
     """
     Something with two time axes.
 
@@ -62,7 +62,7 @@ class Dated(_Data):
         return valid_on < self.valid_to or not end_known
 
 
-class RateRow(Dated):
+class RateRow(Dated, frozen=True, kw_only=True):
     """
     One row of rates: a model at one speed, in one prompt band, over one stretch of time.
 
@@ -86,7 +86,7 @@ class RateRow(Dated):
         return (self.input, self.cache_write_5m, self.cache_write_1h, self.cache_read, self.output)
 
 
-class ModelIds(_Data):
+class ModelIds(_Data, frozen=True, kw_only=True):
     """Exact ids per channel; the first of each list is the canonical one, the rest are aliases."""
 
     claude_api: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ class ModelIds(_Data):
 Trit = bool | Literal["unconfirmed"]
 
 
-class Applies(_Data):
+class Applies(_Data, frozen=True, kw_only=True):
     """Which modifiers a model takes. ``unconfirmed`` is said, never guessed."""
 
     batch: Trit
@@ -113,7 +113,7 @@ class Applies(_Data):
     note: str = ""
 
 
-class CacheablePrefix(_Data):
+class CacheablePrefix(_Data, frozen=True, kw_only=True):
     """The shortest prefix that is cached, in tokens; None where nobody published it."""
 
     tokens_min: int | None = None
@@ -123,7 +123,7 @@ class CacheablePrefix(_Data):
     note: str = ""
 
 
-class Model(_Data):
+class Model(_Data, frozen=True, kw_only=True):
     """One Claude model: its ids, traits and every rate it ever had."""
 
     name: str
@@ -155,27 +155,27 @@ class Model(_Data):
         return self.ids.claude_api[0]
 
 
-class ModelFile(_Data):
+class ModelFile(_Data, frozen=True, kw_only=True):
     """One file of ``data/anthropic``."""
 
     model: tuple[Model, ...]
 
 
-class Multiplier(Dated):
+class Multiplier(Dated, frozen=True, kw_only=True):
     """A dated factor on token rates."""
 
     name: Literal["batch", "inference_geo_us", "regional_endpoint"]
     factor: str
 
 
-class Fee(Dated):
+class Fee(Dated, frozen=True, kw_only=True):
     """A dated price per counted thing that is not a token."""
 
     unit: str
     usd_per_unit: str
 
 
-class TimeMeter(Dated):
+class TimeMeter(Dated, frozen=True, kw_only=True):
     """Something billed by the hour, per organisation and month; it appears in no single call's usage."""
 
     name: str
@@ -184,7 +184,7 @@ class TimeMeter(Dated):
     minutes_min: int = 0
 
 
-class RefusalRule(Dated):
+class RefusalRule(Dated, frozen=True, kw_only=True):
     """
     Whether a refusal before any output is billed.
 
@@ -199,7 +199,7 @@ class RefusalRule(Dated):
     channels: tuple[str, ...] = ()
 
 
-class ModifierFile(_Data):
+class ModifierFile(_Data, frozen=True, kw_only=True):
     """``data/modifiers.toml``."""
 
     as_of: date
@@ -209,7 +209,7 @@ class ModifierFile(_Data):
     refusal: tuple[RefusalRule, ...]
 
 
-class Source(_Data):
+class Source(_Data, frozen=True, kw_only=True):
     """Where a fact was read, and how old that copy was."""
 
     url: str
@@ -217,7 +217,7 @@ class Source(_Data):
     as_of: str
 
 
-class CompetitorRate(Dated):
+class CompetitorRate(Dated, frozen=True, kw_only=True):
     """One row of another vendor's list price. ``cached_input`` and the rest are None where none was published."""
 
     prompt_tokens_over: int = 0
@@ -230,7 +230,7 @@ class CompetitorRate(Dated):
     batch_output: str | None = None
 
 
-class CompetitorModel(_Data):
+class CompetitorModel(_Data, frozen=True, kw_only=True):
     """Another vendor's model, for comparison only."""
 
     id: str
@@ -242,7 +242,7 @@ class CompetitorModel(_Data):
     note: str = ""
 
 
-class CompetitorFile(_Data):
+class CompetitorFile(_Data, frozen=True, kw_only=True):
     """One file of ``data/competitors``."""
 
     model: tuple[CompetitorModel, ...]
