@@ -1,9 +1,9 @@
 """
 The Call: one API call as it was billed.
 
-One noun carries everything through the loop. A usage reader turns response bytes into :class:`Served` (what the response
-says was served); a source adds when, by whom and from where and makes a :class:`Call`; the price engine adds money;
-the ledger keeps it. All of it is immutable, and none of it holds prompt text.
+One noun carries everything through the loop. A usage reader turns response bytes into :class:`Served` (what the
+response says was served); a source adds when, by whom and from where and makes a :class:`Call`; the price engine adds
+money; the ledger keeps it. All of it is immutable, and none of it holds prompt text.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Served(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         model: Id exactly as reported, on whatever channel.
         usage: Disjoint counts of the request's main pass (top-level usage).
         extra_passes: Billable passes that the top level leaves out.
-        channel: ``claude_api``, ``claude_platform_aws``, ``bedrock``, ``google_cloud``, ``google_anthropic``, ``foundry``.
+        channel: ``claude_api``, ``claude_platform_aws``, ``bedrock``, ``google_cloud``, ``google_anthropic`` or
+            ``foundry``.
         location: Region or ``global`` on partner channels; None where not stated.
         service_tier: ``standard``, ``batch`` or ``priority``.
         speed: ``standard`` or ``fast``, from ``usage.speed``.
@@ -111,6 +112,18 @@ class Served(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message_id: str | None = None
     request_id: str | None = None
     notes: tuple[str, ...] = ()
+
+
+def call_identity(message_id: str | None, request_id: str | None) -> str | None:
+    """
+    The id of a call that any source would give it, so that one call seen by two sources counts once.
+
+    Both ids where both are known, the message id where only that is; None where there is no message id: then a source
+    makes an id of its own, from whatever identifies the row where it was read.
+    """
+    if not message_id:
+        return None
+    return f"{message_id}:{request_id}" if request_id else message_id
 
 
 DIMENSIONS = (
