@@ -8,7 +8,7 @@ money; the ledger keeps it. All of it is immutable, and none of it holds prompt 
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - msgspec reads annotations at run time
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec

@@ -26,7 +26,7 @@ class FarthingError(Exception):
     exit_code = 1
 
 
-class BadInput(FarthingError):  # noqa: N818 - named for what was wrong, as all in this tree
+class BadInput(FarthingError):
     """
     The caller's input cannot be used.
 
@@ -53,7 +53,7 @@ class BadConfig(BadInput):
     """A configuration, workload, contract or override file cannot be used."""
 
 
-class DataFault(FarthingError):  # noqa: N818
+class DataFault(FarthingError):
     """Our own data is wrong: please report it."""
 
 
@@ -68,7 +68,7 @@ class BadPriceBook(DataFault):
     """A price file breaks a rule of the book."""
 
 
-class LedgerFault(FarthingError):  # noqa: N818
+class LedgerFault(FarthingError):
     """The ledger cannot be opened, read or written."""
 
 

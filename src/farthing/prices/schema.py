@@ -6,7 +6,7 @@ Rates are USD per million tokens as decimal strings. Dates are whole days, UTC; 
 
 from __future__ import annotations
 
-from datetime import date  # noqa: TC003 - msgspec reads annotations at run time
+from datetime import date
 from typing import Literal
 
 import msgspec
