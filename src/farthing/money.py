@@ -21,6 +21,9 @@ PUSD_PER_USD = 10**12
 PUSD_PER_TOKEN_PER_USD_PER_MTOK = 10**6
 """A rate of 1 USD per million tokens is this many picodollars per token."""
 
+_DIGITS_MAX = 30
+"""More digits than this on either side of the point is a slip or an attack (``1e999999999``), never money."""
+
 
 def usd_text(pusd: int) -> str:
     """
@@ -107,6 +110,8 @@ def _decimal(text: str) -> Decimal:
         raise BadInput(f"read {text!r} as an amount of USD", "a decimal number such as 12.50") from None
     if not amount.is_finite():
         raise BadInput(f"read {text!r} as an amount of USD", "a finite decimal number")
+    if amount and not -_DIGITS_MAX <= amount.adjusted() < _DIGITS_MAX:
+        raise BadInput(f"read {text!r} as an amount of USD", f"an amount of at most {_DIGITS_MAX} digits")
     return amount
 
 
