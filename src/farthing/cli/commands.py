@@ -1,0 +1,37 @@
+"""
+Every command, by name: one line each, and nothing is imported until a command is chosen.
+
+A target is ``module:attribute``, where the attribute is a Typer function or a ``typer.Typer`` with commands of its own.
+A *raw* command parses its own arguments: the attribute is ``main(arguments: list[str]) -> int``, and ``farthing`` calls
+it before Typer is even imported, so that a status line costs no more than it must.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+START = "Start here"
+MONEY = "Price and account"
+CLAUDE_CODE = "Claude Code"
+PLAN = "Plan and compare"
+BOOK = "Prices and corrections"
+
+
+class Command(NamedTuple):
+    """
+    Where a command lives.
+
+    Attributes:
+        target: ``module:attribute``.
+        panel: Its heading in ``farthing --help``.
+        raw: Whether it parses its own arguments.
+
+    """
+
+    target: str
+    panel: str
+    raw: bool = False
+
+
+COMMANDS: dict[str, Command] = {}
+"""In the order in which ``farthing --help`` lists them."""
