@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from farthing.prices.book import default_book
+from farthing.prices.book import shipped_book
 
 if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
@@ -61,7 +61,7 @@ def traits_of(model_id: str, channel: str = "claude_api", book: PriceBook | None
 
     *book* defaults to the one that ships with farthing.
     """
-    book = book or default_book()
+    book = book or shipped_book()
     named = book.names.find(model_id, channel)
     if named is None:
         nearest = ", ".join(book.names.nearest(model_id)) or "none"

@@ -95,7 +95,7 @@ def classify(text: str) -> ContentKind:
 
 
 def older_tokens(parts: Makeup) -> float:
-    """Expected tokens under the older tokenizer, unrounded. Never falls when text is appended to a count."""
+    """Expected tokens under the older tokenizer, unrounded."""
     ascii_tokens = (
         parts.words * _PER_WORD
         + parts.letters_past_5 * _PER_LETTER_PAST_5
