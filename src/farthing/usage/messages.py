@@ -1,0 +1,170 @@
+"""
+Messages API JSON: a whole response, or a bare ``usage`` object beside its model.
+
+Source: facts 3.1 to 3.5 (Messages API reference, SDK 2.11.0 types), checked 2026-11-20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from farthing.call import Served, Usage
+from farthing.errors import BadInput
+from farthing.units import Kind
+from farthing.usage.fields import ServerToolUse, UsageFields, split_pass, usage_fields
+from farthing.usage.interface import (
+    NOTHING_KNOWN,
+    InputCounts,
+    Known,
+    Payload,
+    Shape,
+    decode_object,
+    model_of,
+    text_or_none,
+)
+from farthing.usage.iterations import read_iterations, stated_split, totals
+
+SHAPE = Shape(name="messages", input_counts=InputCounts.EXCLUSIVE, splits_writes=True, prompt_total=False)
+
+
+def read_usage(usage: Mapping[str, Any], *, model: str, known: Known = NOTHING_KNOWN) -> Served:
+    """
+    Read one ``usage`` object: the hot path of the public API.
+
+    Args:
+        usage: As decoded from JSON. Absent and null counts are 0, but one of ``input_tokens`` and ``output_tokens``
+            must be there.
+        model: The model that served.
+        known: What else the caller knows; its model is not looked at.
+
+    Raises:
+        BadInput: A count is not a count, the parts contradict their total, or a split cannot be told.
+
+    """
+    return served_from(usage_fields(usage), model, known)
+
+
+def read_message(payload: Payload, known: Known = NOTHING_KNOWN) -> Served:
+    """
+    Read a whole response, or any object that holds ``usage`` beside ``model``, or a bare ``usage`` object.
+
+    Raises:
+        BadInput: As :func:`read_usage`; also where no model is named or the payload holds no usage.
+
+    """
+    message = decode_object(payload, SHAPE.name)
+    fields = usage_fields(usage_of(message))
+    return msgspec.structs.replace(
+        served_from(fields, model_of(message.get("model"), known), known),
+        stop_reason=text_or_none(message.get("stop_reason")),
+        refusal_category=refusal_category(message.get("stop_details")),
+        output_started=output_started(message.get("content")),
+        message_id=text_or_none(message.get("id")),
+        request_id=known.request_id,
+    )
+
+
+def served_from(fields: UsageFields, model: str, known: Known) -> Served:
+    """
+    What checked *fields* say that *model* served.
+
+    Raises:
+        BadInput: As :func:`read_usage`.
+
+    """
+    if fields.input_tokens is None and fields.output_tokens is None:
+        raise BadInput("read a usage object without token counts", "input_tokens and output_tokens")
+    if fields.iterations and fields.cache_creation is None and (written := fields.cache_creation_input_tokens):
+        fields.cache_creation = stated_split(fields.iterations, written)  # exact where given (facts 3.2)
+    usage, note = split_pass(fields, known.write_ttls)
+    if (tools := fields.server_tool_use) is not None:
+        usage = with_tools(usage, tools)
+    served = Served(
+        model=model,
+        usage=usage,
+        channel=known.channel or "claude_api",
+        location=known.location,
+        service_tier=service_tier(fields.service_tier),
+        speed=fields.speed or "standard",
+        inference_geo=fields.inference_geo,
+        kind=Kind.MEASURED if note is None else Kind.DERIVED,
+        notes=() if note is None else (note,),
+    )
+    return served if not fields.iterations else _with_passes(served, fields, known)
+
+
+def usage_of(message: Mapping[str, Any]) -> Any:
+    """
+    The ``usage`` of a response, or *message* itself where it is one.
+
+    Raises:
+        BadInput: An error body, or a usage of null.
+
+    """
+    if message.get("type") == "error":
+        raise BadInput("read an API error body", "a response with usage; a failed request states none")
+    if "usage" not in message:
+        return message
+    if message["usage"] is None:
+        raise BadInput("read usage = null", "a usage object")
+    return message["usage"]
+
+
+def service_tier(reported: str | None) -> str:
+    """``standard`` for null and OpenAI's ``default``; any other word as it was reported, known or not."""
+    return "standard" if reported in (None, "", "default") else reported
+
+
+def refusal_category(stop_details: Any) -> str | None:
+    """``stop_details.category``; None where there is none."""
+    return text_or_none(stop_details.get("category")) if isinstance(stop_details, Mapping) else None
+
+
+def output_started(content: Any) -> bool | None:
+    """Whether any block of *content* holds output; None where *content* is not a list of blocks."""
+    if not isinstance(content, list | tuple):
+        return None
+    return any(isinstance(block, Mapping) and block_has_output(block) for block in content)
+
+
+def block_has_output(block: Mapping[str, Any]) -> bool:
+    """An empty text or thinking shell is no output, nor is the marker of a fallback."""
+    kind = block.get("type")
+    if kind == "text":
+        return bool(block.get("text"))
+    if kind == "thinking":
+        return bool(block.get("thinking") or block.get("signature"))
+    return kind != "fallback"
+
+
+def with_tools(usage: Usage, tools: ServerToolUse) -> Usage:
+    """*usage* with the uses of server tools."""
+    search, fetch, code = tools.web_search_requests, tools.web_fetch_requests, tools.code_execution_requests
+    if not (search or fetch or code):
+        return usage
+    return msgspec.structs.replace(
+        usage,
+        web_search_requests=search or 0,
+        web_fetch_requests=fetch or 0,
+        code_execution_requests=code or 0,
+    )
+
+
+def _with_passes(served: Served, fields: UsageFields, known: Known) -> Served:
+    passes = read_iterations(
+        fields.iterations or (),
+        totals(served.usage),
+        model=served.model,
+        requested_model=known.requested_model,
+        write_ttls=known.write_ttls,
+    )
+    return msgspec.structs.replace(
+        served,
+        extra_passes=passes.extra,
+        prompt_tokens_max_in_one_pass=passes.prompt_tokens_max,
+        kind=Kind.DERIVED if passes.derived else served.kind,
+        notes=served.notes + passes.notes,
+    )
