@@ -189,11 +189,11 @@ def _search_line(component: Component) -> Line:
         unit=Unit.WEB_SEARCH,
         count=component.usage.web_search_requests,
         usd_per_mtok=None,
-        usd_per_unit=money.usd_text(card.web_search_pusd),
-        pusd=_amount(component, component.usage.web_search_requests, card.web_search_pusd),
+        usd_per_unit=money.usd_text(card.web_search_pusd) if fee else None,
+        pusd=_amount(component, component.usage.web_search_requests, card.web_search_pusd if fee else None),
         rule=component.why_free or "fee per search; no token multiplier applies",
         source=", ".join(fee.sources) if fee else "",
-        confidence=fee.confidence if fee else "no fee on that day",
+        confidence=fee.confidence if fee else "no fee was published on that day",
         model=card.model.id,
         part=component.part,
     )
@@ -211,6 +211,8 @@ def _rule(component: Component) -> str:
     row = component.band.row
     since = row.valid_from.isoformat() if row.valid_from else "the start"
     parts = [f"{component.card.model.id} {row.speed} from {since}"]
+    if row.reason:
+        parts.append(f"set by hand ({row.reason})")
     if row.prompt_tokens_over:
         parts.append(f"whole request, prompt over {row.prompt_tokens_over:,} tokens")
     elif row.prompt_tokens_up_to is not None:

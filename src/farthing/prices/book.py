@@ -19,6 +19,7 @@ import msgspec
 from farthing.errors import BadPriceBook
 from farthing.prices.card import Card, Facts, Unpriced, compile_card
 from farthing.prices.names import NameTable
+from farthing.prices.sanity import check_dates, check_structure, findings
 from farthing.prices.schema import (
     CompetitorFile,
     CompetitorModel,
@@ -32,7 +33,7 @@ from farthing.prices.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
 DATA = Path(__file__).parent / "data"
 _T = TypeVar("_T")
@@ -50,6 +51,9 @@ class PriceBook:
         competitors: Other vendors' models, by vendor; read late, for they are needed only in comparisons.
         version: A short digest of the data; every posted cost carries it.
 
+    Raises:
+        BadPriceBook: An id names two models, or a row breaks a rule of :func:`farthing.prices.sanity.check_structure`.
+
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class PriceBook:
         self.sources = sources
         self.version = version
         self.names = NameTable(self.models)
+        check_structure(self.models)
         self._competitors = competitors
         self._cards: dict[Facts, Card | Unpriced] = {}
 
@@ -73,6 +78,10 @@ class PriceBook:
     def competitors(self) -> dict[str, tuple[CompetitorModel, ...]]:
         """Other vendors' models by vendor (``openai``, ``google``, ``deepseek``), for comparison only."""
         return read_competitors(DATA) if self._competitors is None else self._competitors
+
+    def layered(self, models: Sequence[Model], sources: dict[str, Source], version: str) -> PriceBook:
+        """A new book with other models and sources, and everything else as in this one."""
+        return PriceBook(models, self.modifiers, sources, version=version, competitors=self._competitors)
 
     def card(self, facts: Facts) -> Card | Unpriced:
         """The composed rates for these facts of a response, or why there are none."""
@@ -116,17 +125,52 @@ def in_force(rows: Iterable[_D], valid_on: date, known_on: date | None) -> list[
 
 
 @lru_cache(maxsize=1)
-def default_book() -> PriceBook:
+def shipped_book() -> PriceBook:
     """The book that ships with farthing, read once."""
     return load_book(DATA)
 
 
-def load_book(folder: Path) -> PriceBook:
+@lru_cache(maxsize=1)
+def default_book() -> PriceBook:
+    """
+    The book in force on this machine, read once: shipped or installed, under the user's own corrections.
+
+    Raises:
+        BadPriceBook: The installed book cannot be read.
+        BadConfig: The file of corrections cannot be read.
+
+    """
+    from farthing.prices.installed import installed_or_shipped  # noqa: PLC0415 - it reads books, so it imports us
+
+    return installed_or_shipped()
+
+
+def load_book(folder: Path, accepted: Container[str] = ()) -> PriceBook:
     """
     Read a book's folder: ``anthropic/*.toml``, ``modifiers.toml``, ``sources.toml``, ``competitors/*.toml``.
 
+    Args:
+        folder: Where the book lies.
+        accepted: Ids of findings (:mod:`farthing.prices.sanity`) that somebody accepted with a reason.
+
     Raises:
-        BadPriceBook: A file is not TOML, has an unknown key or a wrong type, or names a source that does not exist.
+        BadPriceBook: A file is not TOML, has an unknown key or a wrong type, names a source that does not exist, sets
+            a row by hand, or breaks a sanity bound.
+
+    """
+    book = read_book(folder)
+    for finding in findings(book.models):
+        if finding.id not in accepted:
+            raise BadPriceBook(f"{finding.says} (finding {finding.id})")
+    return book
+
+
+def read_book(folder: Path) -> PriceBook:
+    """
+    Read a book's folder like :func:`load_book`, without its sanity bounds.
+
+    Raises:
+        BadPriceBook: As :func:`load_book`, but for sanity bounds.
 
     """
     digest = hashlib.sha256()
@@ -135,7 +179,12 @@ def load_book(folder: Path) -> PriceBook:
         models += _read(path, ModelFile, digest).model
     modifiers = _read(folder / "modifiers.toml", ModifierFile, digest)
     sources = _read(folder / "sources.toml", dict[str, Source], digest)
-    _check_sources(models, modifiers, sources)
+    check_sources(models, modifiers, sources)
+    for name, record in _beside_rates(modifiers):
+        check_dates(name, record)
+    by_hand = [model.id for model in models for row in model.rate if row.reason]
+    if by_hand:
+        raise BadPriceBook(f"a row of {by_hand[0]} has a reason, which only rows set by hand (prices.toml) may have")
     version = f"{modifiers.as_of.isoformat()}+{digest.hexdigest()[:12]}"
     competitors = None if folder == DATA else read_competitors(folder)
     return PriceBook(models, modifiers, sources, version=version, competitors=competitors)
@@ -162,10 +211,27 @@ def _read(path: Path, shape: type[_T], digest: hashlib._Hash | None = None) -> _
         raise BadPriceBook(f"read price file {path.name}: {error}") from error
 
 
-def _check_sources(models: Iterable[Model], modifiers: ModifierFile, sources: dict[str, Source]) -> None:
+def check_sources(models: Iterable[Model], modifiers: ModifierFile, sources: dict[str, Source]) -> None:
+    """
+    Refuse a record that names no known source of its facts.
+
+    Raises:
+        BadPriceBook: A rate, fee, meter or rule names a source that *sources* does not have.
+
+    """
     dated: list[Dated] = [row for model in models for row in model.rate]
-    dated += [*modifiers.multiplier, *modifiers.fee, *modifiers.time_meter, *modifiers.refusal]
+    dated += [record for _, record in _beside_rates(modifiers)]
     for record in dated:
         for key in record.sources:
             if key not in sources:
                 raise BadPriceBook(f"a rate names source {key!r}, which sources.toml does not have")
+
+
+def _beside_rates(modifiers: ModifierFile) -> list[tuple[str, Dated]]:
+    """Everything dated that is not a rate row, with a name for messages."""
+    return [
+        *((f"multiplier {record.name}", record) for record in modifiers.multiplier),
+        *((f"fee {record.unit}", record) for record in modifiers.fee),
+        *((f"time meter {record.name}", record) for record in modifiers.time_meter),
+        *(("refusal rule", record) for record in modifiers.refusal),
+    ]

@@ -45,10 +45,10 @@ class Card(NamedTuple):
         model: The model that served.
         channel: The channel it was bought on.
         bands: Price bands by prompt length, ascending; usually one.
-        flat: The rates where there is one band for any prompt and every rate is published, else None.
+        flat: The rates where there is one band for any prompt and every unit has a published price, else None.
         multipliers: What was applied, in order.
-        web_search: The fee row for searches, or None where there was none yet.
-        web_search_pusd: Picodollars per search, 0 where there was no fee yet.
+        web_search: The fee row for searches, or None where none was published yet: then searches are unpriced.
+        web_search_pusd: Picodollars per search, 0 where no fee was published.
         kind: ``assumed`` where an unstated endpoint was taken to be global, else ``measured``.
         notes: What a reader of the bill should know.
 
@@ -128,7 +128,8 @@ def compile_card(book: PriceBook, facts: Facts) -> Card | Unpriced:
         card = _compose(named, rows, multipliers)
         search = _web_search(book, facts)
         search_pusd = money.parse_usd(search.usd_per_unit) if search else 0
-        return card._replace(web_search=search, web_search_pusd=search_pusd, kind=kind, notes=notes)
+        flat = card.flat if search else None
+        return card._replace(flat=flat, web_search=search, web_search_pusd=search_pusd, kind=kind, notes=notes)
     except _NoPublishedPriceError as why:
         return Unpriced(str(why))
     except InexactMoney as error:
@@ -140,21 +141,22 @@ class _NoPublishedPriceError(Exception):
 
 
 def _rows(book: PriceBook, named: Named, facts: Facts) -> list[RateRow]:
-    """Rows that do not overlap in prompt band; a row for this channel alone goes before a general one."""
+    """Rows that do not overlap in prompt band; one set by hand goes first, then one for this channel alone."""
     candidates = [
         row
         for row in book.rows(named.model, facts.valid_on, facts.known_on)
         if row.speed == facts.speed and row.channel in {None, named.channel}
     ]
-    candidates.sort(key=lambda row: row.channel is None)
+    candidates.sort(key=lambda row: (not row.reason, row.channel is None))
     chosen: list[RateRow] = []
     for row in candidates:
-        if not any(_overlap(row, other) for other in chosen):
+        if not any(bands_overlap(row, other) for other in chosen):
             chosen.append(row)
     return sorted(chosen, key=lambda row: row.prompt_tokens_over)
 
 
-def _overlap(one: RateRow, other: RateRow) -> bool:
+def bands_overlap(one: RateRow, other: RateRow) -> bool:
+    """Whether some prompt length falls in the bands of both."""
     below = other.prompt_tokens_up_to is not None and other.prompt_tokens_up_to <= one.prompt_tokens_over
     above = one.prompt_tokens_up_to is not None and one.prompt_tokens_up_to <= other.prompt_tokens_over
     return not (below or above)

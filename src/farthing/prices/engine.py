@@ -193,26 +193,36 @@ class _Long:
         self.bounded = False
 
     def _bands(self, card: Card) -> tuple[Band | None, Band | None]:
-        """The lowest and the highest band this request can be in; the same one where the facts decide."""
+        """
+        The lowest and the highest band this request can be in: the same one where the facts decide.
+
+        Both are None where no band takes such a prompt.
+        """
         served = self.served
         prompt = served.usage.prompt_tokens
         band = card.band(prompt)
-        if len(card.bands) == 1 or band is card.bands[0]:
+        largest = served.prompt_tokens_max_in_one_pass
+        several = served.calls_in_total != 1
+        loop = largest is not None or _server_tools(served.usage) > 0
+        if band is card.bands[0] or not (several or loop):
             return band, band
-        if served.calls_in_total != 1:
+        if len(card.bands) == 1:
+            # Many prompts in sum: each was taken, so each lies in the only band there is.
+            only = card.bands[0] if several or largest is None else card.band(largest)
+            return only, only
+        if several:
             self.unpriced.append(
                 f"a total over several calls cannot be placed in a price band of {card.model.id}: "
                 "the bill lies between the bounds; import the calls themselves for an exact figure"
             )
             return card.bands[0], band or card.bands[-1]
-        largest = served.prompt_tokens_max_in_one_pass
-        if largest is None and _server_tools(served.usage):
+        if largest is None:
             self.unpriced.append(
                 f"a server-tool loop reports the sum of its prompts ({prompt:,} tokens), so its price band on "
                 f"{card.model.id} cannot be told: the bill lies between the bounds"
             )
             return card.bands[0], band or card.bands[-1]
-        if largest is not None and card.band(largest) is not band:
+        if card.band(largest) is not band:
             self.unpriced.append(
                 f"no single prompt of this loop passed the band limit of {card.model.id} but their sum did, and the "
                 "rule for that is UNCONFIRMED: the bill lies between the bounds"
@@ -242,6 +252,8 @@ class _Long:
         for unit, rate, count in zip(TOKEN_UNITS, high.rates, _counts(usage), strict=True):
             if count and rate is None and billed != _Billed.NO:
                 self._without_price(f"{card.model.id} has no published {unit} rate")
+        if usage.web_search_requests and card.web_search is None and billed != _Billed.NO:
+            self._without_price(f"no fee for web searches was published on {self.facts.valid_on}")
         if billed != _Billed.NO:
             self.high += _sum(usage, high, card)
         if billed == _Billed.YES:

@@ -11,6 +11,8 @@ import difflib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from farthing.errors import BadPriceBook
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -50,11 +52,20 @@ class Named(NamedTuple):
 
 
 class NameTable:
-    """Exact id tables of one book, one per channel."""
+    """
+    Exact id tables of one book, one per channel.
+
+    Raises:
+        BadPriceBook: An id names two models, on one channel or on two, or a model has no Claude API id.
+
+    """
 
     def __init__(self, models: Iterable[Model]) -> None:
         self._tables: dict[str, dict[str, Named]] = {channel: {} for channel in CHANNELS}
+        self._owners: dict[str, Model] = {}
         for model in models:
+            if not model.ids.claude_api:
+                raise BadPriceBook(f"{model.name} has no Claude API id, which is its name everywhere")
             self._add(model)
 
     def find(self, model_id: str, channel: str = "claude_api") -> Named | None:
@@ -82,24 +93,30 @@ class NameTable:
 
     def _add(self, model: Model) -> None:
         ids = model.ids
-        for api_id in ids.claude_api:
+        for channel in CHANNELS:
             # The first-party id is unambiguous, so it is accepted wherever the caller states the channel.
-            for channel in CHANNELS:
-                self._tables[channel].setdefault(api_id, Named(model, channel))
+            for api_id in ids.claude_api:
+                self._put(channel, api_id, Named(model, channel))
         for channel, own in (
+            ("claude_platform_aws", ids.claude_platform_aws),
             ("foundry", ids.foundry),
             ("google_anthropic", ids.google_anthropic),
             ("google_cloud", ids.google_cloud),
         ):
             for own_id in own:
-                self._tables[channel][own_id] = Named(model, channel)
+                self._put(channel, own_id, Named(model, channel))
         for bedrock_id in ids.bedrock:
-            table = self._tables["bedrock"]
-            table[bedrock_id] = Named(model, "bedrock", "regional")
+            self._put("bedrock", bedrock_id, Named(model, "bedrock", "regional"))
             for prefix in BEDROCK_PROFILE_PREFIXES:
                 unseen = prefix not in ids.bedrock_profile_prefixes_seen
                 note = f"inference profile {prefix}* was not seen for this model" if unseen else ""
                 if prefix == "us-gov.":
                     note = "GovCloud premium is UNCONFIRMED; priced as any regional endpoint"
                 endpoint = "global" if prefix == "global." else "regional"
-                table[prefix + bedrock_id] = Named(model, "bedrock", endpoint, note)
+                self._put("bedrock", prefix + bedrock_id, Named(model, "bedrock", endpoint, note))
+
+    def _put(self, channel: str, own_id: str, named: Named) -> None:
+        owner = self._owners.setdefault(own_id, named.model)
+        if owner is not named.model:
+            raise BadPriceBook(f"id {own_id!r} names both {owner.name} and {named.model.name}")
+        self._tables[channel][own_id] = named

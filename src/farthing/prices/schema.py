@@ -68,6 +68,12 @@ class RateRow(Dated, frozen=True, kw_only=True):
 
     It applies to requests with ``prompt_tokens_over < prompt <= prompt_tokens_up_to`` (None: no upper end), and on
     *channel* alone where one is named. A rate of None means none was published.
+
+    Attributes:
+        unusual: Why the row is right although it breaks a sanity bound (:mod:`farthing.prices.sanity`); empty: it
+            breaks none.
+        reason: Why somebody set this row by hand; such a row goes before the book's own. Empty in the book's files.
+
     """
 
     speed: Speed = "standard"
@@ -79,6 +85,8 @@ class RateRow(Dated, frozen=True, kw_only=True):
     cache_write_1h: str | None = None
     cache_read: str | None = None
     output: str | None = None
+    unusual: str = ""
+    reason: str = ""
 
     @property
     def rates(self) -> tuple[str | None, ...]:
