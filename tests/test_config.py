@@ -1,0 +1,223 @@
+"""Settings: the environment beats the file, the file beats the default, and every mistake is named."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from farthing.config import KEYS, load, variable_of
+from farthing.errors import BadConfig
+
+SAMPLE = {
+    "ledger.path": ("/srv/calls.duckdb", Path("/srv/calls.duckdb")),
+    "prices.overrides": ("/srv/prices.toml", Path("/srv/prices.toml")),
+    "prices.contract": ("/srv/contract.toml", Path("/srv/contract.toml")),
+    "import.tag_map": ("customer=tenant, team=feature", {"customer": "tenant", "team": "feature"}),
+    "report.timezone": ("Europe/Berlin", "Europe/Berlin"),
+    "claude_code.index_path": ("/srv/index", Path("/srv/index")),
+}
+"""Each key as one writes it in the environment, and what it means."""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path
+
+
+def value(loaded, key):
+    section, name = key.split(".")
+    holder = getattr(loaded.config, {"import": "import_"}.get(section, section))
+    return getattr(holder, name)
+
+
+def origins(loaded):
+    return {setting.key: setting.origin for setting in loaded.settings}
+
+
+def write(folder, text, name="farthing.toml"):
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_defaults_follow_the_xdg_folders(folder):
+    loaded = load(environment={"HOME": "/home/ada"}, folder=folder)
+    assert loaded.config.ledger.path == Path("/home/ada/.local/share/farthing/ledger.duckdb")
+    assert loaded.config.claude_code.index_path == Path("/home/ada/.cache/farthing/claude-code.index")
+    assert (loaded.config.prices.overrides, loaded.config.prices.contract) == (None, None)
+    assert (loaded.config.report.timezone, loaded.config.import_.tag_map) == ("UTC", {})
+    assert set(origins(loaded).values()) == {"default"}
+    moved = load(environment={"HOME": "/home/ada", "XDG_DATA_HOME": "/d", "XDG_CACHE_HOME": "/c"}, folder=folder)
+    assert moved.config.ledger.path == Path("/d/farthing/ledger.duckdb")
+    assert moved.config.claude_code.index_path == Path("/c/farthing/claude-code.index")
+
+
+def test_the_sample_covers_every_key():
+    assert set(SAMPLE) == set(KEYS)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_is_read_from_the_environment(folder, key):
+    written, meant = SAMPLE[key]
+    loaded = load(environment={variable_of(key): written}, folder=folder)
+    assert value(loaded, key) == meant
+    assert origins(loaded)[key] == variable_of(key)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_is_read_from_the_file(folder, key):
+    written, meant = SAMPLE[key]
+    pairs = [f"{name} = {json.dumps(target)}" for name, target in meant.items()] if isinstance(meant, dict) else []
+    file = write(folder, f"{key} = " + (f"{{ {', '.join(pairs)} }}" if pairs else json.dumps(written)))
+    loaded = load(environment={}, folder=folder)
+    assert value(loaded, key) == meant
+    assert origins(loaded) == dict.fromkeys(KEYS, "default") | {key: str(file)}
+
+
+def test_the_environment_beats_the_file_and_an_empty_variable_is_none(folder):
+    file = write(folder, '[report]\ntimezone = "Europe/Berlin"\n')
+    loaded = load(environment={"FARTHING_REPORT_TIMEZONE": "Asia/Tokyo"}, folder=folder)
+    assert (loaded.config.report.timezone, origins(loaded)["report.timezone"]) == (
+        "Asia/Tokyo",
+        "FARTHING_REPORT_TIMEZONE",
+    )
+    loaded = load(environment={"FARTHING_REPORT_TIMEZONE": ""}, folder=folder)
+    assert (loaded.config.report.timezone, origins(loaded)["report.timezone"]) == ("Europe/Berlin", str(file))
+
+
+def test_files_are_looked_for_in_the_documented_order(folder):
+    places = {
+        "--config": write(folder, "", "named/a.toml"),
+        "variable": write(folder, "", "variable/b.toml"),
+        "folder": write(folder, "", "farthing.toml"),
+        "user": write(folder, "", "xdg/farthing/farthing.toml"),
+    }
+    environment = {"XDG_CONFIG_HOME": str(folder / "xdg"), "FARTHING_CONFIG": str(places["variable"])}
+    assert load(places["--config"], environment=environment, folder=folder).file == places["--config"]
+    assert load(environment=environment, folder=folder).file == places["variable"]
+    del environment["FARTHING_CONFIG"]
+    assert load(environment=environment, folder=folder).file == places["folder"]
+    places["folder"].unlink()
+    assert load(environment=environment, folder=folder).file == places["user"]
+    assert load(environment={"HOME": str(folder)}, folder=folder).file is None
+
+
+def test_relative_paths_start_from_the_file_and_in_the_environment_from_the_folder(folder):
+    file = write(folder, '[prices]\noverrides = "mine.toml"\n', "etc/farthing.toml")
+    loaded = load(file, environment={"FARTHING_LEDGER_PATH": "calls.duckdb"}, folder=folder)
+    assert loaded.config.prices.overrides == folder / "etc" / "mine.toml"
+    assert loaded.config.ledger.path == folder / "calls.duckdb"
+
+
+def test_a_tilde_is_the_home_folder(folder, scrubbed_environment):
+    loaded = load(environment={"FARTHING_LEDGER_PATH": "~/calls.duckdb"}, folder=folder)
+    assert loaded.config.ledger.path == scrubbed_environment / "calls.duckdb"
+
+
+@pytest.mark.parametrize(
+    ("named", "environment", "by"),
+    [(Path("gone.toml"), {}, "--config"), (None, {"FARTHING_CONFIG": "gone.toml"}, "$FARTHING_CONFIG")],
+)
+def test_a_file_that_was_named_must_be_there(folder, named, environment, by):
+    with pytest.raises(BadConfig, match=re.escape(f"found no settings file at {folder / 'gone.toml'}")) as caught:
+        load(named, environment=environment, folder=folder)
+    assert f"the file that {by} names" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown", "nearest"),
+    [
+        ('[ledger]\npth = "x"', "ledger.pth", "ledger.path"),
+        ('[ledgr]\npath = "x"', "ledgr.path", "ledger.path"),
+        ('timezone = "UTC"', "timezone", "report.timezone"),
+        ("[report]\ntime-zone = 1", "report.time-zone", "report.timezone"),
+        ('[import]\ntags = { a = "b" }', "import.tags", "import.tag_map"),
+    ],
+)
+def test_an_unknown_key_is_named_with_its_nearest(folder, text, unknown, nearest):
+    file = write(folder, text)
+    with pytest.raises(BadConfig) as caught:
+        load(environment={}, folder=folder)
+    assert f"read {file}: unknown {unknown}" in str(caught.value)
+    assert f"for {unknown} did you mean {nearest}?" in str(caught.value)
+
+
+def test_all_unknown_keys_are_named_at_once(folder):
+    write(folder, '[ledger]\npth = "x"\n[report]\nzone = "x"\n')
+    with pytest.raises(BadConfig, match=r"unknown ledger\.pth, report\.zone;"):
+        load(environment={}, folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[ledger]\npath = 3", "ledger.path: 3 is not a path; expected the path of a file"),
+        ('[ledger]\npath = ""', "ledger.path: '' is not a path"),
+        ('[report]\ntimezone = "Mars/Olympus"', "report.timezone: .*expected an IANA time zone"),
+        ('[report]\ntimezone = "../etc/passwd"', "report.timezone: .*expected an IANA time zone"),
+        ("[report]\ntimezone = 1", "report.timezone: .*expected an IANA time zone"),
+        ('[import]\ntag_map = ["a"]', "import.tag_map: .*expected a table of names"),
+        ("[import.tag_map]\ncustomer = 1", "import.tag_map: .*expected a table of names"),
+        ('ledger = "x"', r"ledger is a value; expected a table, \[ledger\]"),
+        ("[ledger", "expected a TOML file, UTF-8"),
+    ],
+)
+def test_a_wrong_value_in_the_file_is_named_with_what_was_expected(folder, text, said):
+    file = write(folder, text)
+    with pytest.raises(BadConfig, match=said) as caught:
+        load(environment={}, folder=folder)
+    assert str(file) in str(caught.value)
+
+
+def test_a_file_in_another_encoding_is_named(folder):
+    (folder / "farthing.toml").write_bytes('[report]\ntimezone = "Zürich"'.encode("latin-1"))
+    with pytest.raises(BadConfig, match="expected a TOML file, UTF-8"):
+        load(environment={}, folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("FARTHING_REPORT_TIMEZONE", "Mars/Olympus"),
+        ("FARTHING_IMPORT_TAG_MAP", "customer"),
+        ("FARTHING_IMPORT_TAG_MAP", "customer="),
+        ("FARTHING_IMPORT_TAG_MAP", "=tenant"),
+    ],
+)
+def test_a_wrong_variable_is_named(folder, variable, text):
+    with pytest.raises(BadConfig, match=f"read {variable}.*expected"):
+        load(environment={variable: text}, folder=folder)
+
+
+def test_an_unknown_variable_is_told_and_harms_nobody(folder):
+    loaded = load(environment={"FARTHING_SERVICE_HOST": "10.0.0.1", "FARTHING_CONFIG": ""}, folder=folder)
+    assert loaded.unknown_variables == ("FARTHING_SERVICE_HOST",)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_what_is_shown_can_be_given_back(folder, key):
+    shown = {s.key: s.text for s in load(environment={variable_of(key): SAMPLE[key][0]}, folder=folder).settings}
+    again = load(environment={variable_of(key): shown[key]}, folder=folder)
+    assert value(again, key) == SAMPLE[key][1]
+
+
+def test_no_value_is_shown_as_nothing(folder):
+    shown = {setting.key: setting.text for setting in load(environment={}, folder=folder).settings}
+    assert shown["prices.overrides"] == ""
+
+
+def test_every_key_and_its_twin_are_documented_and_nothing_else(root):
+    text = (root / "docs" / "configuration.md").read_text()
+    rows = re.findall(r"(?m)^\| `([\w.]+)` \| `(\w+)` \|", text)
+    assert rows == [(key, variable_of(key)) for key in KEYS]
+
+
+def test_the_documented_file_sets_every_key_and_loads(root, folder):
+    text = (root / "docs" / "configuration.md").read_text()
+    example = re.search(r"```toml\n(.*?)```", text, re.DOTALL)[1]
+    loaded = load(write(folder, example), environment={}, folder=folder)
+    assert "default" not in origins(loaded).values()
+    assert set(tomllib.loads(example)) == {key.partition(".")[0] for key in KEYS}
