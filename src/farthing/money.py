@@ -83,6 +83,19 @@ def scale(pusd: int, factor: Fraction) -> int:
     return whole
 
 
+def nearest(pusd: Fraction) -> int:
+    """
+    The whole number of picodollars nearest to an expected amount, half to even.
+
+    Expected values (averages over a workload) may be finer than a picodollar; what was billed never is. Sum first,
+    round what is shown.
+
+    >>> nearest(Fraction(5, 2)), nearest(Fraction(7, 2))
+    (2, 4)
+    """
+    return round(pusd)
+
+
 def display(pusd: int, places: int = 2) -> str:
     """
     Round half to even for a reader's eye, with thousands separators: the one place where money is rounded.
