@@ -4,7 +4,7 @@ Which price book is in force on this machine.
 Books that were installed by ``farthing prices update`` lie beside each other under
 ``$XDG_DATA_HOME/farthing/prices/VERSION/``; nothing is overwritten, so going back is a choice and not a repair. Without
 a choice the newest book is used: an installed one where it is newer than the one that ships with farthing. The user's
-corrections (``$XDG_CONFIG_HOME/farthing/prices.toml``, or the file that ``FARTHING_PRICES`` names) are laid over it.
+corrections (the file that the setting ``prices.overrides`` names) are laid over it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from farthing import config
 from farthing.errors import BadInput, BadPriceBook
 from farthing.prices.book import DATA, load_book, shipped_book
 from farthing.prices.overrides import layer, read_overrides
@@ -55,16 +56,6 @@ def prices_home() -> Path:
     """Where installed books lie."""
     root = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(root) / "farthing" / "prices"
-
-
-def config_home() -> Path:
-    """Where the user's own files lie."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "farthing"
-
-
-def overrides_path() -> Path:
-    """The user's file of corrections, whether or not there is one."""
-    return Path(os.environ.get("FARTHING_PRICES") or config_home() / "prices.toml")
 
 
 def installed_books() -> list[Installed]:
@@ -152,9 +143,9 @@ def installed_or_shipped() -> PriceBook:
 
     Raises:
         BadPriceBook: The installed book cannot be read.
-        BadConfig: The file of corrections cannot be read.
+        BadConfig: The settings or the file of corrections cannot be read.
 
     """
     book = base_book()
-    path = overrides_path()
-    return layer(book, read_overrides(path)) if path.is_file() else book
+    overrides = config.load().config.prices.overrides
+    return book if overrides is None else layer(book, read_overrides(overrides))
