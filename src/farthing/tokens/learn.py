@@ -1,9 +1,9 @@
 """
 A correction to the estimate, learned from calls whose real prompt size is known, per model and content kind.
 
-Theory. Each metered call gives a ratio: real text tokens over estimated ones. Two things are kept per (model, kind), all
-of them integers, so that merging is exact in any order: sums, for the ratio of means (right for totals, hence for money),
-and a histogram of the calls' ratios, for the interval (free of any assumption about their shape). Both are
+Theory. Each metered call gives a ratio: real text tokens over estimated ones. Two things are kept per (model, kind),
+all of them integers, so that merging is exact in any order: sums, for the ratio of means (right for totals, hence for
+money), and a histogram of the calls' ratios, for the interval (free of any assumption about their shape). Both are
 shrunk towards "no correction" as if :data:`PRIOR_CALLS` more calls had been seen that agreed with the estimate. Each
 call's ratio is clipped to a quarter and four times: one mis-attributed call moves a mean by a bounded amount.
 """
@@ -22,7 +22,7 @@ from farthing.tokens.models import Unknowable, traits_of
 from farthing.tokens.request import TEXT_SECTIONS, RequestEstimate
 
 PRIOR_CALLS = 10
-RATIO_MAX = 4.0
+RATIO_MAX = 4
 """A ratio outside ``1 / RATIO_MAX .. RATIO_MAX`` is counted at the bound."""
 
 _BINS_PER_OCTAVE = 24  # 2.9 % a bin
@@ -53,7 +53,7 @@ class Stats(msgspec.Struct, frozen=True):
 
     def with_call(self, estimated: int, real: int) -> Stats:
         """One more call; *estimated* >= 1, *real* >= 0."""
-        clipped = max(-int(-estimated // RATIO_MAX), min(real, int(estimated * RATIO_MAX)))
+        clipped = max(-(-estimated // RATIO_MAX), min(real, estimated * RATIO_MAX))
         position = round(math.log2(clipped / estimated) * _BINS_PER_OCTAVE)
         position = max(-_BIN_MAX, min(_BIN_MAX, position))
         one = Stats(1, estimated, clipped, int(clipped != real), {position: 1})
