@@ -9,20 +9,21 @@ history crosses a price cliff at the turn where it does. Amounts are fractions o
 from __future__ import annotations
 
 import math
-from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.estimate.conversation import Split, Turn, split, turns_of
-from farthing.estimate.point import HitShares, Point, averages, hit_shares
-from farthing.estimate.tokenizer import factor_for
+from farthing.estimate.layout import DERIVED_HITS, Step, steps_of
+from farthing.estimate.point import Point, averages
+from farthing.estimate.tokenizer import FactorAt, factor_for
 from farthing.estimate.workload import is_measured, sizes_of
 from farthing.prices.card import Band, Card, Facts, Unpriced
 from farthing.units import TOKEN_UNITS, Kind, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import date
 
+    from farthing.estimate.conversation import Split, Turn
     from farthing.estimate.workload import Workload
     from farthing.prices.book import PriceBook
 
@@ -31,7 +32,7 @@ class CostLine(NamedTuple):
     """
     One unit of one turn on one model, over the first month.
 
-    ``count`` and ``pusd`` (picodollars) are expected values; ``pusd_per_unit`` is the composed rate of the band that
+    ``units`` and ``pusd`` (picodollars) are expected values; ``pusd_per_unit`` is the composed rate of the band that
     starts above ``prompt_tokens_over``.
     """
 
@@ -39,7 +40,7 @@ class CostLine(NamedTuple):
     turn: int
     service_tier: str
     unit: Unit
-    count: Fraction
+    units: Fraction
     pusd_per_unit: int
     pusd: Fraction
     prompt_tokens_over: int
@@ -108,9 +109,9 @@ class Expected(NamedTuple):
             sums[key(line)] = sums.get(key(line), Fraction(0)) + line.pusd
         return sums
 
-    def count(self, unit: Unit, model: str | None = None) -> Fraction:
+    def units(self, unit: Unit, model: str | None = None) -> Fraction:
         """Expected count of a unit in the first month, on one model or on all."""
-        return sum((one.count for one in self.lines if one.unit == unit and model in {None, one.model}), Fraction(0))
+        return sum((one.units for one in self.lines if one.unit == unit and model in {None, one.model}), Fraction(0))
 
 
 def expect(workload: Workload, on: date, book: PriceBook, point: Point | None = None) -> Expected:
@@ -133,10 +134,10 @@ def expect(workload: Workload, on: date, book: PriceBook, point: Point | None = 
 
 
 def month_pusd(
-    workload: Workload, on: date, book: PriceBook, point: Point, factor_at: str = "typical"
+    workload: Workload, on: date, book: PriceBook, point: Point, *, factor_at: FactorAt = "typical"
 ) -> Fraction | None:
     """Expected picodollars of the first month at a point, or None; *factor_at* chooses the tokenizer factor."""
-    lines, unpriced = _month(workload, on, book, point, {}, factor_at)
+    lines, unpriced = _month(workload, on, book, point, {}, factor_at=factor_at)
     return None if unpriced else sum((line.pusd for line in lines), Fraction(0))
 
 
@@ -147,7 +148,7 @@ def _months(
     point: Point,
     first: tuple[list[CostLine], list[UnpricedPart]],
 ) -> Iterator[Month]:
-    """Growth multiplies the calls; where hit shares come from gaps they are derived anew, for busier caches hit more."""
+    """Growth multiplies the calls; hit shares that come from gaps are derived anew."""
     lines, unpriced = first
     first_pusd = sum((line.pusd for line in lines), Fraction(0))
     gaps_matter = workload.cache.ttl != "none" and point.stated_hit_share is None and point.arrival_gap_seconds is None
@@ -164,27 +165,35 @@ def _months(
 
 
 def _month(
-    workload: Workload, on: date, book: PriceBook, point: Point, notes: dict[str, None], factor_at: str = "typical"
+    workload: Workload,
+    on: date,
+    book: PriceBook,
+    point: Point,
+    notes: dict[str, None],
+    *,
+    factor_at: FactorAt = "typical",
 ) -> tuple[list[CostLine], list[UnpricedPart]]:
     lines: list[CostLine] = []
     unpriced: list[UnpricedPart] = []
     for model, decimal_share in workload.models.items():
         share = Fraction(decimal_share)
+        steps: list[Step] = []
         for tier, tier_share in (("standard", 1 - point.batch_share), ("batch", point.batch_share)):
-            part = share * tier_share
-            if not part:
+            if not share * tier_share:
                 continue
             card = book.card(facts_of(workload, model, on, tier))
             if isinstance(card, Unpriced):
-                unpriced.append(UnpricedPart(model, part, card.reason))
+                unpriced.append(UnpricedPart(model, share * tier_share, card.reason))
                 continue
-            for note in card.notes:
-                notes[f"{model}: {note}"] = None
-            try:
+            notes.update(dict.fromkeys(f"{model}: {note}" for note in card.notes))
+            if not steps:
                 factor = factor_for(workload, card.model, book, notes, factor_at)
-                lines += _lines(_Part(workload, model, card, tier, part, point, share, factor), notes)
+                steps = steps_of(workload, card, point, share, factor, notes)
+            part = _Part(workload, model, card, tier, share * tier_share, point)
+            try:
+                lines += _lines(part, steps)
             except _NoPriceError as why:
-                unpriced.append(UnpricedPart(model, part, str(why)))
+                unpriced.append(UnpricedPart(model, part.share, str(why)))
     return lines, unpriced
 
 
@@ -198,7 +207,7 @@ class _NoPriceError(Exception):
 
 
 class _Part(NamedTuple):
-    """One model and service tier: its share of all calls, and the share whose cache it joins."""
+    """One model and service tier, and its share of all calls."""
 
     workload: Workload
     model: str
@@ -206,27 +215,21 @@ class _Part(NamedTuple):
     tier: str
     share: Fraction
     point: Point
-    cache_share: Fraction
-    factor: Fraction
 
 
-def _lines(part: _Part, notes: dict[str, None]) -> list[CostLine]:
+def _lines(part: _Part, steps: list[Step]) -> list[CostLine]:
     lines: list[CostLine] = []
-    hits, tokens_min = _cache_of(part, notes)
     ttl = part.workload.cache.ttl
-    before: Turn | None = None
-    for turn in turns_of(part.workload, part.point, part.factor):
+    for turn, tokens in steps:
         band = _band(part, turn)
-        tokens = split(turn, before, hits, tokens_min)
         calls = part.point.calls_per_month * part.share * turn.weight
         for unit, per_call, rate in _counts(turn, tokens, ttl, band):
             if not per_call:
                 continue
             if rate is None:
                 raise _NoPriceError(f"{part.model} has no published {unit} rate on that day")
-            count = per_call * calls
-            lines.append(CostLine(part.model, turn.number, part.tier, unit, count, rate, count * rate, band.over))
-        before = turn
+            units = per_call * calls
+            lines.append(CostLine(part.model, turn.number, part.tier, unit, units, rate, units * rate, band.over))
     searches = part.point.searches * part.point.calls_per_month * part.share
     if searches:
         lines.append(_search_line(part, searches))
@@ -260,48 +263,9 @@ def _counts(turn: Turn, tokens: Split, ttl: str, band: Band) -> Iterator[tuple[U
     return zip(TOKEN_UNITS, counts, band.rates, strict=True)
 
 
-NEVER = 10**18
-"""A minimum prefix that no prompt reaches: for models without a cache."""
-
-
-def _cache_of(part: _Part, notes: dict[str, None]) -> tuple[HitShares, int]:
-    """Hit shares and minimum prefix of a model under the plan; says what a reader must know."""
-    ttl = part.workload.cache.ttl
-    if ttl == "none":
-        return HitShares(Fraction(0), Fraction(0)), NEVER
-    model = part.card.model
-    _, write_5m, write_1h, read, _ = part.card.bands[0].rates
-    if model.applies.prompt_caching is not True or read is None or (write_5m if ttl == "5m" else write_1h) is None:
-        notes[f"{part.model}: no prompt cache with a {ttl} lifetime is priced on that day: nothing is cached"] = None
-        return HitShares(Fraction(0), Fraction(0)), NEVER
-    hits = hit_shares(part.point, ttl, part.cache_share)
-    if part.point.stated_hit_share is None:
-        notes[
-            f"{part.model}: hit shares derived from gaps and independent arrivals: {float(hits.shared):.1%} of the shared "
-            f"prefix, {float(hits.turn):.1%} of the conversation's own"
-        ] = None
-    tokens_min = model.cacheable_prefix.tokens_min
-    if tokens_min is None:
-        notes[f"{part.model}: its minimum cacheable prefix is not published: taken as reached"] = None
-        return hits, 1
-    _say_short_prefix(part, tokens_min, notes)
-    return hits, tokens_min
-
-
-def _say_short_prefix(part: _Part, tokens_min: int, notes: dict[str, None]) -> None:
-    longest = [turn.marks[-1] for turn in turns_of(part.workload, part.point, part.factor)]
-    short = sum(1 for mark in longest if mark < tokens_min)
-    if not short:
-        return
-    what = (
-        f"{part.model}: a cacheable prefix of {math.floor(longest[0]):,} tokens is below its minimum of {tokens_min:,}"
-    )
-    notes[f"{what}: not cached" + ("" if short == len(longest) else f" before turn {short + 1}")] = None
-
-
 def _kind(workload: Workload, notes: dict[str, None]) -> Kind:
     """Derived only where every size that is not a plain zero was measured and no belief stands in the notes."""
-    believed = any("derived from gaps" in note or "tokenizer factor" in note for note in notes)
+    believed = any(DERIVED_HITS in note or "tokenizer factor" in note for note in notes)
     measured = is_measured(workload, "models") and all(
         is_measured(workload, key) or size in _NEUTRAL.get(key, (0,)) for key, size in sizes_of(workload).items()
     )

@@ -65,9 +65,7 @@ class Point(NamedTuple):
 
 
 class HitShares(NamedTuple):
-    """
-    How often a cached prefix is found: ``shared``, what all conversations send; ``turn``, what this one sent before.
-    """
+    """How often a prefix is found: ``shared``, what all conversations send; ``turn``, what this one sent before."""
 
     shared: Fraction
     turn: Fraction

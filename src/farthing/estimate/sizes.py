@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _Z95 = 1.6448536269514722
 """The 95th percentile of the standard normal distribution."""
 
-_DRAW_STEPS = 10**6
-"""Draws and logarithmic means are kept to this many parts of one: sizes are beliefs, only money is exact."""
+_WHOLE_FROM = 100
+"""Draws and logarithmic means from here on are whole numbers, smaller ones keep three places: only money is exact."""
 
 
 class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -55,7 +55,7 @@ Size = Range | Decimal
 
 
 def mean(size: Size) -> Fraction:
-    """The average: exact for numbers and triangles, to a millionth for a lognormal."""
+    """The average: exact for numbers and triangles, near enough for a lognormal."""
     match size:
         case Range(p50=Decimal() as p50):
             return _kept(float(p50) * math.exp(_sigma(size) ** 2 / 2))
@@ -103,4 +103,4 @@ def _sigma(size: Range) -> float:
 
 
 def _kept(value: float) -> Fraction:
-    return Fraction(round(value * _DRAW_STEPS), _DRAW_STEPS)
+    return Fraction(round(value)) if value >= _WHOLE_FROM else Fraction(round(value * 1000), 1000)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
     from farthing.prices.schema import Model
 
+FactorAt = Literal["low", "typical", "high"]
+"""Which end of a believed factor."""
+
 OTHER_VENDOR = Factor(1 / NEW_PER_OLD.high, 1.0, NEW_PER_OLD.high)
 """
 Another vendor's tokens per Claude token of the same text: assumed 1.0, no figure is published.
@@ -25,7 +28,7 @@ The range is the widest step seen between Claude's own two tokenizers, taken eit
 
 
 def reference_tokenizer(workload: Workload, book: PriceBook) -> Literal["4.7", "pre-4.7"]:
-    """The tokenizer that the sizes were counted with: as stated, else that of the known model with the largest share."""
+    """The tokenizer that the sizes were counted with: as stated, else that of the known model used most."""
     if workload.tokenizer is not None:
         return workload.tokenizer
     for model_id in sorted(workload.models, key=lambda one: workload.models[one], reverse=True):
@@ -36,7 +39,7 @@ def reference_tokenizer(workload: Workload, book: PriceBook) -> Literal["4.7", "
 
 
 def factor_for(
-    workload: Workload, model: Model, book: PriceBook, notes: dict[str, None], which: str = "typical"
+    workload: Workload, model: Model, book: PriceBook, notes: dict[str, None], which: FactorAt = "typical"
 ) -> Fraction:
     """
     What to multiply the workload's sizes by on *model*; ``low``, ``typical`` or ``high`` end of the belief.

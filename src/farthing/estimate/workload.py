@@ -7,15 +7,17 @@ does not exist is refused with the nearest one that does.
 
 from __future__ import annotations
 
-from datetime import date
+import datetime as dt
 from decimal import Decimal
-from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from farthing.errors import BadConfig
 from farthing.estimate.sizes import Range, Size, ends
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 DAYS_PER_MONTH = Decimal(30)
 """A planning month; bills of real months differ by the days they have."""
@@ -163,7 +165,7 @@ class Workload(_Part, frozen=True, kw_only=True):
 
     name: str = "workload"
     note: str = ""
-    date: date | None = None
+    date: dt.date | None = None
     models: dict[str, Decimal] = {}
     tokenizer: Literal["4.7", "pre-4.7"] | None = None
     channel: str = "claude_api"
@@ -211,7 +213,7 @@ def with_size(workload: Workload, key: str, value: Fraction) -> Workload:
 
 def is_measured(workload: Workload, key: str) -> bool:
     """Whether the author says that *key* or its table was measured."""
-    return key in workload.measured or key.split(".")[0] in workload.measured
+    return key in workload.measured or key.partition(".")[0] in workload.measured
 
 
 def check(workload: Workload, where: str) -> Workload:
@@ -251,10 +253,12 @@ def _check_volume(volume: Volume, where: str) -> None:
         )
     if not 0 < volume.active_hours_per_day <= 24:
         raise BadConfig(
-            f"read volume.active_hours_per_day = {volume.active_hours_per_day} in {where}", "0 < hours <= 24"
+            f"read volume.active_hours_per_day = {volume.active_hours_per_day} in {where}", "more than 0 and at most 24"
         )
     if not 0 < volume.days_per_month <= 31:
-        raise BadConfig(f"read volume.days_per_month = {volume.days_per_month} in {where}", "0 < days <= 31")
+        raise BadConfig(
+            f"read volume.days_per_month = {volume.days_per_month} in {where}", "more than 0 and at most 31"
+        )
     if volume.peak_factor < 1:
         raise BadConfig(f"read volume.peak_factor = {volume.peak_factor} in {where}", "1 or more")
     if not 1 <= volume.months <= MONTHS_MAX:
