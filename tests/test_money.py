@@ -12,6 +12,7 @@ from farthing.money import (
     PUSD_PER_TOKEN_PER_USD_PER_MTOK,
     PUSD_PER_USD,
     display,
+    nearest,
     parse_usd,
     parse_usd_per_mtok,
     scale,
@@ -96,6 +97,12 @@ def test_scaling_is_exact_or_refused(pusd, factor):
     else:
         with pytest.raises(InexactMoney):
             scale(pusd, factor)
+
+
+@given(st.fractions(max_denominator=10**6))
+def test_the_nearest_picodollar_is_at_most_half_away_and_a_tie_goes_to_the_even_one(pusd):
+    distance = abs(nearest(pusd) - pusd)
+    assert distance < Fraction(1, 2) or (distance == Fraction(1, 2) and nearest(pusd) % 2 == 0)
 
 
 @given(amounts, st.integers(min_value=1, max_value=12))

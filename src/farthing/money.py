@@ -90,6 +90,7 @@ def nearest(pusd: Fraction) -> int:
     Expected values (averages over a workload) may be finer than a picodollar; what was billed never is. Sum first,
     round what is shown.
 
+    >>> from fractions import Fraction
     >>> nearest(Fraction(5, 2)), nearest(Fraction(7, 2))
     (2, 4)
     """
