@@ -20,6 +20,17 @@ def test_the_long_prompt_limit_of_haiku_in_older_tokens():
     assert convert_text_tokens(100_000, "4.7", "pre-4.7").tokens == pytest.approx(77_000, rel=0.01)
 
 
+def test_new_to_old_turns_the_range_round():
+    found = convert_text_tokens(1470, "4.7", "pre-4.7")
+    assert (found.low, found.tokens, found.high) == (1000, round(1470 / 1.3), 1470)
+
+
+def test_ends_are_rounded_outwards_and_kept_in_order():
+    assert within(0.9, 1.2, 1.2, "x") == Estimate(1, 0, 2, basis="x")
+    assert within(-5, -1, -3, "x") == Estimate(0, 0, 0, basis="x")
+    assert within(9, 5, 2, "x") == Estimate(5, 5, 5, basis="x")
+
+
 @given(st.integers(0, 10**9))
 def test_there_and_back_holds_the_start(tokens):
     back = convert_text_tokens(convert_text_tokens(tokens, "pre-4.7", "4.7"), "4.7", "pre-4.7")

@@ -55,6 +55,14 @@ def test_never_scaled_up_and_always_fits(width, height, tier):
 
 
 @given(side, side, tier)
+def test_the_shape_is_kept_to_half_a_pixel(width, height, tier):
+    seen = resized(width, height, tier)
+    if seen != (width, height):
+        aspect = max(width, height) / min(width, height)
+        assert min(seen) == 1 or abs(min(seen) - max(seen) / aspect) <= 0.5
+
+
+@given(side, side, tier)
 def test_orientation_does_not_matter(width, height, tier):
     assert image_tokens(width, height, tier) == image_tokens(height, width, tier)
 

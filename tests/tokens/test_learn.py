@@ -66,6 +66,11 @@ def test_converges_on_the_truth(truth):
     assert stats.quantile(0.95) == pytest.approx(truth * 1.09, rel=0.03)
 
 
+def test_equal_calls_lie_inside_their_own_quantiles():
+    stats = learned([(1000, 1300)] * 50)
+    assert 1.26 < stats.quantile(0.05) < 1.3 < stats.quantile(0.95) < 1.34
+
+
 def test_one_call_moves_the_figure_a_little():
     assert learned([(1000, 2000)]).ratio == pytest.approx((2 + PRIOR_CALLS) / (1 + PRIOR_CALLS))
     assert learned([]).ratio == 1.0

@@ -203,6 +203,13 @@ def test_real_requests_are_inside_their_interval(shared_data):
     assert sum(map(abs, errors)) / len(errors) < 0.05
 
 
+def test_content_of_no_single_kind_is_mixed():
+    prose, code = "We walked along the river and talked of the old days. " * 9, "x[i] += f(y)[j] * {1: 2}[k];\n" * 9
+    assert estimate_request(body(text(prose))).content is ContentKind.PROSE
+    assert estimate_request(body(text(code))).content is ContentKind.CODE
+    assert estimate_request(body(text(prose), text(code))).content is ContentKind.MIXED
+
+
 def test_sections_add_up():
     found = estimate_request(body(text("hello"), IMAGE, tools=[TOOL]))
     assert found.total.tokens == total(found.sections.values()).tokens

@@ -224,7 +224,7 @@ def _is_foreign(text: str, latin_marked: int) -> bool:
     if english >= 0.1:
         return False
     foreign = len(_FOREIGN.findall(sample)) / words
-    return foreign > max(0.1, english) or latin_marked > 0.004 * len(text)
+    return foreign > max(0.1, english) or (english < 0.08 and latin_marked > 0.004 * len(text))
 
 
 def _is_json_like(text: str, marks: int) -> bool:
