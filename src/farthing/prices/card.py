@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from farthing import money
 from farthing.errors import InexactMoney
@@ -18,10 +18,20 @@ from farthing.prices.names import CHANNELS, PARTNER_CHANNELS, Named
 from farthing.units import Kind
 
 if TYPE_CHECKING:
-    from farthing.prices.book import PriceBook
-    from farthing.prices.schema import Fee, Model, Multiplier, RateRow
+    from farthing.prices.names import NameTable
+    from farthing.prices.schema import Fee, Model, ModifierFile, Multiplier, RateRow
 
 NO_GEO = frozenset({None, "", "global", "not_available"})
+
+
+class Rates(Protocol):
+    """What a card is composed from: the price book, as seen from here."""
+
+    names: NameTable
+    modifiers: ModifierFile
+
+    def rows(self, model: Model, valid_on: date, known_on: date | None = None) -> tuple[RateRow, ...]:
+        """Every row of *model* that applied on *valid_on* as known on *known_on*."""
 
 
 class Band(NamedTuple):
@@ -106,7 +116,7 @@ class Unpriced(NamedTuple):
     reason: str
 
 
-def compile_card(book: PriceBook, facts: Facts) -> Card | Unpriced:
+def compile_card(book: Rates, facts: Facts) -> Card | Unpriced:
     """Compose a card from the book, or say why there is none."""
     if facts.channel not in CHANNELS:
         return Unpriced(f"channel {facts.channel!r} is not in the price book; known: {', '.join(CHANNELS)}")
@@ -140,7 +150,7 @@ class _NoPublishedPriceError(Exception):
     """A combination of facts that no published price covers; becomes :class:`Unpriced` in :func:`compile_card`."""
 
 
-def _rows(book: PriceBook, named: Named, facts: Facts) -> list[RateRow]:
+def _rows(book: Rates, named: Named, facts: Facts) -> list[RateRow]:
     """Rows that do not overlap in prompt band; one set by hand goes first, then one for this channel alone."""
     candidates = [
         row
@@ -212,7 +222,7 @@ def _is_batch(named: Named, facts: Facts) -> bool:
     return True
 
 
-def _dated_multipliers(book: PriceBook, wanted: list[str], facts: Facts) -> tuple[Multiplier, ...]:
+def _dated_multipliers(book: Rates, wanted: list[str], facts: Facts) -> tuple[Multiplier, ...]:
     """The rows of the wanted multipliers on that day. Regional endpoints cost the same before their premium began."""
     known_on = facts.known_on or date.max
     in_force = {row.name: row for row in book.modifiers.multiplier if row.applies(facts.valid_on, known_on)}
@@ -241,7 +251,7 @@ def _flat(bands: tuple[Band, ...]) -> tuple[int, ...] | None:
     return published if takes_all and len(published) == len(first.rates) else None
 
 
-def _web_search(book: PriceBook, facts: Facts) -> Fee | None:
+def _web_search(book: Rates, facts: Facts) -> Fee | None:
     fees = book.modifiers.fee
     known_on = facts.known_on or date.max
     return next((f for f in fees if f.unit == "web_search_requests" and f.applies(facts.valid_on, known_on)), None)
