@@ -33,5 +33,7 @@ class Command(NamedTuple):
     raw: bool = False
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "price": Command("farthing.cli.price:price", MONEY),
+}
 """In the order in which ``farthing --help`` lists them."""

@@ -100,3 +100,8 @@ def progress(label: str, total: int | None = None, *, hidden: bool = False) -> I
     with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda more: bar.advance(task, more)
+
+
+def note(message: str) -> None:
+    """Say something in passing, as one line on standard error."""
+    print(f"farthing: {message}", file=sys.stderr)  # noqa: T201

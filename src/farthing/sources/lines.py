@@ -23,7 +23,7 @@ LINE_BYTES_MAX = 64 * 2**20
 """A longer line is an error and is skipped: no response is near it, and memory must not depend on the input."""
 
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
-_KEY = re.compile(rb'"\s*:')
+_KEY = re.compile(rb'"([^"]*)"\s*:')
 _ID = re.compile(rb'"id"\s*:\s*("(?:[^"\\\x00-\x1f]|\\.){1,200}"|-?[0-9]{1,18}\b)')
 
 
@@ -72,7 +72,9 @@ def decode_line(raw: bytes, number: int) -> Line:
     if not isinstance(value, dict):
         hint = "; if the file is one JSON array, put one object on each line (jq -c '.[]')" if raw[:1] == b"[" else ""
         return Line(number, None, f"read {type_name(value)}; expected one JSON object per line{hint}")
-    if len(_KEY.findall(raw)) != _keys(value) and (twice := _first_twice(raw)) is not None:
+    keys = _KEY.findall(raw)
+    doubtful = len(set(keys)) != len(keys) or b"\\" in b"".join(keys)
+    if doubtful and (twice := _first_twice(raw)) is not None:
         told = f"read the key {twice!r} twice in one object; expected it once, for the two may disagree"
         return Line(number, None, told, value.get("id"))
     return Line(number, value)
@@ -111,19 +113,17 @@ def _id_of(raw: bytes) -> Any:
         return None
 
 
-def _keys(value: Any) -> int:
-    """How many keys *value* has, at every depth."""
-    if isinstance(value, dict):
-        return len(value) + sum(_keys(item) for item in value.values() if isinstance(item, dict | list))
-    return sum(_keys(item) for item in value if isinstance(item, dict | list))
-
-
 class _TwiceError(Exception):
     pass
 
 
 def _first_twice(raw: bytes) -> str | None:
-    """The first key that one object has twice. Quotes inside strings make the cheap count doubtful; this decides."""
+    """
+    The first key that one object has twice, or None.
+
+    That every name in the line is different rules it out at once; a name that returns may be in another object, or
+    inside a string, and this decides.
+    """
 
     def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(pairs) != len(seen := dict(pairs)):

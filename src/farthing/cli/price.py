@@ -1,0 +1,82 @@
+"""``farthing price``: JSON lines in, priced JSON lines out, in the same order."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from farthing.cli import output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from farthing.prices.book import PriceBook
+    from farthing.sources.lines import Line
+
+_CHUNK_LINES = 512
+
+
+def price(
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="JSON lines; - or nothing: standard input.")] = "-",
+    known_at: Annotated[
+        str | None, typer.Option("--known-at", metavar="DATE", help="Use only prices known on this day.")
+    ] = None,
+    json: output.Json = False,
+) -> None:
+    """
+    Price JSON lines: one object in, one out, in the same order.
+
+    In: model, at (RFC 3339) and usage, or a whole Messages response plus at; id, channel, location, stop_reason and
+    stop_details where known. Out: cost_usd as an exact decimal string (null where it cannot be known, then unpriced says
+    why), and a line per unit with its rate, rule and source. A bad line becomes an object with error and line; the
+    others are priced all the same, and the exit code is 1. The output is JSON with or without --json.
+    """
+    del json
+    from farthing.cli.options import day
+    from farthing.prices.book import default_book
+
+    known_on = day(known_at, "--known-at")
+    book = default_book()
+    if file == "-":
+        bad, unpriced = _price_stream(sys.stdin.buffer, book, known_on)
+    else:
+        with open(file, "rb") as stream:  # noqa: PTH123  a plain path, opened once
+            bad, unpriced = _price_stream(stream, book, known_on)
+    if unpriced:
+        output.note(f"UNPRICED: {_lines(unpriced)} no exact price; see unpriced in the output")
+    if bad:
+        output.note(f"{_lines(bad)} an error, told in its place; all others are priced")
+        raise typer.Exit(1)
+
+
+def _price_stream(stream: BinaryIO, book: PriceBook, known_on: date | None) -> tuple[int, int]:
+    """Price every line of *stream* to standard output; returns how many were bad and how many unpriced."""
+    from farthing.reports.priced import encode, priced
+    from farthing.sources.lines import read_lines
+
+    bad, unpriced, out = 0, 0, sys.stdout
+    buffer: list[bytes] = []
+    at_once = _CHUNK_LINES if not (stream.isatty() or out.isatty()) else 1
+    for line in read_lines(stream):
+        answer = priced(line, book, known_on)
+        bad += "error" in answer
+        unpriced += answer.get("cost_usd", "") is None
+        buffer.append(encode(answer))
+        if len(buffer) >= at_once:
+            _write(out, buffer)
+    _write(out, buffer)
+    return bad, unpriced
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line has" if count == 1 else f"{count:,} lines have"
+
+
+def _write(out: Any, buffer: list[bytes]) -> None:
+    if buffer:
+        out.buffer.write(b"\n".join(buffer) + b"\n")
+        out.buffer.flush()
+        buffer.clear()

@@ -1,0 +1,69 @@
+"""One line of ``farthing price``: an object that tells of a call in, its bill out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from farthing.errors import BadInput
+from farthing.prices.engine import price_served
+from farthing.sources.rows import instant
+from farthing.usage.detect import read_any
+from farthing.usage.interface import Quarantined, type_name
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from farthing.call import Served
+    from farthing.prices.book import PriceBook
+    from farthing.sources.lines import Line
+
+encode = msgspec.json.Encoder().encode
+
+
+def priced(line: Line, book: PriceBook, known_on: date | None = None) -> dict[str, Any]:
+    """
+    The answer to one line: ``{"id"?, "cost_usd", "unpriced", "lines", "kind", ...}`` or ``{"id"?, "error", "line"}``.
+
+    Never raises for what the line says.
+    """
+    row = line.value
+    if row is None:
+        return _error(line.id, line.error, line.number)
+    try:
+        served = served_of(row)
+        bill = price_served(book, served, _at(row), known_on)
+    except BadInput as error:
+        return _error(row.get("id"), str(error), line.number)
+    answer = {"id": row["id"]} if "id" in row else {}
+    answer.update(bill.to_json())
+    return answer
+
+
+def served_of(row: Mapping[str, Any]) -> Served:
+    """
+    What a row says was served: its ``usage``, or a whole response.
+
+    Raises:
+        BadInput: No model, no usage, or one that cannot be read without guessing.
+
+    """
+    for name in ("model", "channel", "location", "stop_reason"):
+        if not isinstance(row.get(name), str | None):
+            raise BadInput(f"read {type_name(row[name])} as {name}", "a string")
+    served = read_any(row, channel=row.get("channel"), location=row.get("location"), model=row.get("model"))
+    if isinstance(served, Quarantined):
+        raise BadInput(served.reason)
+    return served
+
+
+def _at(row: Mapping[str, Any]) -> datetime:
+    if row.get("at") is None:
+        raise BadInput("read a line without at", "when the call was sent, such as 2026-11-20T09:00:00Z")
+    return instant(row["at"])
+
+
+def _error(own_id: Any, error: str, number: int) -> dict[str, Any]:
+    return {**({} if own_id is None else {"id": own_id}), "error": error, "line": number}
