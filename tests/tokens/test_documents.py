@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import time
 import zlib
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farthing.tokens.documents import estimate_base64_pdf, estimate_pages, estimate_pdf, page_image_estimate
-from farthing.tokens.pdf_pages import PAGES_MAX, pdf_pages
+from farthing.tokens.pdf_pages import _UNPACKED_BYTES_MAX, PAGES_MAX, _unpacked, pdf_pages
 from farthing.units import Kind
 
 
@@ -42,6 +43,7 @@ def test_disagreeing_counts_are_a_range():
     counted = pdf_pages(plain_pdf(5, count=7))
     assert (counted.low, counted.high, counted.proven) == (5, 7, False)
     assert "5 page objects" in counted.basis
+    assert pdf_pages(plain_pdf(5, count=9_999_999)).high == PAGES_MAX
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"%PDF-1.7 encrypted", b"%PDF-1.7\n/Type /ObjStm >>\nstream\nbroken"])
@@ -50,9 +52,20 @@ def test_nothing_visible_is_the_widest_range(data):
 
 
 def test_an_object_stream_cannot_fill_the_memory():
-    bomb = zlib.compress(b"\0" * (64 * 1024 * 1024))
-    data = b"%PDF-1.7\n" + b"1 0 obj << /Type /ObjStm >>\nstream\n" + bomb
+    bomb = zlib.compress(b"/Type /Page " * (6 * 1024 * 1024))  # 72 MiB unpacked
+    data = b"%PDF-1.7\n" + b"1 0 obj << /Type /ObjStm >>\nstream\n" + bomb + b"\nendstream"
+    assert sum(map(len, _unpacked(data))) == _UNPACKED_BYTES_MAX
     assert pdf_pages(data).high == PAGES_MAX
+
+
+@pytest.mark.parametrize(
+    "part",
+    [b"/Type /Pages /Count ", b"/Type /Pages ", b"/Count 1 ", b"/Type /ObjStm ", b"/Type /ObjStm >>\nstream\n"],
+)
+def test_no_file_can_make_counting_slow(part):
+    started = time.process_time()
+    pdf_pages(b"%PDF-1.7\n" + part * (2_000_000 // len(part)))
+    assert time.process_time() - started < 2  # a search that goes over the file once per part takes ten and more
 
 
 def test_ten_pages_are_not_five_to_eight_thousand_tokens():

@@ -82,6 +82,12 @@ def test_repeated_lines_cost_in_proportion(text, times):
     assert (many.words, many.digits, many.marks) == (once.words * times, once.digits * times, once.marks * times)
 
 
+def test_a_megabyte_of_blanks_is_not_free():
+    assert estimate_text(" " * 1_000_000, "pre-4.7").tokens > 50_000
+    assert estimate_text("\n" * 1_000_000, "pre-4.7").tokens > 50_000
+    assert makeup("a\n" + " " * 15 + "b").white_past_16 == 0
+
+
 def test_the_basis_never_holds_the_text():
     assert "sekret" not in estimate_text("sekret sekret", "4.7").basis
 

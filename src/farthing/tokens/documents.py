@@ -57,7 +57,7 @@ def estimate_pdf(data: bytes | None, tier: ImageTier) -> Estimate:
     if counted.proven:
         basis = f"{counted.low} pages, {counted.basis}; {page.basis}"
         return within(page.low * counted.low, page.tokens * counted.low, page.high * counted.low, basis)
-    hidden = counted.high == PAGES_MAX
+    hidden = (counted.low, counted.high) == (1, PAGES_MAX)
     middle = _TYPICAL_UNSEEN_PAGES if hidden else counted.high
     basis = f"pages not proven ({counted.basis}), taken as {middle}; {page.basis}"
     return within(page.low * counted.low, page.tokens * middle, page.high * counted.high, basis)

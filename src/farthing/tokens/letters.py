@@ -55,6 +55,7 @@ class Makeup(NamedTuple):
         marks: ASCII punctuation; mark_runs: unbroken runs of it.
         newline_runs: Line ends, blank lines not counted again.
         gaps: Runs of two or more blanks, or of tabs.
+        white_past_16: White space beyond the 16th character of its run.
         scripts: Characters outside ASCII, by script.
         foreign: Words of a language in Latin letters that is not English.
         json_like: Starts as a JSON object or array does and holds the marks of one.
@@ -73,6 +74,7 @@ class Makeup(NamedTuple):
     mark_runs: int
     newline_runs: int
     gaps: int
+    white_past_16: int
     scripts: dict[Script, int]
     foreign: bool
     json_like: bool
@@ -120,6 +122,7 @@ def makeup(text: str) -> Makeup:
         mark_runs=len(ascii_part.translate(_MARKS_ONLY).split()),
         newline_runs=len(ascii_part.translate(_NEWLINES_ONLY).split()),
         gaps=len(_GAP.findall(ascii_part)),
+        white_past_16=sum(len(run) - 16 for run in _WIDE_WHITE.findall(ascii_part)),
         scripts=scripts,
         foreign=_is_foreign(text, scripts.get(Script.LATIN, 0)),
         json_like=_is_json_like(text, marks),
@@ -146,6 +149,7 @@ _CAPITALS_ONLY = _table(upper=ascii_uppercase)
 _MARKS_ONLY = _table(mark=punctuation)
 _NEWLINES_ONLY = _table(newline="\n")
 _GAP = re.compile(rb"  +|\t+")
+_WIDE_WHITE = re.compile(rb"[ \t\r\n]{17,}")
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 
 # First code point of each stretch and what it holds; what no line names is SYMBOL.

@@ -30,6 +30,7 @@ _PER_MARK_RUN = 1.1
 _PER_MARK = 0.15
 _PER_NEWLINE_RUN = 0.95
 _PER_GAP = 0.1
+_PER_WHITE_PAST_16 = 1 / 16  # assumed: no sample has such runs, but a megabyte of blanks is not free
 _PER_FOREIGN_LETTER = 0.18  # on top of the above; ten answers in German, Finnish, Lithuanian, Czech
 
 _PER_CHARACTER: dict[Script, float] = {
@@ -107,6 +108,7 @@ def older_tokens(parts: Makeup) -> float:
         + parts.marks * _PER_MARK
         + parts.newline_runs * _PER_NEWLINE_RUN
         + parts.gaps * _PER_GAP
+        + parts.white_past_16 * _PER_WHITE_PAST_16
     )
     foreign = parts.letters * _PER_FOREIGN_LETTER if parts.foreign else 0.0
     return ascii_tokens + foreign + sum(_PER_CHARACTER[script] * count for script, count in parts.scripts.items())
