@@ -188,7 +188,7 @@ def _month(
             notes.update(dict.fromkeys(f"{model}: {note}" for note in card.notes))
             if not steps:
                 factor = factor_for(workload, card.model, book, notes, factor_at)
-                steps = steps_of(workload, card, point, share, factor, notes)
+                steps = steps_of(workload, card, point, share, factor, notes=notes)
             part = _Part(workload, model, card, tier, share * tier_share, point)
             try:
                 lines += _lines(part, steps)

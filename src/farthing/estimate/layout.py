@@ -30,7 +30,7 @@ class Step(NamedTuple):
 
 
 def steps_of(
-    workload: Workload, card: Card, point: Point, share_of_calls: Fraction, factor: Fraction, notes: dict[str, None]
+    workload: Workload, card: Card, point: Point, share_of_calls: Fraction, factor: Fraction, *, notes: dict[str, None]
 ) -> list[Step]:
     """
     Every turn of the average conversation on one model, with its split.
