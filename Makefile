@@ -62,6 +62,11 @@ else
 	done
 endif
 
+docs: $(STAMP) ## Write the generated pages anew: docs/claims.md from the price book that ships
+	@$(BIN)/python -c 'from pathlib import Path; from farthing.estimate.claims.table import render_claims; \
+	from farthing.prices.book import shipped_book; \
+	Path("docs/claims.md").write_text(render_claims(shipped_book()), encoding="utf-8")'
+
 lock: | $(BIN)/python ## Resolve the dependencies anew, leaving out releases of the last week
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
 	@$(COMPILE) --upgrade --group dev --output-file $(LOCK)
