@@ -153,17 +153,18 @@ class _Long:
             return
         billed = _Billed.YES
         if served.stop_reason == "refusal" and not _output_started(served):
-            billed = self._refusal(served.refusal_category, card)
+            billed = self._refusal(served.refusal_category, card.channel)
         self._add(served.usage, card, (low_band, high_band), "request", billed)
 
     def _extra(self, extra: ExtraPass) -> None:
         served, part = self.served, extra.kind.value
-        free = extra.kind is PassKind.DECLINED and extra.usage.output_tokens == 0
+        billed: int = _Billed.YES
+        if extra.kind is PassKind.DECLINED and extra.usage.output_tokens == 0:
+            billed = self._refusal(None, served.channel)
         model = extra.model or (served.model if extra.kind is PassKind.COMPACTION else None)
+        if billed == _Billed.NO:
+            return  # free whatever ran it, so neither a model nor a rate is needed; _refusal has noted it
         if model is None:
-            if free and not self.book.refusal_rule(self.facts.valid_on, self.facts.known_on).billed:
-                self.notes.append("an attempt declined before any output named no model; it is not billed")
-                return
             self._without_price(f"{part}: the response does not say which model ran this pass")
             return
         speed = served.speed if model == served.model else "standard"
@@ -177,7 +178,6 @@ class _Long:
                 f"{card.model.id} takes no prompt of {extra.usage.prompt_tokens:,} tokens on {self.facts.valid_on}"
             )
             return
-        billed = self._refusal(None, card) if free else _Billed.YES
         self._add(extra.usage, card, (band, band), part, billed)
 
     def _usable(self, card: Card | Unpriced) -> bool:
@@ -230,11 +230,11 @@ class _Long:
             return card.band(largest), band or card.bands[-1]
         return band, band
 
-    def _refusal(self, category: str | None, card: Card) -> int:
+    def _refusal(self, category: str | None, channel: str) -> int:
         rule = self.book.refusal_rule(self.facts.valid_on, self.facts.known_on)
-        if rule.channels and card.channel not in rule.channels:
+        if rule.channels and channel not in rule.channels:
             self.unpriced.append(
-                f"whether a refusal before any output was billed on {card.channel} on {self.facts.valid_on} is "
+                f"whether a refusal before any output was billed on {channel} on {self.facts.valid_on} is "
                 "UNCONFIRMED: the bill lies between the bounds"
             )
             return _Billed.MAYBE
