@@ -1,0 +1,133 @@
+"""
+A query as SQL: which relation answers it, and the fragments of ``queries/report.sql``. Pure.
+
+Time zones reach SQL as plain numbers, the offsets that :mod:`farthing.ledger.zones` found, so both engines go by the
+same zone data. Values always travel as parameters; only names of our own vocabulary become SQL text.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from farthing.call import DIMENSIONS
+from farthing.ledger.interface import FACTS, PARTS_OF_TIME
+from farthing.ledger.question import TAG, plain
+from farthing.ledger.staging import naive
+from farthing.ledger.store import sql
+from farthing.ledger.zones import bucket_start, segments, whole_hours
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from farthing.ledger.interface import Query
+    from farthing.ledger.zones import Segment
+
+NOT_ROLLED_UP = ("user", "session")
+"""Dimensions of too many values for hourly sums; tags are not rolled up either."""
+
+
+class Asked:
+    """
+    One query as SQL.
+
+    Args:
+        query: The question, already checked.
+        zone: Its time zone.
+        span: First and last instant of all calls, aware, UTC.
+
+    """
+
+    def __init__(self, query: Query, zone: ZoneInfo, span: tuple[datetime, datetime]) -> None:
+        self.query = query
+        self.zone = zone
+        self.parameters: dict[str, Any] = {}
+        self._span = span
+
+    @cached_property
+    def _segments(self) -> list[Segment]:
+        return segments(self.zone, *self._span)
+
+    @property
+    def rolled_up(self) -> bool:
+        """Whether hourly sums can answer it: whole hours, and no dimension that they leave out."""
+        query = self.query
+        for dimension in (*query.by, *query.where):
+            name = plain(dimension)
+            if name in NOT_ROLLED_UP or name.startswith(TAG):
+                return False
+        edges = [at for at in (query.since, query.until) if at is not None]
+        if any(at.timestamp() % 3600 for at in edges):
+            return False
+        looks_at_clock = query.bucket is not None or any(n in PARTS_OF_TIME for n in (*query.by, *query.where))
+        return not looks_at_clock or whole_hours(self._segments)
+
+    def report(self, relation: str) -> str:
+        """The text of the query over ``rollup`` or ``measures``; its parameters are in ``parameters``."""
+        bucket = self.query.bucket
+        fragments = {
+            "start": "NULL" if bucket is None else f"date_trunc('{bucket}', {self._local})",
+            "offset": self._offset if bucket == "hour" else "0",
+            "keys": "".join(f"{self._value(name)} AS key_{n},\n    " for n, name in enumerate(self.query.by)),
+            "relation": relation,
+            "conditions": self.conditions(),
+        }
+        text = sql("report")
+        for word, fragment in fragments.items():
+            text = text.replace(f"{{{word}}}", fragment)
+        return text
+
+    def conditions(self) -> str:
+        """Range and filters, over any relation that has the call's time and dimensions."""
+        wanted = ["TRUE"]
+        for name, edge, sign in (("since", self.query.since, ">="), ("until", self.query.until, "<")):
+            if edge is not None:
+                self.parameters[name] = naive(edge)
+                wanted.append(f"sent_at {sign} ${name}::TIMESTAMP")
+        for dimension, values in self.query.where.items():
+            chosen = ", ".join(self._bind(value) for value in values)
+            wanted.append(f"coalesce({self._value(dimension)}, '') IN ({chosen})" if values else "FALSE")
+        return " AND ".join(wanted)
+
+    def start(self, first_at: datetime) -> datetime | None:
+        """The start, in UTC, of the bucket that the instant *first_at* (naive, UTC) is in."""
+        bucket = self.query.bucket
+        return None if bucket is None else bucket_start(first_at.replace(tzinfo=UTC), bucket, self.zone)
+
+    @property
+    def _offset(self) -> str:
+        """Seconds that the zone is ahead of UTC, as SQL."""
+        *earlier, last = self._segments
+        if not earlier:
+            return str(last.offset_s)
+        whens = (
+            f"WHEN sent_at < TIMESTAMP '{naive(following.starts_at)}' THEN {segment.offset_s}"
+            for segment, following in pairwise(self._segments)
+        )
+        return f"CASE {' '.join(whens)} ELSE {last.offset_s} END"
+
+    @property
+    def _local(self) -> str:
+        """The zone's wall clock, as SQL."""
+        if all(segment.offset_s == 0 for segment in self._segments):
+            return "sent_at"
+        return f"(sent_at + to_seconds({self._offset}))"
+
+    def _value(self, dimension: str) -> str:
+        """A dimension's value as SQL: text, NULL where there is none or an empty one."""
+        name = plain(dimension)
+        if name == "hour_of_day":
+            return f"CAST(extract(hour FROM {self._local}) AS VARCHAR)"
+        if name == "weekday":
+            return f"CAST(extract(isodow FROM {self._local}) - 1 AS VARCHAR)"
+        if name.startswith(TAG):
+            return f"nullif(tags[{self._bind(name.removeprefix(TAG))}], '')"
+        assert name in DIMENSIONS or name in FACTS
+        return f"nullif(\"{name}\", '')"
+
+    def _bind(self, value: str) -> str:
+        name = f"value_{len(self.parameters)}"
+        self.parameters[name] = value
+        return f"${name}::VARCHAR"

@@ -1,0 +1,222 @@
+"""
+The embedded ledger: one DuckDB file, one writing process.
+
+Every change is one transaction with its rollup, so pages can read hourly sums instead of calls and never disagree with
+them. How calls are posted is in ``posting``, how they are priced again in ``reprice``, how journals come in in
+``ingest``.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import chain, islice
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from farthing.errors import LedgerFault
+from farthing.ledger import corrections, question, reprice, rows, sums
+from farthing.ledger.asking import Asked
+from farthing.ledger.ingest import Ingested, ingest, unsettled
+from farthing.ledger.interface import Added, Correction, Query, Row, Stored
+from farthing.ledger.merge import Tally, checked
+from farthing.ledger.posting import post
+from farthing.ledger.staging import id_key
+from farthing.ledger.store import faults, open_file, sql, transaction
+from farthing.units import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    import duckdb
+
+    from farthing.ledger.journal import Begun
+    from farthing.prices.book import PriceBook
+
+_CHUNK = 50_000
+_ROLLUP_ROWS_LOOSE = 200_000
+"""Added rollup rows after which they are merged: few enough to read at once, many enough to merge seldom."""
+
+
+class DuckDBLedger:
+    """
+    A :class:`farthing.ledger.interface.Ledger` in a file.
+
+    Args:
+        path: The file; made if it is not there.
+        memory_mb_max: What DuckDB may use before it works on disk, beside the file.
+
+    Raises:
+        LedgerFault: It cannot be opened; the message says why and what to do.
+
+    """
+
+    def __init__(self, path: Path, *, memory_mb_max: int = 2_000) -> None:
+        self.path = path
+        self._lock = RLock()
+        self._connection: duckdb.DuckDBPyConnection | None = open_file(path, memory_mb_max)
+        self._next_no = 1 + self._number("SELECT coalesce(max(call_no), 0) FROM calls")
+        self._rollup_merged = self._number("SELECT count(*) FROM rollup")
+
+    def add(self, calls: Iterable[Stored]) -> Added:
+        """See :meth:`farthing.ledger.interface.Ledger.add`."""
+        tally = Tally()
+        with self._using() as connection, transaction(connection):
+            self._post(calls, tally)
+        return tally.added()
+
+    def ingest(self, journals: Sequence[Path]) -> Ingested:
+        """
+        Post what is new in some journals, and remember in the same transaction how far each was read.
+
+        Safe to repeat at any time, also after a crash: nothing is lost or doubled.
+
+        Raises:
+            LedgerFault: A journal cannot be read or was written by a newer farthing; what came before it is posted.
+
+        """
+        with self._using() as connection:
+            return ingest(connection, journals, self._post)
+
+    def unsettled(self) -> list[Begun]:
+        """Calls that began in an ingested journal and have no outcome there yet, oldest first."""
+        with self._using() as connection:
+            return unsettled(connection)
+
+    def get(self, call_id: str) -> Stored | None:
+        """See :meth:`farthing.ledger.interface.Ledger.get`."""
+        with self._using() as connection:
+            key = id_key(call_id)
+            for condition in (
+                "call_key = $key AND call_id = $id",
+                "message_key = $key AND message_id = $id",
+                "request_id = $id AND $key IS NOT NULL",
+            ):
+                found = rows.read(connection, condition, {"key": key, "id": call_id}, "sent_at, call_id")
+                for _, stored in islice(found, 1):
+                    return stored
+        return None
+
+    def calls(self, query: Query) -> Iterator[Stored]:
+        """See :meth:`farthing.ledger.interface.Ledger.calls`."""
+        zone = question.check(query)
+        with self._using() as connection:
+            asked = Asked(query, zone, self._span(query))
+            # A cursor of its own: the caller may use the ledger while it takes the calls one by one.
+            cursor = connection.cursor()
+            conditions = asked.conditions()
+            found = rows.read(cursor, conditions, asked.parameters, "sent_at, call_id")
+            first = list(islice(found, 1))
+        return (stored for _, stored in chain(first, found))
+
+    def report(self, query: Query) -> list[Row]:
+        """See :meth:`farthing.ledger.interface.Ledger.report`."""
+        return self._report(query, None)
+
+    def reprice(
+        self,
+        book: PriceBook,
+        *,
+        reason: str,
+        made_at: datetime,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        preview: bool = False,
+    ) -> Correction:
+        """See :meth:`farthing.ledger.interface.Ledger.reprice`."""
+        made_at = corrections.utc(made_at)
+        question.check(Query(since=since, until=until))
+        with self._using() as connection, transaction(connection):
+            changes = reprice.price_again(connection, book, since, until)
+            if preview:
+                return corrections.correction(None, made_at, reason, book.version, changes)
+            number = 1 + self._number("SELECT coalesce(max(correction_id), 0) FROM corrections")
+            made = corrections.correction(number, made_at, reason, book.version, changes)
+            reprice.write(connection, made)
+            self._merge_rollup(connection)
+            return made
+
+    def revert(self, correction_id: int) -> Correction:
+        """See :meth:`farthing.ledger.interface.Ledger.revert`."""
+        with self._using() as connection, transaction(connection):
+            corrections.standing(reprice.all_made(connection), correction_id)
+            reprice.take_back(connection, correction_id)
+            self._merge_rollup(connection)
+            return next(c for c in reprice.all_made(connection) if c.correction_id == correction_id)
+
+    def corrections(self) -> list[Correction]:
+        """See :meth:`farthing.ledger.interface.Ledger.corrections`."""
+        with self._using() as connection:
+            return reprice.all_made(connection)
+
+    def close(self) -> None:
+        """See :meth:`farthing.ledger.interface.Ledger.close`."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _report(self, query: Query, relation: str | None) -> list[Row]:
+        """A report over ``rollup`` or ``measures``; None: whichever is quicker."""
+        zone = question.check(query)
+        with self._using() as connection:
+            asked = Asked(query, zone, self._span(query))
+            text = asked.report(relation or ("rollup" if asked.rolled_up else "measures"))
+            found = connection.execute(text, asked.parameters).fetchall()
+        kind_at = 3 + len(query.by)
+        groups = [
+            sums.Group(asked.start(row[2]), row[3:kind_at], Kind(row[kind_at]), row[kind_at + 1 :]) for row in found
+        ]
+        return sums.rows(groups, query, zone)
+
+    def _post(self, calls: Iterable[Stored], tally: Tally) -> None:
+        """Post calls within the caller's transaction."""
+        with self._using() as connection:
+            rest = map(checked, calls)
+            while chunk := list(islice(rest, _CHUNK)):
+                post(connection, chunk, self._next_no, tally)
+                self._next_no += len(chunk)
+            rollup_rows = self._number("SELECT count(*) FROM rollup")
+            if rollup_rows - self._rollup_merged > max(_ROLLUP_ROWS_LOOSE, self._rollup_merged):
+                self._merge_rollup(connection)
+
+    def _merge_rollup(self, connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute(sql("rollup_merge"))
+        self._rollup_merged = self._number("SELECT count(*) FROM rollup")
+
+    def _span(self, query: Query) -> tuple[datetime, datetime]:
+        """First and last instant that a query can be about."""
+        with self._using() as connection:
+            row = connection.execute("SELECT min(sent_at), max(sent_at) FROM calls").fetchone()
+        assert row is not None
+        if row[0] is None:
+            return datetime.min.replace(year=2000, tzinfo=UTC), datetime.min.replace(year=2000, tzinfo=UTC)
+        first, last = (at.replace(tzinfo=UTC) for at in row)
+        first = max(first, (query.since or first).astimezone(UTC))
+        return first, max(first, min(last, (query.until or last).astimezone(UTC)))
+
+    def _number(self, query: str) -> int:
+        with self._using() as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    @contextmanager
+    def _using(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The open connection, for one thread at a time."""
+        with self._lock:
+            if self._connection is None:
+                raise LedgerFault(f"the ledger {self.path} is closed; open it again")
+            with faults(self.path):
+                yield self._connection

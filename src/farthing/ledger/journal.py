@@ -1,0 +1,191 @@
+"""
+The journal: an append-only file per process that survives being killed at any byte.
+
+A line is ``CRC32 JSON``: eight hexadecimal digits over the JSON's bytes, a space, one JSON object, a newline. JSON text
+holds no raw newline, so a reader that meets a damaged line finds the next one by itself, which a length prefix could
+not promise; and a person can read the file with ``less``. A line without its newline is not written yet, or never will
+be: a reader stops before it. Nothing is ever overwritten or cut off, so an offset that was read stays right.
+
+The first line says the format's version. Then there is one line when a call begins, before its first upstream byte, and
+one when its outcome is known. No line holds prompt text or a key.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from farthing.errors import ErrorRecord, LedgerFault
+from farthing.ledger.interface import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+VERSION = 1
+SUFFIX = ".journal"
+Fsync = Literal["each", "never"]
+"""``each``: a record is on the disk when ``append`` returns; ``never``: when the system, or ``sync``, writes it."""
+
+
+class Opened(msgspec.Struct, frozen=True, tag_field="is", tag="opened"):
+    """The first line: the version of the format, and when the process began it (aware, UTC)."""
+
+    version: int
+    opened_at: datetime
+
+
+class Begun(msgspec.Struct, frozen=True, tag_field="is", tag="begun"):
+    """A call is about to be sent. *entry* names it within this journal; *model* is what was asked for."""
+
+    entry: str
+    began_at: datetime
+    model: str
+
+
+class Settled(msgspec.Struct, frozen=True, tag_field="is", tag="settled", omit_defaults=True):
+    """The outcome of a begun call: what was billed; None where nothing was, and *why* says so in one sentence."""
+
+    entry: str
+    stored: Stored | None = None
+    why: str = ""
+
+
+Record = Opened | Begun | Settled
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+class Read(NamedTuple):
+    """One complete line: a record, or what is wrong with it, and the offset after it."""
+
+    record: Record | None
+    error: ErrorRecord | None
+    end: int
+
+
+def new_path(folder: Path, at: datetime) -> Path:
+    """A path for a new journal that no other process has, here or elsewhere; names sort by time."""
+    stamp = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return folder / f"{stamp}-{uuid.uuid4().hex}{SUFFIX}"
+
+
+class JournalWriter:
+    """
+    Writes one new journal.
+
+    Args:
+        path: Where; see :func:`new_path`.
+        opened_at: Now; aware, UTC.
+        fsync: When a record is safe from a power cut. A killed process loses nothing under either policy.
+
+    Raises:
+        LedgerFault: The file exists already or cannot be made.
+
+    """
+
+    def __init__(self, path: Path, opened_at: datetime, fsync: Fsync = "each") -> None:
+        self.path = path
+        self._fsync = fsync
+        self._torn = False
+        try:
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise LedgerFault(f"cannot begin the journal {path}: {error.strerror}") from error
+        self.append(Opened(VERSION, opened_at))
+
+    def append(self, record: Record) -> None:
+        """
+        Write one record.
+
+        Raises:
+            LedgerFault: The disk is full or gone. The record may be missing; those before it and after it are safe.
+
+        """
+        # After a failed write the file may end in half a line: a newline makes that a damaged line of its own.
+        data = (b"\n" if self._torn else b"") + line(record)
+        self._torn = True
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+            if self._fsync == "each":
+                os.fsync(self._file)
+        except OSError as error:
+            raise LedgerFault(f"cannot write the journal {self.path}: {error.strerror}") from error
+        self._torn = False
+
+    def sync(self) -> None:
+        """Put everything written so far on the disk."""
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        """Sync and close the file."""
+        if self._file >= 0:
+            self.sync()
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read(path: Path, offset: int = 0) -> Iterator[Read]:
+    """
+    Every complete line from *offset*, which is 0 or the ``end`` of a line read before.
+
+    A damaged line comes as an error between the good ones. A torn last line is left for the next time.
+
+    Raises:
+        LedgerFault: The file cannot be read, or a newer farthing wrote it.
+
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            for raw in file:
+                if not raw.endswith(b"\n"):
+                    return
+                start, offset = offset, offset + len(raw)
+                if raw != b"\n":
+                    yield _read_line(path, raw, start)
+    except OSError as error:
+        raise LedgerFault(f"cannot read the journal {path}: {error.strerror}") from error
+
+
+def line(record: Record) -> bytes:
+    """A record as it is written, newline included."""
+    body = _ENCODER.encode(record)
+    return b"%08x %b\n" % (crc32(body), body)
+
+
+def _read_line(path: Path, raw: bytes, start: int) -> Read:
+    end = start + len(raw)
+    body = raw[9:-1]
+    if raw[:9] != b"%08x " % crc32(body):
+        return _bad(path, start, end, "the line is damaged (its checksum does not match)")
+    try:
+        record = _DECODER.decode(body)
+    except msgspec.DecodeError:
+        return _bad(path, start, end, f"the line is no record of a journal of version {VERSION}")
+    if isinstance(record, Opened) and record.version != VERSION:
+        raise LedgerFault(
+            f"the journal {path} is of version {record.version}, this farthing reads {VERSION}; upgrade farthing"
+        )
+    return Read(record, None, end)
+
+
+def _bad(path: Path, start: int, end: int, what: str) -> Read:
+    return Read(None, ErrorRecord(source=path.name, error=f"bytes {start} to {end}: {what}; it was left out"), end)

@@ -1,0 +1,165 @@
+"""
+One call seen twice: which record is better known, and what the ledger keeps. Pure.
+
+Two sources may tell of the same call (a transcript and the gateway), and one source may tell of it twice (a stream's
+placeholder, then its final counts). Every engine decides by the functions here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from farthing.errors import LedgerFault
+from farthing.ledger.interface import Added, Stored
+from farthing.units import Kind
+
+if TYPE_CHECKING:
+    from farthing.call import Call
+
+COUNT_MAX = 2**63 - 1
+PUSD_MAX = 2**126
+"""The largest count and amount that every engine can keep; both are far beyond any bill."""
+
+_CERTAINTY = {Kind.ASSUMED: 0, Kind.DERIVED: 1, Kind.MEASURED: 2}
+
+
+def knowledge(call: Call) -> tuple[int, int, bool]:
+    """
+    How well a record knows its call; greater is better.
+
+    Measured beats derived beats assumed; then more output tokens, because a stream's counts only grow; then a record
+    that has the request id.
+    """
+    served = call.served
+    return _CERTAINTY[served.kind], served.usage.output_tokens, bool(served.request_id)
+
+
+def merged(known: Stored, other: Stored) -> Stored:
+    """
+    What to keep of two records of one call: *known* itself unless *other* tells more.
+
+    The better known record is kept whole, with its posting. Only the request id, and the call id made of it, is taken
+    from the other one where the better lacks it, so that later records still find their call.
+    """
+    winner, loser = (other, known) if knowledge(other.call) > knowledge(known.call) else (known, other)
+    request_id = loser.call.served.request_id
+    if winner.call.served.request_id or not request_id:
+        return winner
+    served = msgspec.structs.replace(winner.call.served, request_id=request_id)
+    call = msgspec.structs.replace(winner.call, call_id=loser.call.call_id, served=served)
+    return msgspec.structs.replace(winner, call=call)
+
+
+class Outcome(NamedTuple):
+    """
+    What became of one added record.
+
+    Attributes:
+        number: The ledger's own number of the call.
+        what: ``new``, ``known`` or ``improved``.
+        reposted: Whether the call has another posting than before.
+
+    """
+
+    number: int
+    what: Literal["new", "known", "improved"]
+    reposted: bool
+
+
+class Known:
+    """Numbered records that can be found by their ids, and added to by the merge rule."""
+
+    def __init__(self) -> None:
+        self.records: dict[int, Stored] = {}
+        self._by_call_id: dict[str, int] = {}
+        self._by_message_id: dict[str, set[int]] = {}
+
+    def put(self, number: int, stored: Stored) -> None:
+        """Keep *stored* under *number*, instead of what was there."""
+        former = self.records.get(number)
+        if former is not None:
+            del self._by_call_id[former.call.call_id]
+            if former.call.served.message_id:
+                self._by_message_id[former.call.served.message_id].discard(number)
+        self.records[number] = stored
+        self._by_call_id[stored.call.call_id] = number
+        if stored.call.served.message_id:
+            self._by_message_id.setdefault(stored.call.served.message_id, set()).add(number)
+
+    def find(self, call: Call) -> int | None:
+        """
+        The number of the record that *call* is another record of, or None.
+
+        The same call id; else the same message id where one of the two has no request id, the smallest call id first.
+        """
+        number = self._by_call_id.get(call.call_id)
+        if number is not None or not call.served.message_id:
+            return number
+        alike = [
+            n
+            for n in self._by_message_id.get(call.served.message_id, ())
+            if not (call.served.request_id and self.records[n].call.served.request_id)
+        ]
+        return min(alike, key=lambda n: self.records[n].call.call_id, default=None)
+
+    def add(self, stored: Stored, number: int) -> Outcome:
+        """Add one record; *number* becomes its number if the call is new."""
+        found = self.find(stored.call)
+        if found is None:
+            self.put(number, stored)
+            return Outcome(number, "new", reposted=True)
+        known = self.records[found]
+        kept = merged(known, stored)
+        if kept is known:
+            return Outcome(found, "known", reposted=False)
+        self.put(found, kept)
+        return Outcome(found, "improved", reposted=kept.posting is not known.posting)
+
+
+class Tally:
+    """Counts outcomes."""
+
+    def __init__(self) -> None:
+        self._counts = {"new": 0, "known": 0, "improved": 0}
+
+    def count(self, what: Literal["new", "known", "improved"], calls: int = 1) -> None:
+        """Count *calls* more of one outcome."""
+        self._counts[what] += calls
+
+    def added(self) -> Added:
+        """The counts so far."""
+        return Added(**self._counts)
+
+
+def checked(stored: Stored) -> Stored:
+    """
+    The record as every engine keeps it: its time in UTC.
+
+    Raises:
+        LedgerFault: A time without a zone, or a number that no engine can keep.
+
+    """
+    call, posting = stored.call, stored.posting
+    usages = [call.served.usage, *(extra.usage for extra in call.served.extra_passes)]
+    for usage in usages:
+        for field in usage.__struct_fields__:
+            _check(call, field, getattr(usage, field), 0, COUNT_MAX)
+    for field in ("prompt_tokens_max_in_one_pass", "prompt_tokens_reported", "calls_in_total"):
+        _check(call, field, getattr(call.served, field), 0, COUNT_MAX)
+    for field in ("duration_ms", "ttft_ms"):
+        _check(call, field, getattr(call, field), -COUNT_MAX, COUNT_MAX)
+    for field in ("list_pusd", "low_pusd", "high_pusd", "contract_pusd"):
+        _check(call, field, getattr(posting, field), -PUSD_MAX, PUSD_MAX)
+    if call.sent_at.tzinfo is UTC:
+        return stored
+    if call.sent_at.tzinfo is None:
+        raise LedgerFault(f"call {call.call_id}: sent_at has no time zone; expected an aware time; nothing was written")
+    return Stored(msgspec.structs.replace(call, sent_at=call.sent_at.astimezone(UTC)), posting)
+
+
+def _check(call: Call, field: str, value: int | None, low: int, high: int) -> None:
+    if value is not None and not low <= value <= high:
+        raise LedgerFault(f"call {call.call_id}: {field} is {value}, expected {low} to {high}; nothing was written")

@@ -1,0 +1,17 @@
+-- Every correction with its changes, oldest first.
+SELECT
+    corrections.correction_id,
+    made_at,
+    reason,
+    book_version,
+    reverted,
+    changes.model,
+    changes.calls,
+    changes.changed_calls,
+    changes.before_pusd,
+    changes.after_pusd,
+    changes.before_unpriced,
+    changes.after_unpriced
+FROM corrections
+LEFT JOIN changes ON changes.correction_id = corrections.correction_id
+ORDER BY corrections.correction_id, changes.model;

@@ -1,0 +1,40 @@
+-- Adds the measures of touched calls to the rollup, or with $sign = -1 takes them away.
+INSERT INTO rollup
+SELECT
+    date_trunc('hour', sent_at),
+    coalesce(tenant, ''),
+    coalesce(feature, ''),
+    coalesce(prompt, ''),
+    coalesce(prompt_version, ''),
+    coalesce(agent, ''),
+    coalesce(environment, ''),
+    coalesce(workspace, ''),
+    coalesce(api_key, ''),
+    coalesce(project, ''),
+    coalesce(model, ''),
+    coalesce(channel, ''),
+    coalesce(service_tier, ''),
+    coalesce(speed, ''),
+    coalesce(inference_geo, ''),
+    coalesce(source, ''),
+    coalesce(stop_reason, ''),
+    coalesce(kind, ''),
+    sum(calls) * $sign,
+    sum(unpriced_calls) * $sign,
+    sum(unbounded_calls) * $sign,
+    sum(input_tokens) * $sign,
+    sum(cache_write_5m_tokens) * $sign,
+    sum(cache_write_1h_tokens) * $sign,
+    sum(cache_read_tokens) * $sign,
+    sum(output_tokens) * $sign,
+    sum(thinking_tokens) * $sign,
+    sum(web_search_requests) * $sign,
+    sum(web_fetch_requests) * $sign,
+    sum(code_execution_requests) * $sign,
+    sum(list_pusd) * $sign,
+    sum(low_pusd) * $sign,
+    sum(high_pusd) * $sign,
+    sum(contract_pusd) * $sign
+FROM measures
+WHERE call_no IN (SELECT call_no FROM touched)
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18;

@@ -1,0 +1,40 @@
+-- Writes the rollup anew from the calls.
+DELETE FROM rollup;
+INSERT INTO rollup
+SELECT
+    date_trunc('hour', sent_at),
+    coalesce(tenant, ''),
+    coalesce(feature, ''),
+    coalesce(prompt, ''),
+    coalesce(prompt_version, ''),
+    coalesce(agent, ''),
+    coalesce(environment, ''),
+    coalesce(workspace, ''),
+    coalesce(api_key, ''),
+    coalesce(project, ''),
+    coalesce(model, ''),
+    coalesce(channel, ''),
+    coalesce(service_tier, ''),
+    coalesce(speed, ''),
+    coalesce(inference_geo, ''),
+    coalesce(source, ''),
+    coalesce(stop_reason, ''),
+    coalesce(kind, ''),
+    sum(calls),
+    sum(unpriced_calls),
+    sum(unbounded_calls),
+    sum(input_tokens),
+    sum(cache_write_5m_tokens),
+    sum(cache_write_1h_tokens),
+    sum(cache_read_tokens),
+    sum(output_tokens),
+    sum(thinking_tokens),
+    sum(web_search_requests),
+    sum(web_fetch_requests),
+    sum(code_execution_requests),
+    sum(list_pusd),
+    sum(low_pusd),
+    sum(high_pusd),
+    sum(contract_pusd)
+FROM measures
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18;

@@ -1,0 +1,114 @@
+-- Reads records from a file of JSON lines ($path) into a table with the columns of "calls" and their extra passes.
+-- Fields at their defaults are left out of the file; the defaults here are those of farthing.call.
+CREATE OR REPLACE TEMP TABLE staged AS
+SELECT
+    call_no,
+    call.call_id AS call_id,
+    call_key,
+    call.served.message_id AS message_id,
+    message_key,
+    call.served.request_id AS request_id,
+    call.sent_at AS sent_at,
+    call.source AS source,
+    call.served.model AS model,
+    coalesce(call.served.channel, 'claude_api') AS channel,
+    call.served.location AS location,
+    coalesce(call.served.service_tier, 'standard') AS service_tier,
+    coalesce(call.served.speed, 'standard') AS speed,
+    call.served.inference_geo AS inference_geo,
+    call.served.stop_reason AS stop_reason,
+    call.served.refusal_category AS refusal_category,
+    call.served.output_started AS output_started,
+    call.served.prompt_tokens_max_in_one_pass AS prompt_tokens_max_in_one_pass,
+    call.served.prompt_tokens_reported AS prompt_tokens_reported,
+    CASE WHEN is_total_of_unknown THEN NULL ELSE coalesce(call.served.calls_in_total, 1) END AS calls_in_total,
+    coalesce(call.served.kind, 'measured') AS served_kind,
+    coalesce(call.served.notes, []) AS notes,
+    coalesce(call.served.usage.input_tokens, 0) AS input_tokens,
+    coalesce(call.served.usage.cache_write_5m_tokens, 0) AS cache_write_5m_tokens,
+    coalesce(call.served.usage.cache_write_1h_tokens, 0) AS cache_write_1h_tokens,
+    coalesce(call.served.usage.cache_read_tokens, 0) AS cache_read_tokens,
+    coalesce(call.served.usage.output_tokens, 0) AS output_tokens,
+    coalesce(call.served.usage.thinking_tokens, 0) AS thinking_tokens,
+    coalesce(call.served.usage.web_search_requests, 0) AS web_search_requests,
+    coalesce(call.served.usage.web_fetch_requests, 0) AS web_fetch_requests,
+    coalesce(call.served.usage.code_execution_requests, 0) AS code_execution_requests,
+    coalesce(len(call.served.extra_passes), 0) AS extra_passes,
+    call.dims['tenant'] AS tenant,
+    call.dims['feature'] AS feature,
+    call.dims['prompt'] AS prompt,
+    call.dims['prompt_version'] AS prompt_version,
+    call.dims['user'] AS "user",
+    call.dims['session'] AS session,
+    call.dims['agent'] AS agent,
+    call.dims['environment'] AS environment,
+    call.dims['workspace'] AS workspace,
+    call.dims['api_key'] AS api_key,
+    call.dims['project'] AS project,
+    CASE
+        WHEN call.dims IS NULL THEN MAP {}
+        ELSE map_from_entries(list_filter(map_entries(call.dims), lambda tag: tag.key NOT IN (
+            'tenant', 'feature', 'prompt', 'prompt_version', 'user', 'session', 'agent', 'environment', 'workspace', 'api_key', 'project'
+        )))
+    END AS tags,
+    call.duration_ms AS duration_ms,
+    call.ttft_ms AS ttft_ms,
+    posting.list_pusd AS list_pusd,
+    posting.low_pusd AS low_pusd,
+    posting.high_pusd AS high_pusd,
+    posting.contract_pusd AS contract_pusd,
+    coalesce(posting.kind, 'measured') AS kind,
+    coalesce(posting.unpriced, []) AS unpriced,
+    coalesce(posting.book_version, '') AS book_version,
+    call.served.extra_passes AS extra
+FROM read_json(
+    $path,
+    format = 'newline_delimited',
+    maximum_object_size = 268435456,
+    columns = {
+        call_no: 'BIGINT',
+        call_key: 'UINTEGER',
+        message_key: 'UINTEGER',
+        is_total_of_unknown: 'BOOLEAN',
+        call: 'STRUCT(
+            call_id VARCHAR, sent_at TIMESTAMP, source VARCHAR, dims MAP(VARCHAR, VARCHAR),
+            duration_ms BIGINT, ttft_ms BIGINT,
+            served STRUCT(
+                model VARCHAR, channel VARCHAR, location VARCHAR, service_tier VARCHAR, speed VARCHAR,
+                inference_geo VARCHAR, stop_reason VARCHAR, refusal_category VARCHAR, output_started BOOLEAN,
+                prompt_tokens_max_in_one_pass BIGINT, prompt_tokens_reported BIGINT, calls_in_total BIGINT,
+                kind VARCHAR, message_id VARCHAR, request_id VARCHAR, notes VARCHAR[],
+                usage STRUCT(
+                    input_tokens BIGINT,
+                    cache_write_5m_tokens BIGINT,
+                    cache_write_1h_tokens BIGINT,
+                    cache_read_tokens BIGINT,
+                    output_tokens BIGINT,
+                    thinking_tokens BIGINT,
+                    web_search_requests BIGINT,
+                    web_fetch_requests BIGINT,
+                    code_execution_requests BIGINT
+                ),
+                extra_passes STRUCT(
+                    kind VARCHAR,
+                    model VARCHAR,
+                    usage STRUCT(
+                        input_tokens BIGINT,
+                        cache_write_5m_tokens BIGINT,
+                        cache_write_1h_tokens BIGINT,
+                        cache_read_tokens BIGINT,
+                        output_tokens BIGINT,
+                        thinking_tokens BIGINT,
+                        web_search_requests BIGINT,
+                        web_fetch_requests BIGINT,
+                        code_execution_requests BIGINT
+                    )
+                )[]
+            )
+        )',
+        posting: 'STRUCT(
+            list_pusd HUGEINT, low_pusd HUGEINT, high_pusd HUGEINT, contract_pusd HUGEINT,
+            kind VARCHAR, unpriced VARCHAR[], book_version VARCHAR
+        )'
+    }
+);

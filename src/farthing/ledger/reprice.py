@@ -1,0 +1,200 @@
+"""
+Pricing calls again inside DuckDB.
+
+The price engine stays the only source of rates: it composes a card for every distinct set of facts among the calls, the
+cards become a small table, and SQL multiplies and adds. Whatever a row of rates cannot say (extra passes, refusals,
+totals in an upper price band, timed tools, unpublished rates) goes through the engine itself, page by page.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from farthing.ledger import rows
+from farthing.ledger.corrections import change, reposted
+from farthing.ledger.interface import Change, Correction, Posting
+from farthing.ledger.staging import load, naive
+from farthing.ledger.store import sql
+from farthing.prices.card import Card, Facts
+from farthing.prices.engine import price_served
+from farthing.units import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+    from farthing.ledger.interface import Stored
+    from farthing.prices.book import PriceBook
+
+_PAGE = 20_000
+_MANY = 0.2
+"""Share of changed calls above which the rollup is cheaper to write anew than to correct."""
+
+
+class _Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``rates``; names are those of ``queries/rates.sql``."""
+
+    model: str
+    channel: str
+    location: str | None
+    service_tier: str
+    speed: str
+    inference_geo: str | None
+    sent_on: date
+    prompt_tokens_over: int = 0
+    prompt_tokens_up_to: int | None = None
+    alone: bool = False
+    input_pusd: int | None = None
+    cache_write_5m_pusd: int | None = None
+    cache_write_1h_pusd: int | None = None
+    cache_read_pusd: int | None = None
+    output_pusd: int | None = None
+    web_search_pusd: int = 0
+    kind: Kind = Kind.MEASURED
+    reason: str | None = None
+
+
+class _Reposted(msgspec.Struct, frozen=True, kw_only=True):
+    call_no: int
+    list_pusd: int | None
+    low_pusd: int | None
+    high_pusd: int | None
+    contract_pusd: int | None
+    kind: Kind
+    unpriced: tuple[str, ...]
+    book_version: str
+
+
+def price_again(
+    connection: duckdb.DuckDBPyConnection, book: PriceBook, since: datetime | None, until: datetime | None
+) -> tuple[Change, ...]:
+    """Make the table ``repriced`` of every call in range whose posting changes, and report per model."""
+    edges = {"since": since and naive(since), "until": until and naive(until)}
+    facts = [Facts(*row) for row in connection.execute(sql("facts"), edges).fetchall()]
+    load(connection, sql("rates"), [rate for one in facts for rate in _rates(book, one)])
+    connection.execute(sql("reprice"), {**edges, "book_version": book.version})
+    for page in _special(connection):
+        changed = list(_priced(book, page))
+        if changed:
+            load(connection, sql("reprice_special"), changed)
+    connection.execute("DELETE FROM repriced WHERE is_special")
+    return tuple(change(model, counts) for model, *counts in connection.execute(sql("changes"), edges).fetchall())
+
+
+def write(connection: duckdb.DuckDBPyConnection, made: Correction) -> None:
+    """Post ``repriced`` as a correction."""
+    connection.execute(
+        "INSERT INTO corrections VALUES (?, ?, ?, ?, FALSE)",
+        [made.correction_id, naive(made.made_at), made.reason, made.book_version],
+    )
+    for one in made.changes:
+        connection.execute(
+            "INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [made.correction_id, *msgspec.structs.astuple(one)]
+        )
+    connection.execute(sql("keep_former"), {"correction_id": made.correction_id})
+    _repost(connection, "repriced")
+
+
+def take_back(connection: duckdb.DuckDBPyConnection, correction_id: int) -> None:
+    """Give every call that a correction changed its former posting."""
+    connection.execute(sql("former"), {"correction_id": correction_id})
+    _repost(connection, "former")
+
+
+def all_made(connection: duckdb.DuckDBPyConnection) -> list[Correction]:
+    """Every correction, oldest first."""
+    found = connection.execute(sql("corrections")).fetchall()
+    return [_correction(list(lines)) for _, lines in groupby(found, key=lambda row: row[0])]
+
+
+def _correction(lines: list[tuple[Any, ...]]) -> Correction:
+    number, made_at, reason, book_version, reverted = lines[0][:5]
+    return Correction(
+        correction_id=number,
+        made_at=made_at.replace(tzinfo=UTC),
+        reason=reason,
+        book_version=book_version,
+        changes=tuple(change(row[5], row[6:]) for row in lines if row[5] is not None),
+        reverted=reverted,
+    )
+
+
+def _rates(book: PriceBook, facts: Facts) -> Iterator[_Rate]:
+    """The rows of ``rates`` for one set of facts."""
+    card = book.card(facts)
+    if not isinstance(card, Card):
+        yield _rate(facts, reason=card.reason)
+        return
+    for number, band in enumerate(card.bands):
+        yield _rate(
+            facts,
+            prompt_tokens_over=band.over,
+            prompt_tokens_up_to=band.up_to,
+            alone=number > 0,
+            input_pusd=band.rates[0],
+            cache_write_5m_pusd=band.rates[1],
+            cache_write_1h_pusd=band.rates[2],
+            cache_read_pusd=band.rates[3],
+            output_pusd=band.rates[4],
+            web_search_pusd=card.web_search_pusd,
+            kind=card.kind,
+        )
+
+
+def _rate(facts: Facts, **values: Any) -> _Rate:
+    return _Rate(
+        model=facts.model_id,
+        channel=facts.channel,
+        location=facts.location,
+        service_tier=facts.service_tier,
+        speed=facts.speed,
+        inference_geo=facts.inference_geo,
+        sent_on=facts.valid_on,
+        **values,
+    )
+
+
+def _special(connection: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[int, Stored]]]:
+    """Pages of the calls that have a rule of their own."""
+    condition = "calls.call_no > $after AND calls.call_no IN (SELECT call_no FROM repriced WHERE is_special)"
+    after = 0
+    while page := list(rows.read(connection, condition, {"after": after}, f"calls.call_no LIMIT {_PAGE}")):
+        yield page
+        after = page[-1][0]
+
+
+def _priced(book: PriceBook, page: list[tuple[int, Stored]]) -> Iterator[_Reposted]:
+    """The new postings of those calls of a page whose posting changes."""
+    for number, stored in page:
+        bill = price_served(book, stored.call.served, stored.call.sent_at)
+        posting = reposted(stored.posting, Posting.of(bill))
+        if posting is not stored.posting:
+            yield _Reposted(call_no=number, **msgspec.structs.asdict(posting))
+
+
+def _repost(connection: duckdb.DuckDBPyConnection, relation: str) -> None:
+    """Give calls the postings in *relation*, and correct the rollup."""
+    changed, calls = _counts(connection, relation)
+    if not changed:
+        return
+    update = sql("repost").replace("{relation}", relation)
+    if changed > calls * _MANY:
+        connection.execute(update)
+        connection.execute(sql("rollup_rebuild"))
+        return
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE touched AS SELECT call_no FROM {relation}")  # noqa: S608 - ours
+    connection.execute(sql("rollup_add"), {"sign": -1})
+    connection.execute(update)
+    connection.execute(sql("rollup_add"), {"sign": 1})
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[int, int]:
+    query = f"SELECT (SELECT count(*) FROM {relation}), (SELECT count(*) FROM calls)"  # noqa: S608 - ours
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])

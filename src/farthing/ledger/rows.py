@@ -1,0 +1,94 @@
+"""From rows of the ``calls`` table back to records."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from farthing.call import DIMENSIONS, Call, ExtraPass, PassKind, Served, Usage
+from farthing.ledger.interface import Posting, Stored
+from farthing.ledger.store import sql
+from farthing.units import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+_FETCH = 5_000
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection,
+    conditions: str,
+    parameters: dict[str, Any],
+    order: str = "calls.call_no",
+) -> Iterator[tuple[int, Stored]]:
+    """
+    Number and record of every call that meets *conditions*, a few thousand in memory at a time.
+
+    *connection* can answer nothing else until the last row was taken, so give it a cursor of its own.
+    """
+    query = sql("records").replace("{conditions}", conditions).replace("{order}", order)
+    found = connection.execute(query, parameters)
+    while rows := found.fetchmany(_FETCH):
+        for row in rows:
+            yield row[0], _stored(row)
+
+
+# Where each part of a row of queries/records.sql begins.
+_COUNTS = 20
+_EXTRA = _COUNTS + len(Usage.__struct_fields__)
+_DIMS = _EXTRA + 1
+_TAGS = _DIMS + len(DIMENSIONS)
+
+
+def _stored(row: tuple[Any, ...]) -> Stored:
+    tags, duration_ms, ttft_ms, list_pusd, low_pusd, high_pusd, contract_pusd, kind, unpriced, version = row[_TAGS:]
+    dims = {name: value for name, value in zip(DIMENSIONS, row[_DIMS:_TAGS], strict=True) if value is not None}
+    call = Call(
+        call_id=row[1],
+        sent_at=row[4].replace(tzinfo=UTC),
+        source=row[5],
+        served=_served(row),
+        dims=dims | tags if tags else dims,
+        duration_ms=duration_ms,
+        ttft_ms=ttft_ms,
+    )
+    posting = Posting(
+        list_pusd=list_pusd,
+        low_pusd=low_pusd,
+        high_pusd=high_pusd,
+        contract_pusd=contract_pusd,
+        kind=Kind(kind),
+        unpriced=tuple(unpriced),
+        book_version=version,
+    )
+    return Stored(call, posting)
+
+
+def _served(row: tuple[Any, ...]) -> Served:
+    return Served(
+        model=row[6],
+        usage=Usage(*row[_COUNTS:_EXTRA]),
+        extra_passes=tuple(_extra(*one) for one in row[_EXTRA] or ()),
+        channel=row[7],
+        location=row[8],
+        service_tier=row[9],
+        speed=row[10],
+        inference_geo=row[11],
+        stop_reason=row[12],
+        refusal_category=row[13],
+        output_started=row[14],
+        prompt_tokens_max_in_one_pass=row[15],
+        prompt_tokens_reported=row[16],
+        calls_in_total=row[17],
+        kind=Kind(row[18]),
+        message_id=row[2],
+        request_id=row[3],
+        notes=tuple(row[19]),
+    )
+
+
+def _extra(kind: str, model: str | None, *counts: int) -> ExtraPass:
+    return ExtraPass(PassKind(kind), Usage(*counts), model)

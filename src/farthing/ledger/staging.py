@@ -1,0 +1,91 @@
+"""
+Many records into DuckDB at once: JSON lines in a temporary file, which its reader takes in parallel.
+
+DuckDB's Python package has no appender and binds values one by one; without NumPy or Arrow this is its fast way in.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import msgspec
+
+from farthing.call import Call
+from farthing.errors import LedgerFault
+from farthing.ledger.interface import Posting
+from farthing.ledger.store import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    import duckdb
+
+    from farthing.ledger.interface import Stored
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class _Line(msgspec.Struct, frozen=True, gc=False):
+    call_no: int
+    call_key: int
+    message_key: int | None
+    is_total_of_unknown: bool
+    call: Call
+    posting: Posting
+
+
+def id_key(text: str) -> int:
+    """The narrow column that finds an id (zlib's CRC32: the same in every version of everything)."""
+    return crc32(text.encode())
+
+
+def naive(at: datetime) -> datetime:
+    """An aware time as the file keeps it: UTC, without a zone."""
+    return at.astimezone(UTC).replace(tzinfo=None)
+
+
+def stage(connection: duckdb.DuckDBPyConnection, numbered: Iterable[tuple[int, Stored]]) -> None:
+    """
+    Make the table ``staged`` of these records, each under its number.
+
+    Raises:
+        LedgerFault: A text that is not valid Unicode.
+
+    """
+    lines = []
+    for number, stored in numbered:
+        call = stored.call
+        message_id = call.served.message_id
+        try:
+            message_key = id_key(message_id) if message_id else None
+            total_of_unknown = call.served.calls_in_total is None
+            lines.append(_Line(number, id_key(call.call_id), message_key, total_of_unknown, call, stored.posting))
+        except UnicodeEncodeError:
+            raise LedgerFault("the id of a call is not valid Unicode; nothing was written") from None
+    load(connection, sql("stage"), lines)
+
+
+def load(connection: duckdb.DuckDBPyConnection, query: str, rows: Sequence[Any]) -> None:
+    """
+    Run a query that reads JSON lines from ``$path`` over *rows*.
+
+    Raises:
+        LedgerFault: A text that is not valid Unicode.
+
+    """
+    try:
+        encoded = _ENCODER.encode_lines(rows)
+    except UnicodeEncodeError:
+        raise LedgerFault("a text in a call is not valid Unicode; nothing was written") from None
+    file, path = tempfile.mkstemp(prefix="farthing-", suffix=".ndjson")
+    try:
+        with os.fdopen(file, "wb") as out:
+            out.write(encoded)
+        connection.execute(query, {"path": path})
+    finally:
+        os.unlink(path)  # noqa: PTH108 - the twin of mkstemp

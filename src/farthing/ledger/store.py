@@ -1,0 +1,141 @@
+"""
+One DuckDB file: opening it, bringing its tables up to date, and the named queries.
+
+Whatever goes wrong with the file becomes one clear :class:`~farthing.errors.LedgerFault`.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from farthing.errors import LedgerFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+_HOLDER = re.compile(r"PID (\d+)")
+_VERSIONS = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, name VARCHAR NOT NULL)"
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    # Rows of a table have no order, so DuckDB may write them as they come: less memory and more speed in bulk.
+    "preserve_insertion_order": False,
+    # A ledger must not look for or load code from outside.
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+
+@cache
+def sql(name: str) -> str:
+    """The text of ``queries/NAME.sql``."""
+    return (HERE / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def open_file(path: Path, memory_mb_max: int) -> duckdb.DuckDBPyConnection:
+    """
+    Open or create a ledger file and bring it up to date.
+
+    Raises:
+        LedgerFault: Its folder is missing, another process writes it, it is no ledger, or a newer farthing wrote it.
+
+    """
+    if path.is_dir():
+        raise LedgerFault(f"cannot open the ledger {path}: it is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise LedgerFault(f"cannot open the ledger {path}: there is no folder {path.parent}; create it first")
+    try:
+        connection = duckdb.connect(str(path), config={**_CONFIG, "memory_limit": f"{memory_mb_max}MB"})
+    except duckdb.Error as error:
+        raise LedgerFault(_why_not(path, str(error))) from error
+    try:
+        with faults(path):
+            migrate(connection, path)
+    except LedgerFault:
+        connection.close()
+        raise
+    return connection
+
+
+def migrations() -> list[tuple[int, str, str]]:
+    """Number, name and text of every migration, ascending."""
+    files = sorted((HERE / "migrations").glob("*.sql"))
+    return [(int(file.stem[:4]), file.stem, file.read_text(encoding="utf-8")) for file in files]
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """
+    Apply every migration that the file has not had, each in a transaction of its own.
+
+    Raises:
+        LedgerFault: The file is another program's, or a newer farthing wrote it.
+
+    """
+    known = migrations()
+    version = _version(connection, path)
+    newest = known[-1][0]
+    if version > newest:
+        raise LedgerFault(
+            f"cannot open the ledger {path}: a newer farthing wrote it (its tables are version {version}, this one "
+            f"knows up to {newest}); upgrade farthing"
+        )
+    for number, name, text in known:
+        if number > version:
+            with transaction(connection):
+                connection.execute(text)
+                connection.execute("INSERT INTO schema_version VALUES (?, ?)", [number, name])
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All of it or nothing."""
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Turn what DuckDB raises into a :class:`~farthing.errors.LedgerFault` that names the file."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise LedgerFault(f"the ledger {path} could not be used: {_first_line(str(error))}") from error
+
+
+def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    tables = connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
+    names = {name for (name,) in tables}
+    if names and "schema_version" not in names:
+        raise LedgerFault(f"cannot open {path}: it is a DuckDB file but not a ledger of farthing; name another file")
+    if not names:
+        connection.execute(_VERSIONS)
+    row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _why_not(path: Path, error: str) -> str:
+    if "lock" in error:
+        holder = _HOLDER.search(error)
+        who = f"process {holder[1]}" if holder else "another process"
+        return (
+            f"cannot open the ledger {path}: {who} is writing it, and DuckDB allows one at a time; "
+            "ask that process for the report, or stop it first"
+        )
+    if "not a valid DuckDB" in error or "checksum" in error.lower() or "corrupt" in error.lower():
+        return f"cannot open {path}: it is not a DuckDB file or it is damaged; restore a copy or name another file"
+    return f"cannot open the ledger {path}: {_first_line(error)}"
+
+
+def _first_line(error: str) -> str:
+    return error.partition("\n")[0]
