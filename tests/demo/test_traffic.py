@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from farthing.demo import DAYS, GENERATIONS, calls, traffic
-from farthing.prices.book import default_book
+from farthing.prices.book import shipped_book
 from farthing.prices.engine import price_served
 from farthing.usage.messages import read_message
 
@@ -104,7 +104,7 @@ def test_sizes_have_a_long_tail(rows):
 
 
 def test_every_usage_is_read_and_priced(rows):
-    book = default_book()
+    book = shipped_book()
     for row in rows:
         served = read_message(row)
         assert served.notes == ()
@@ -118,7 +118,7 @@ def test_cached_prefixes_are_long_enough_for_their_model(generation):
         tokens = row["usage"]["cache_creation_input_tokens"]
         if tokens:
             written[row["model"]] = min(tokens, written.get(row["model"], tokens))
-    minimum = {m.id: m.cacheable_prefix.tokens_min for m in default_book().models if m.id in written}
+    minimum = {m.id: m.cacheable_prefix.tokens_min for m in shipped_book().models if m.id in written}
     assert written
     assert minimum.keys() == written.keys()
     assert all(written[model] >= tokens_min for model, tokens_min in minimum.items())
@@ -126,7 +126,7 @@ def test_cached_prefixes_are_long_enough_for_their_model(generation):
 
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_the_models_of_a_generation_state_what_the_price_book_says(generation):
-    book = {model.id: model.cacheable_prefix.tokens_min for model in default_book().models}
+    book = {model.id: model.cacheable_prefix.tokens_min for model in shipped_book().models}
     assert all(book[model.id] == model.cacheable_prefix_tokens_min for model in GENERATIONS[generation].values())
 
 
@@ -181,7 +181,7 @@ def test_an_unknown_model_is_one_row_more_and_unpriced(rows):
     more = traffic(END, unknown_model=True)
     (added,) = [row for row in more if row not in rows]
     assert len(more) == len(rows) + 1
-    assert price_served(default_book(), read_message(added), at(added)).list_pusd is None
+    assert price_served(shipped_book(), read_message(added), at(added)).list_pusd is None
 
 
 def test_calls_are_the_same_month(rows):
