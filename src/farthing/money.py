@@ -4,7 +4,8 @@ Exact money: integers of picodollars.
 One picodollar (``pusd``) is 1e-12 USD. Every published list rate is a whole number of picodollars per token
 ($0.01 per million tokens is 10,000), and so is its product with every published multiplier. Where a result is not
 whole, we refuse (:class:`~farthing.errors.InexactMoney`) instead of rounding. Rounding happens in one place,
-:func:`display`, when a person reads.
+:func:`display`, when a person reads. What is finer than a picodollar by its nature (a percentage of a contract, an
+hour's price of a second) stays a fraction and is posted by one named rule, :func:`nearest_pusd`.
 """
 
 from __future__ import annotations
@@ -95,6 +96,35 @@ def nearest(pusd: Fraction) -> int:
     (2, 4)
     """
     return round(pusd)
+
+
+def nearest_pusd(pusd: Fraction) -> int:
+    """
+    Post an exact fraction of picodollars as a whole number of them, half to even: off by at most 5e-13 USD.
+
+    >>> from fractions import Fraction
+    >>> nearest_pusd(Fraction(5, 2)), nearest_pusd(Fraction(7, 2))
+    (2, 4)
+    """
+    return round(pusd)
+
+
+def exact_usd_text(pusd: Fraction) -> str | None:
+    """
+    Write a fraction of picodollars as exact decimal USD, or None where it has no finite decimal form.
+
+    >>> from fractions import Fraction
+    >>> exact_usd_text(Fraction(1, 8)), exact_usd_text(Fraction(1, 3))
+    ('0.000000000000125', None)
+    """
+    twos_and_fives = pusd.denominator
+    for prime in (2, 5):
+        while twos_and_fives % prime == 0:
+            twos_and_fives //= prime
+    if twos_and_fives != 1:
+        return None
+    digits = pusd.denominator.bit_length()  # 2**n and 5**n divide 10**n, and n < bit length
+    return _scaled_text(int(pusd * 10**digits), 12 + digits)
 
 
 def display(pusd: int, places: int = 2) -> str:

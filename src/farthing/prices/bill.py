@@ -127,7 +127,12 @@ class Bill:
     @property
     def lines(self) -> tuple[Line, ...]:
         """One line per unit with a count. Their amounts sum exactly to ``list_pusd`` wherever that is known."""
-        return tuple(line for component in self._components for line in _lines(component))
+        return tuple(line for component in self._components for line in lines_of(component))
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """The priced passes, for whoever prices them under other terms."""
+        return self._components
 
     def to_json(self) -> dict[str, Any]:
         """The bill as JSON values, in the shape ``farthing price`` prints."""
@@ -151,7 +156,8 @@ class Bill:
         return f"<Bill {total} USD, {self.kind}>"
 
 
-def _lines(component: Component) -> list[Line]:
+def lines_of(component: Component) -> list[Line]:
+    """One line per unit with a count."""
     usage, card, band = component.usage, component.card, component.band
     rule = _rule(component)
     counts = (
