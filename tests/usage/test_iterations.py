@@ -93,6 +93,9 @@ def test_entries_that_state_their_split_make_the_top_level_exact():
     read = served(entry("", 11, 2, written=37), entries)
     assert (read.usage, read.kind) == (Usage(11, 17, 20, 0, 2), Kind.MEASURED)
 
+    read = served(entry("", 11, 2, written=40), entries)
+    assert (read.usage, read.kind) == (Usage(11, 40, 0, 0, 2), Kind.DERIVED)
+
     entries[1]["cache_creation_input_tokens"] = 8
     del entries[1]["cache_creation"]
     read = served(entry("", 11, 2, written=38), entries)

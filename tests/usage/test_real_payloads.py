@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from farthing.usage import Quarantined, read_any
 
-PAYLOADS = Path(__file__).parents[2].parent / "shared" / "data" / "usage-payloads" / "claude_usages.json"
-
-pytestmark = [
-    pytest.mark.shared_data,
-    pytest.mark.skipif(not PAYLOADS.exists(), reason="the recorded usage payloads are not part of the repository"),
-]
+pytestmark = pytest.mark.shared_data
 
 
 @pytest.fixture(scope="module")
-def bodies():
-    return [record["body"] for record in json.loads(PAYLOADS.read_text(encoding="utf-8"))]
+def bodies(shared_data):
+    records = (shared_data / "usage-payloads" / "claude_usages.json").read_text(encoding="utf-8")
+    return [record["body"] for record in json.loads(records)]
 
 
 def test_every_payload_that_names_its_model_is_read(bodies):

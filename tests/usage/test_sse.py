@@ -124,6 +124,12 @@ def test_byte_by_byte_and_cut_in_two_at_every_byte_change_nothing(name, newline)
     assert all(metered([data[:at], data[at:]]) == whole for at in range(len(data)))
 
 
+def test_line_ends_may_be_mixed_and_chunks_empty():
+    data = encoded(TEXT).replace(b"\n\n", b"\r\n\n", 3).replace(b"\n\n", b"\r\r", 5)
+    chunks = [part for at in range(len(data)) for part in (data[at : at + 1], b"")]
+    assert metered(chunks) == metered(data) == metered(encoded(TEXT))
+
+
 @given(st.data())
 def test_any_cut_into_chunks_changes_nothing(data):
     stream = encoded(data.draw(st.sampled_from(list(STREAMS.values()))), data.draw(st.sampled_from(["\n", "\r\n"])))
@@ -175,6 +181,7 @@ def relayed(event):
         ),
         pytest.param([start(), *[delta(type="text_delta", text="x" * 5)] * 3], 4, id="T22"),
         pytest.param([start(output_tokens=8), delta(type="text_delta", text="é" * 4)], 8, id="never below the start"),
+        pytest.param([start(output_tokens=8), end(None, output_tokens=2)], 8, id="nor by a delta"),
         pytest.param([start(), end(None, output_tokens=70), delta(type="text_delta", text="x")], 70, id="last delta"),
         pytest.param([start(), delta(type="text_delta", text="x" * 40), error()], 10, id="error"),
         pytest.param([start(), delta(type="text_delta", text="x" * 40), STOP], 10, id="stop without any delta"),
@@ -274,6 +281,24 @@ def test_a_fallback_in_mid_stream_is_priced_attempt_by_attempt():
     assert (served.kind, served.notes) == (Kind.MEASURED, ())
 
 
+@pytest.mark.parametrize(("stated", "kind"), [(True, Kind.MEASURED), (False, Kind.DERIVED)])
+def test_writes_of_a_declined_attempt_say_nothing_of_those_that_served(stated, kind):
+    declined = {"type": "message", "input_tokens": 900, "output_tokens": 0, "cache_creation_input_tokens": 2_500}
+    serving = {"type": "fallback_message", "model": "claude-opus-4-8", "input_tokens": 950, "output_tokens": 40}
+    serving |= {"cache_creation_input_tokens": 700}
+    if stated:
+        serving["cache_creation"] = {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 600}
+    events = fallback_stream(
+        cache_creation_input_tokens=700, iterations=[declined | {"cache_creation": SPLIT}, serving]
+    )
+    events[0] = start("claude-fable-5-1", cache_creation_input_tokens=2_500, cache_creation=SPLIT)
+    served = metered(encoded(events))
+
+    assert served.usage == (Usage(950, 100, 600, 0, 40) if stated else Usage(950, 700, 0, 0, 40))
+    assert served.extra_passes[0].usage == Usage(900, 2_000, 500)
+    assert served.kind is kind
+
+
 def test_a_fallback_that_tells_no_iterations_is_assumed():
     served = metered(encoded(fallback_stream()))
     assert (served.model, served.kind) == ("claude-opus-4-8", Kind.ASSUMED)
@@ -290,11 +315,15 @@ def test_a_refusal_before_output_says_so():
 
 def test_framing_of_every_legal_kind_is_read():
     first, last = json.dumps(start(), indent=1).splitlines(), json.dumps(end(output_tokens=4))
-    lines = ["\ufeff: a comment", "retry: 10", "id: 7", "event:message_start", *(f"data:{line}" for line in first), ""]
+    lines = [f"\ufeffdata:{first[0]}", ": a comment", "retry: 10", "id: 7", "event:message_start"]
+    lines += [*(f"data:{line}" for line in first[1:]), ""]
     lines += ["data: not json", "", "event: brand_new", 'data: {"type": "brand_new", "n": [1]}', "", "", "data", ""]
     lines += ["event: message_delta", f"data: {last}"]
     served = metered("\n".join(lines).encode())
 
+    for newline in ("\n", "\r\n", "\r"):
+        data = newline.join(lines).encode()
+        assert metered([data[at : at + 1] for at in range(len(data))]) == served
     assert served.usage == Usage(12, output_tokens=4)
     assert served.notes == ("1 events of the stream could not be read",)
 

@@ -54,20 +54,19 @@ class SseMeter:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes. Raises nothing, whatever they are."""
-        if self._after_cr and chunk:
-            self._after_cr = False
-            chunk = chunk.removeprefix(b"\n")
-        pieces = chunk.splitlines(keepends=True)
-        if not pieces:
+        if not chunk:
             return
-        for piece in pieces[:-1]:
-            self._hold(piece.rstrip(b"\r\n"))
-            self._end_line()
-        last = pieces[-1]
-        self._hold(text := last.rstrip(b"\r\n"))
-        if len(text) < len(last):
-            self._after_cr = last.endswith(b"\r")
-            self._end_line()
+        rest = chunk.removeprefix(b"\n") if self._after_cr else chunk
+        self._after_cr = chunk.endswith(b"\r")
+        for piece in rest.splitlines(keepends=True):
+            text = piece.rstrip(b"\r\n")
+            ended = len(text) < len(piece)
+            if ended and not self._line and len(text) <= self._event_bytes_max:
+                self._take_line(text)
+                continue
+            self._hold(text)
+            if ended:
+                self._end_line()
 
     def finish(self) -> Served | Quarantined:
         """
@@ -91,14 +90,17 @@ class SseMeter:
         line, too_long = bytes(self._line), self._line_too_long
         self._line.clear()
         self._line_too_long = False
+        self._take_line(line, too_long=too_long)
+
+    def _take_line(self, line: bytes, *, too_long: bool = False) -> None:
         if self._first_line:
             self._first_line, line = False, line.removeprefix(_BYTE_ORDER_MARK)
-        if line.startswith(b"data:"):
+        if not line:
+            self._end_event()
+        elif line.startswith(b"data:"):
             self._add_data(line[6:] if line[5:6] == b" " else line[5:], too_long=too_long)
         elif line.startswith(b"event:") and not too_long:
             self._name = line[6:].strip()
-        elif not line:
-            self._end_event()
 
     def _add_data(self, data: bytes, *, too_long: bool) -> None:
         if self._data:

@@ -253,11 +253,11 @@ class EventMeter:
             return fields, []
         write_5m, write_1h = split.ephemeral_5m_input_tokens or 0, split.ephemeral_1h_input_tokens or 0
         later = written - write_5m - write_1h
-        if later == 0:
-            return fields, []
         replace, entries = msgspec.structs.replace, fields.iterations or ()
         if self._fallback_model or served_by(entries):  # the start's split is that of the attempt which declined
-            return replace(fields, cache_creation=stated_split(entries, written)), []
+            return replace(fields, cache_creation=None), []
+        if later == 0:
+            return fields, []
         if later < 0:
             raise BadInput(
                 f"read cache_creation_input_tokens = {written} at the end of a stream that began with "
