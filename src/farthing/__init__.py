@@ -24,8 +24,9 @@ if TYPE_CHECKING:
         LedgerFault,
     )
     from farthing.prices.bill import Bill, Line
-    from farthing.prices.book import PriceBook, default_book, load_book
+    from farthing.prices.book import PriceBook, load_book
     from farthing.prices.engine import price_served
+    from farthing.prices.installed import default_book
     from farthing.units import Kind, Unit
 
 _HOMES = {
@@ -42,8 +43,9 @@ _HOMES = {
         "LedgerFault",
     ),
     "farthing.prices.bill": ("Bill", "Line"),
-    "farthing.prices.book": ("PriceBook", "default_book", "load_book"),
+    "farthing.prices.book": ("PriceBook", "load_book"),
     "farthing.prices.engine": ("price_served",),
+    "farthing.prices.installed": ("default_book",),
     "farthing.units": ("Kind", "Unit"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -18,10 +18,9 @@ import msgspec
 
 from farthing.call import Served, Usage
 from farthing.errors import BadInput
-from farthing.prices.book import default_book
 from farthing.prices.engine import price_served
+from farthing.prices.installed import default_book
 from farthing.usage.interface import Known
-from farthing.usage.interface import NOTHING_KNOWN, Known
 from farthing.usage.messages import read_message
 from farthing.usage.messages import read_usage as _read_usage
 

@@ -130,21 +130,6 @@ def shipped_book() -> PriceBook:
     return load_book(DATA)
 
 
-@lru_cache(maxsize=1)
-def default_book() -> PriceBook:
-    """
-    The book in force on this machine, read once: shipped or installed, under the user's own corrections.
-
-    Raises:
-        BadPriceBook: The installed book cannot be read.
-        BadConfig: The file of corrections cannot be read.
-
-    """
-    from farthing.prices.installed import installed_or_shipped  # noqa: PLC0415 - it reads books, so it imports us
-
-    return installed_or_shipped()
-
-
 def load_book(folder: Path, accepted: Container[str] = ()) -> PriceBook:
     """
     Read a book's folder: ``anthropic/*.toml``, ``modifiers.toml``, ``sources.toml``, ``competitors/*.toml``.

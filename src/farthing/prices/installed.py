@@ -13,6 +13,7 @@ import os
 import re
 import tomllib
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,9 +138,10 @@ def base_book() -> PriceBook:
     return book
 
 
-def installed_or_shipped() -> PriceBook:
+@lru_cache(maxsize=1)
+def default_book() -> PriceBook:
     """
-    The book in force: installed or shipped, under the user's corrections where there are any.
+    The book in force on this machine, read once: installed or shipped, under the user's corrections where there are any.
 
     Raises:
         BadPriceBook: The installed book cannot be read.
