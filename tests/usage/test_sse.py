@@ -338,6 +338,15 @@ def test_an_oversized_content_event_loses_its_characters_and_nothing_else():
         assert served.notes == ("2 events of the stream could not be read",)
 
 
+def test_the_limit_falls_on_the_same_byte_however_the_stream_is_cut():
+    data = encoded(TEXT)
+    longest = max(map(len, data.splitlines()))
+    for limit in range(longest - 8, longest + 2):
+        whole = metered(data, event_bytes_max=limit)
+        assert metered([data[at : at + 1] for at in range(len(data))], event_bytes_max=limit) == whole
+    assert whole.kind is Kind.MEASURED
+
+
 @pytest.mark.parametrize("pieces", [1, 10])
 def test_an_oversized_final_delta_is_never_taken_for_no_usage(pieces):
     padded = encoded([end(output_tokens=4_000, x="z" * 3_000)]).replace(
