@@ -141,7 +141,7 @@ def base_book() -> PriceBook:
 @lru_cache(maxsize=1)
 def default_book() -> PriceBook:
     """
-    The book in force on this machine, read once: installed or shipped, under the user's corrections where there are any.
+    The book in force on this machine, read once: installed or shipped, under the corrections of its user.
 
     Raises:
         BadPriceBook: The installed book cannot be read.
