@@ -51,8 +51,9 @@ def usd(toml, bill, at=AT, month_to_date_usd=0):
         # The most specific applies, alone.
         ('[[discount]]\npercent = "10"\n[[discount]]\npercent = "20"\nfamilies = ["opus"]', "29.76"),
         (
-            '[[discount]]\npercent = "30"\nfamilies = ["opus"]\n[[discount]]\npercent = "10"\nmodels = ["claude-opus-5-5"]',
-            "33.48",
+            '[[discount]]\npercent = "30"\nfamilies = ["opus"]\n'  # noqa: ISC004 - one document on two lines
+            '[[discount]]\npercent = "9"\nmodels = ["claude-opus-5-5"]',
+            "33.852",
         ),
         # Fixed rates take no discount; a class without one stays at list and does.
         ('[[fixed]]\nmodel = "claude-opus-5-5"\ninput = "3"\noutput = "15"', "31.2"),
