@@ -35,5 +35,11 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "price": Command("farthing.cli.price:price", MONEY),
+    "import": Command("farthing.cli.imports:app", MONEY),
+    "report": Command("farthing.cli.report:report", MONEY),
+    "explain": Command("farthing.cli.explain:explain", MONEY),
+    "reprice": Command("farthing.cli.corrections:reprice", BOOK),
+    "corrections": Command("farthing.cli.corrections:corrections", BOOK),
+    "config": Command("farthing.cli.config_view:config", BOOK),
 }
 """In the order in which ``farthing --help`` lists them."""

@@ -6,13 +6,14 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
 from farthing.errors import BadInput
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from farthing.config import Loaded
 
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings file.")]

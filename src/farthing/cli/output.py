@@ -77,10 +77,10 @@ def unpriced_banner(calls: int, of: int) -> str:
     """The loud line about calls that have no price, as Rich markup; empty where there are none."""
     if not calls:
         return ""
-    noun = "call has" if calls == 1 else "calls have"
+    has = "has no exact price and is" if calls == 1 else "have no exact price and are"
     return (
-        f"[bold white on red] UNPRICED [/] [bold red]{calls:,} of {of:,} {noun} no exact price and "
-        "are left out of every dollar above.[/] Never counted as zero; [bold]farthing explain CALL[/] says why."
+        f"[bold white on red] UNPRICED [/] [bold red]{calls:,} of {of:,} calls {has} left out of the dollars "
+        "above,[/] never counted as zero. [bold]farthing explain CALL[/] says why."
     )
 
 

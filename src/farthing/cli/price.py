@@ -10,11 +10,9 @@ import typer
 from farthing.cli import output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import date
 
     from farthing.prices.book import PriceBook
-    from farthing.sources.lines import Line
 
 _CHUNK_LINES = 512
 
@@ -30,13 +28,13 @@ def price(
     Price JSON lines: one object in, one out, in the same order.
 
     In: model, at (RFC 3339) and usage, or a whole Messages response plus at; id, channel, location, stop_reason and
-    stop_details where known. Out: cost_usd as an exact decimal string (null where it cannot be known, then unpriced says
-    why), and a line per unit with its rate, rule and source. A bad line becomes an object with error and line; the
-    others are priced all the same, and the exit code is 1. The output is JSON with or without --json.
+    stop_details where known. Out: cost_usd as an exact decimal string (null where it cannot be known, then unpriced
+    says why), and a line per unit with its rate, rule and source. A bad line becomes an object with error and line;
+    the others are priced all the same, and the exit code is 1. The output is JSON with or without --json.
     """
     del json
     from farthing.cli.options import day
-    from farthing.prices.book import default_book
+    from farthing.prices.installed import default_book
 
     known_on = day(known_at, "--known-at")
     book = default_book()

@@ -1,0 +1,138 @@
+"""``farthing explain``: one call, line by line."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farthing.cli import options, output
+from farthing.errors import BadInput
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from farthing.reports.explained import Explained
+
+
+def explain(
+    call: Annotated[
+        str, typer.Argument(metavar="CALL", help="Call id, message id or request id; - reads one JSON line.")
+    ],
+    json: output.Json = False,
+    ledger: options.LedgerPath = None,
+    config: options.Config = None,
+) -> None:
+    """
+    Show why one call costs what it costs: every line as count x rate = amount, with its rule and source.
+
+    With - a line as for farthing price is read from standard input, and no ledger is needed.
+    """
+    from farthing.reports.explained import explained_json
+
+    explained = _from_stdin() if call == "-" else _from_ledger(call, ledger, config)
+    if json:
+        output.print_json(explained_json(explained))
+    else:
+        print_explained(output.console(), explained)
+
+
+def _from_stdin() -> Explained:
+    from farthing.prices.engine import price_served
+    from farthing.prices.installed import default_book
+    from farthing.reports.explained import explain
+    from farthing.sources.lines import read_lines
+    from farthing.sources.rows import Origin, content_id, read_row
+
+    line = next(read_lines(sys.stdin.buffer), None)
+    if line is None:
+        raise BadInput("read nothing on standard input", "one JSON line as for farthing price")
+    if line.value is None:
+        raise BadInput(line.error)
+    call = read_row(line.value, Origin(source="stdin"))
+    if not call.call_id:
+        import msgspec
+
+        call = msgspec.structs.replace(call, call_id=content_id("stdin", line.value, 0))
+    book = default_book()
+    return explain(call, price_served(book, call.served, call.sent_at), None, book.sources)
+
+
+def _from_ledger(call_id: str, ledger: options.LedgerPath, config: options.Config) -> Explained:
+    from farthing.cli.ledger_file import ledger_path, open_ledger
+    from farthing.prices.engine import price_served
+    from farthing.prices.installed import default_book
+    from farthing.reports.explained import explain
+
+    path = ledger_path(ledger, config)
+    with open_ledger(path, must_exist=True) as opened:
+        stored = opened.get(call_id)
+    if stored is None:
+        raise BadInput(f"found no call {call_id!r} in {path}", "a call id, message id or request id of the ledger")
+    book = default_book()
+    bill = price_served(book, stored.call.served, stored.call.sent_at)
+    return explain(stored.call, bill, stored.posting, book.sources)
+
+
+def print_explained(console: Console, explained: Explained) -> None:
+    """The explanation for a reader."""
+    from rich.markup import escape
+
+    from farthing.reports.explained import facts, formula
+
+    for name, text in facts(explained.call):
+        console.print(f"[dim]{name:<14}[/]{escape(text)}", soft_wrap=True)
+    bill = explained.bill
+    part = rule = ""
+    for line in bill.lines:
+        if (line.part, line.rule) != (part, rule):
+            part, rule = line.part, line.rule
+            console.print(f"\n[bold]{escape(part)}[/] [dim]{escape(rule)}[/]")
+        console.print(f"  {line.unit:<24}{formula(line)}", soft_wrap=True, markup=False)
+    _print_total(console, explained)
+    if explained.sources:
+        console.print("\n[dim]rates read from[/]")
+        confidence = {key: line.confidence for line in bill.lines for key in line.source.split(", ")}
+        for key, source in explained.sources.items():
+            console.print(f"[dim]  {key:<12} {confidence[key]}: {escape(source.url)}[/]", soft_wrap=True)
+            console.print(f"[dim]  {'':<12} {escape(source.as_of)}[/]")
+
+
+def _print_total(console: Console, explained: Explained) -> None:
+    from rich.markup import escape
+
+    from farthing import money
+
+    bill, posting = explained.bill, explained.posting
+    console.print()
+    if bill.list_usd is not None:
+        console.print(f"[bold]total         ${bill.list_usd}[/] {output.kind_markup(bill.kind)}")
+    else:
+        console.print("[bold white on red] UNPRICED [/] never counted as zero")
+        if bill.low_pusd is not None and bill.high_pusd is not None:
+            low, high = money.usd_text(bill.low_pusd), money.usd_text(bill.high_pusd)
+            console.print(f"bounds        ${low} to ${high} {output.kind_markup(bill.kind)}")
+        for reason in bill.unpriced:
+            console.print(f"  {escape(reason)}")
+    if posting is not None:
+        _print_posting(console, explained)
+    for text in bill.notes:
+        console.print(f"[dim]note          {escape(text)}[/]")
+
+
+def _print_posting(console: Console, explained: Explained) -> None:
+    from farthing import money
+
+    bill, posting = explained.bill, explained.posting
+    assert posting is not None
+    if posting.contract_pusd is not None:
+        console.print(f"[bold]contract      ${money.usd_text(posting.contract_pusd)}[/] under the contract in force")
+    if posting.list_pusd != bill.list_pusd:
+        had = "unpriced" if posting.list_pusd is None else f"${money.usd_text(posting.list_pusd)}"
+        console.print(
+            f"[yellow]posted        {had} by book {posting.book_version}; farthing reprice --preview shows what the "
+            "book in force would change[/]"
+        )
+    else:
+        console.print(f"[dim]posted        at the same price, by book {posting.book_version}[/]")

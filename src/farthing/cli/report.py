@@ -1,0 +1,131 @@
+"""``farthing report``: what the money went to, by any dimension and time bucket."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from farthing.cli import options, output
+from farthing.errors import BadInput
+
+if TYPE_CHECKING:
+    from farthing.ledger.interface import Bucket, Ledger, Query
+
+_BUCKETS = ("hour", "day", "week", "month")
+_TIME_OF_DAY = ("weekday", "hour_of_day")
+
+
+def report(
+    *,
+    by: Annotated[
+        str | None, typer.Option("--by", "-b", metavar="NAMES", help="Group by these, e.g. model,tenant or tag:team.")
+    ] = None,
+    bucket: Annotated[str | None, typer.Option("--bucket", metavar="NAME", help="hour, day, week or month.")] = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    last: options.Last = None,
+    where: options.Where = None,
+    timezone: options.Timezone = None,
+    top: Annotated[int | None, typer.Option("--top", min=1, help="Only the dearest groups; the rest as one.")] = None,
+    pareto: Annotated[bool, typer.Option("--pareto", help="The few call types that cost 80 %.")] = False,
+    time_of_day: Annotated[bool, typer.Option("--time-of-day", help="A heat map: weekday by hour.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    json: output.Json = False,
+    ledger: options.LedgerPath = None,
+    config: options.Config = None,
+) -> None:
+    """
+    Show what the money went to.
+
+    Every call in the ledger counts once. List prices are exact; a call without a price is counted loudly, never as
+    zero. Group by any dimension (tenant, feature, prompt, user, session, ...), by facts (model, channel, service_tier,
+    ...) or by tag:NAME.
+    """
+    from farthing.cli.ledger_file import ledger_path, open_ledger
+    from farthing.ledger.interface import Query
+    from farthing.reports.pareto import CALL_TYPE
+
+    if sum((csv, json)) > 1 or sum((pareto, time_of_day, bucket is not None)) > 1:
+        raise BadInput(
+            "read flags that exclude each other", "one of --json and --csv; one of --pareto, --time-of-day and --bucket"
+        )
+    zone = _zone(timezone or options.settings(config).config.report.timezone)
+    start, end = options.time_range(since, until, last, zone, datetime.now(UTC))
+    query = Query(
+        by=_TIME_OF_DAY if time_of_day else _names(by) or (CALL_TYPE if pareto else () if bucket else ("model",)),
+        bucket=_bucket(bucket),
+        since=start,
+        until=end,
+        where=options.filters(where),
+        timezone=zone.key,
+        limit=None if pareto or time_of_day else top,
+    )
+    with open_ledger(ledger_path(ledger, config), must_exist=True) as opened:
+        _answer(opened, query, as_json=json, as_csv=csv, is_pareto=pareto)
+
+
+def _answer(ledger: Ledger, query: Query, *, as_json: bool, as_csv: bool, is_pareto: bool) -> None:
+    import msgspec
+
+    from farthing.reports import sums
+
+    rows = ledger.report(query)
+    totals = ledger.report(msgspec.structs.replace(query, by=(), bucket=None, limit=None))
+    total = totals[0] if totals and totals[0].calls else None
+    if is_pareto:
+        from farthing.reports.pareto import pareto
+
+        found = pareto(rows)
+        rows = list(found.top)
+    if as_csv:
+        sys.stdout.write(sums.report_csv(query, rows))
+        return
+    if as_json:
+        answer = sums.report_json(query, rows, total)
+        if is_pareto:
+            answer["pareto"] = {
+                "groups": found.groups,
+                "groups_for_80_percent": len(found.top),
+                "unpriced_groups": found.unpriced_groups,
+            }
+        output.print_json(answer)
+        return
+    from farthing.cli import report_view
+
+    console = output.console()
+    if total is None:
+        console.print(
+            "No call in the ledger matches. [dim]farthing import puts calls in; --where and --last narrow.[/]"
+        )
+        return
+    if query.by == _TIME_OF_DAY:
+        report_view.print_time_of_day(console, query, rows, total)
+    elif is_pareto:
+        report_view.print_pareto(console, query, found, total)
+    else:
+        report_view.print_report(console, query, rows, total)
+        if query.bucket is None:
+            days = ledger.report(msgspec.structs.replace(query, by=(), bucket="day", limit=None))
+            report_view.print_days(console, days)
+    report_view.print_footer(console, query, total)
+
+
+def _names(by: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in (by or "").split(",") if name.strip()))
+
+
+def _bucket(text: str | None) -> Bucket | None:
+    if text is not None and text not in _BUCKETS:
+        raise BadInput(f"read --bucket {text!r}", f"one of {', '.join(_BUCKETS)}")
+    return cast("Bucket | None", text)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadInput(f"read time zone {name!r}", "an IANA name such as Europe/Berlin") from None
