@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import msgspec
 
 from farthing.usage.interface import type_name
+from farthing.usage.surrogates import without_lone_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +67,7 @@ def read_lines(stream: BinaryIO, line_bytes_max: int = LINE_BYTES_MAX) -> Iterat
 def decode_line(raw: bytes, number: int) -> Line:
     """Decode one line that is neither blank nor padded."""
     try:
-        value = msgspec.json.decode(raw)
+        value = _decoded(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Line(number, None, _fault(raw, error), _id_of(raw))
     if not isinstance(value, dict):
@@ -78,6 +79,15 @@ def decode_line(raw: bytes, number: int) -> Line:
         told = f"read the key {twice!r} twice in one object; expected it once, for the two may disagree"
         return Line(number, None, told, value.get("id"))
     return Line(number, value)
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        if (mended := without_lone_surrogates(raw)) is raw:
+            raise
+        return msgspec.json.decode(mended)
 
 
 def _skip_rest(stream: BinaryIO, chunk_bytes: int) -> None:

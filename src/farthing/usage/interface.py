@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from farthing.errors import BadInput
+from farthing.usage.surrogates import without_lone_surrogates
 
 
 class InputCounts(StrEnum):
@@ -125,9 +126,18 @@ def decode_json(text: bytes | str, what: str) -> Any:
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     try:
-        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
+        return _decoded(data.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f"read {len(data)} bytes as {what}: {_json_fault(error)}", "one JSON object in UTF-8") from None
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        if (mended := without_lone_surrogates(data)) is data:
+            raise
+        return msgspec.json.decode(mended)
 
 
 def model_of(reported: Any, known: Known) -> str:
