@@ -12,7 +12,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.estimate.layout import DERIVED_HITS, Step, steps_of
+from farthing.estimate.layout import BATCH_HITS, DERIVED_HITS, Step, steps_of
 from farthing.estimate.point import Point, averages
 from farthing.estimate.tokenizer import FactorAt, factor_for
 from farthing.estimate.workload import is_measured, sizes_of
@@ -177,7 +177,6 @@ def _month(
     unpriced: list[UnpricedPart] = []
     for model, decimal_share in workload.models.items():
         share = Fraction(decimal_share)
-        steps: list[Step] = []
         for tier, tier_share in (("standard", 1 - point.batch_share), ("batch", point.batch_share)):
             if not share * tier_share:
                 continue
@@ -186,9 +185,8 @@ def _month(
                 unpriced.append(UnpricedPart(model, share * tier_share, card.reason))
                 continue
             notes.update(dict.fromkeys(f"{model}: {note}" for note in card.notes))
-            if not steps:
-                factor = factor_for(workload, card.model, book, notes, factor_at)
-                steps = steps_of(workload, card, point, share, factor, notes=notes)
+            factor = factor_for(workload, card.model, book, notes, factor_at)
+            steps = steps_of(workload, card, point, share, factor, in_batch=tier == "batch", notes=notes)
             part = _Part(workload, model, card, tier, share * tier_share, point)
             try:
                 lines += _lines(part, steps)
@@ -230,17 +228,16 @@ def _lines(part: _Part, steps: list[Step]) -> list[CostLine]:
                 raise _NoPriceError(f"{part.model} has no published {unit} rate on that day")
             units = per_call * calls
             lines.append(CostLine(part.model, turn.number, part.tier, unit, units, rate, units * rate, band.over))
-    searches = part.point.searches * part.point.calls_per_month * part.share
-    if searches:
-        lines.append(_search_line(part, searches))
+        if part.point.searches:
+            lines.append(_search_line(part, turn, part.point.searches * calls))
     return lines
 
 
-def _search_line(part: _Part, searches: Fraction) -> CostLine:
+def _search_line(part: _Part, turn: Turn, searches: Fraction) -> CostLine:
     if part.card.web_search is None:
         raise _NoPriceError("web search had no published fee on that day")
     rate = part.card.web_search_pusd
-    return CostLine(part.model, 1, part.tier, Unit.WEB_SEARCH, searches, rate, searches * rate, 0)
+    return CostLine(part.model, turn.number, part.tier, Unit.WEB_SEARCH, searches, rate, searches * rate, 0)
 
 
 def _band(part: _Part, turn: Turn) -> Band:
@@ -265,7 +262,7 @@ def _counts(turn: Turn, tokens: Split, ttl: str, band: Band) -> Iterator[tuple[U
 
 def _kind(workload: Workload, notes: dict[str, None]) -> Kind:
     """Derived only where every size that is not a plain zero was measured and no belief stands in the notes."""
-    believed = any(DERIVED_HITS in note or "tokenizer factor" in note for note in notes)
+    believed = any(DERIVED_HITS in note or BATCH_HITS in note or "tokenizer factor" in note for note in notes)
     measured = is_measured(workload, "models") and all(
         is_measured(workload, key) or size in _NEUTRAL.get(key, (0,)) for key, size in sizes_of(workload).items()
     )

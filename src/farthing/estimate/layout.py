@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.estimate.conversation import Split, Turn, split, turns_of
-from farthing.estimate.point import HitShares, Point, hit_shares
+from farthing.estimate.point import HitShares, Point, batch_hit_shares, hit_shares
 
 if TYPE_CHECKING:
     from farthing.estimate.workload import Workload
@@ -22,6 +22,9 @@ DERIVED_HITS = "hit shares derived from gaps"
 """How the note on derived hit shares begins: it makes the whole figure assumed."""
 
 
+BATCH_HITS = "caching in batches is best effort"
+
+
 class Step(NamedTuple):
     """One turn and the expected split of its prompt."""
 
@@ -30,7 +33,14 @@ class Step(NamedTuple):
 
 
 def steps_of(
-    workload: Workload, card: Card, point: Point, share_of_calls: Fraction, factor: Fraction, *, notes: dict[str, None]
+    workload: Workload,
+    card: Card,
+    point: Point,
+    share_of_calls: Fraction,
+    factor: Fraction,
+    *,
+    in_batch: bool,
+    notes: dict[str, None],
 ) -> list[Step]:
     """
     Every turn of the average conversation on one model, with its split.
@@ -41,11 +51,16 @@ def steps_of(
         point: The values of the plan's sizes.
         share_of_calls: The share of all calls that goes to this model: it has a cache of its own.
         factor: What to multiply the plan's tokens by on this model.
+        in_batch: Whether these calls go through Message Batches, where caches are hit less.
         notes: Gets a line for each thing a reader must know.
 
     """
     turns = list(turns_of(workload, point, factor))
     hits, tokens_min = _cache_of(workload, card, point, share_of_calls, notes)
+    if in_batch and tokens_min < NEVER:
+        hits = batch_hit_shares(point, hits)
+        if point.stated_batch_hit_share is None:
+            notes[f"{card.model.id}: {BATCH_HITS}: {float(hits.turn):.0%} hits assumed, 30 % to 98 % reported"] = None
     if 1 < tokens_min < NEVER:
         _say_short_prefix(card.model.id, turns, tokens_min, notes)
     earlier = [None, *turns[:-1]]

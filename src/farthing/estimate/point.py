@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 TTL_SECONDS = {"5m": 300, "1h": 3600}
 """Lifetime of a cache entry, restarted by each read. Source: facts on the Claude API, 5.4, checked 2026-11-20."""
 
+BATCH_HIT_SHARE = Fraction(64, 100)
+"""
+The middle of the 30 to 98 per cent of hits that are reported in Message Batches, where caching is best effort.
+
+Source: facts on the Claude API, 6, checked 2026-11-20.
+"""
+
 _SHARE_STEPS = 10**6
 
 
@@ -37,6 +44,7 @@ class Point(NamedTuple):
         growth: Growth of calls from month to month.
         gap_seconds: Mean time between calls in active hours.
         stated_hit_share: Share of calls that find what they could, as stated; None: derived from gaps.
+        stated_batch_hit_share: The same in batches; None: the middle of what is published.
         arrival_gap_seconds: Stated gap between calls that share a prefix, or None.
         turn_gap_seconds: Gap between turns of one conversation.
 
@@ -55,6 +63,7 @@ class Point(NamedTuple):
     growth: Fraction
     gap_seconds: Fraction | None
     stated_hit_share: Fraction | None
+    stated_batch_hit_share: Fraction | None
     arrival_gap_seconds: Fraction | None
     turn_gap_seconds: Fraction
 
@@ -94,6 +103,7 @@ def point_at(workload: Workload, values: Mapping[str, Fraction]) -> Point:
         growth=values["volume.growth_per_month"],
         gap_seconds=seconds / calls if calls else None,
         stated_hit_share=values.get("cache.hit_share"),
+        stated_batch_hit_share=values.get("cache.batch_hit_share"),
         arrival_gap_seconds=values.get("cache.arrival_gap_seconds"),
         turn_gap_seconds=values["cache.turn_gap_seconds"],
     )
@@ -113,6 +123,12 @@ def hit_shares(point: Point, ttl: str, share_of_calls: Fraction = Fraction(1)) -
     if gap is None and point.gap_seconds is not None and share_of_calls:
         gap = point.gap_seconds / share_of_calls
     return HitShares(share_within(ttl, gap), share_within(ttl, point.turn_gap_seconds))
+
+
+def batch_hit_shares(point: Point, hits: HitShares) -> HitShares:
+    """Hit shares in Message Batches: as stated or published, and never more than *hits*, those outside batches."""
+    most = BATCH_HIT_SHARE if point.stated_batch_hit_share is None else point.stated_batch_hit_share
+    return HitShares(min(most, hits.shared), min(most, hits.turn))
 
 
 def share_within(ttl: str, gap_seconds: Fraction | None) -> Fraction:

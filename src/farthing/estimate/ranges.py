@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from farthing.estimate.cost import month_pusd
 from farthing.estimate.point import averages, point_at
 from farthing.estimate.sizes import Range, draw, ends, mean
-from farthing.estimate.workload import sizes_of
+from farthing.estimate.workload import SHARES, sizes_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from farthing.estimate.workload import Workload
     from farthing.prices.book import PriceBook
 
-RUNS = 400
+RUNS = 300
 SEED = 20_261_120
 SWING = Fraction(1, 5)
 """How far a size without a range is moved either way, so that sensitivities can be compared."""
@@ -112,7 +112,7 @@ def _bounds(key: str, size: Range | object, middle: Fraction) -> tuple[Fraction,
         low, high = ends(size)
         return low, high, True
     low, high = middle * (1 - SWING), middle * (1 + SWING)
-    if key in {"batch_share", "cache.hit_share"}:
+    if key in SHARES:
         high = min(high, Fraction(1))
     if key == "conversation.turns":
         low = max(low, Fraction(1))

@@ -106,6 +106,8 @@ class CachePlan(_Part, frozen=True, kw_only=True):
         through: The prompt is cached up to and including this part, in the order tools, system, documents, history.
         hit_share: Share of calls that find an entry where an earlier call could have written one; None: derived from
             gaps.
+        batch_hit_share: The same in Message Batches, where caching is best effort; None: the middle of what is
+            published. Never more than outside them.
         arrival_gap_seconds: Mean gap between calls that share a prefix, for the derivation; None: from the volume.
         turn_gap_seconds: Mean gap between turns of one conversation, for the derivation.
 
@@ -114,6 +116,7 @@ class CachePlan(_Part, frozen=True, kw_only=True):
     ttl: Literal["none", "5m", "1h"] = "none"
     through: Literal["tools", "system", "documents", "history"] = "system"
     hit_share: Size | None = None
+    batch_hit_share: Size | None = None
     arrival_gap_seconds: Size | None = None
     turn_gap_seconds: Size = Decimal(60)
 
@@ -270,13 +273,14 @@ TURNS_MAX = 1000
 NUMBER_MAX = 10**15
 """Bounds on what one plan may ask to be computed."""
 
-_SHARES = frozenset({"batch_share", "cache.hit_share"})
+SHARES = frozenset({"batch_share", "cache.hit_share", "cache.batch_hit_share"})
+"""Sizes that are shares of one."""
 
 
 def _check_size(key: str, size: Size, where: str) -> None:
     low, high = ends(size)
     lowest, highest = 0, NUMBER_MAX
-    if key in _SHARES:
+    if key in SHARES:
         highest = 1
         if isinstance(size, Range) and size.p50 is not None:
             raise BadConfig(f"read p50 and p95 for {key} in {where}", "a number or low, mode and high: it is a share")

@@ -87,7 +87,7 @@ def under_three_dollars(prices: Prices) -> Claim:
 def million_a_year(prices: Prices) -> Claim:
     """Claim 10."""
     calls = 100_000  # 5,000 input tokens each: 500 M in all, and a prefix long enough to be cached
-    plan = {"tokens": {"system": 3000}, "cache": {"ttl": "5m", "hit_share": 1}, "batch_share": 1}
+    plan = {"tokens": {"system": 3000}, "cache": {"ttl": "5m", "hit_share": 1, "batch_hit_share": 1}, "batch_share": 1}
     rest = Fraction(2000 * calls)
     best = usd_of(prices.month({SONNET_45: "1"}, CLAUDE_45_DAY, calls=calls, read=rest, made=Fraction(0), **plan))
     plain_plan = {"tokens": {"system": 3000}}

@@ -56,7 +56,7 @@ def replayed_turns(prices: Prices) -> Claim:
         f"20 x 200 = {float(figures['last_20']):,g}, in all {float(figures['all_20']):,g}",
         "holds if 200 is question and answer together; what is billed over the conversation is "
         f"{float(figures['all_10']):,g} and {float(figures['all_20']):,g}",
-        Verdict.DEPENDS if (figures["last_10"], figures["last_20"]) == (2000, 4000) else Verdict.WRONG,
+        Verdict.DEPENDS if figures["last_10"] == 2000 and figures["last_20"] == 4000 else Verdict.WRONG,
         figures,
     )
 
