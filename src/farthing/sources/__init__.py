@@ -1,0 +1,1 @@
+"""What you already have, read into Calls: transcripts, usage reports, exports."""
