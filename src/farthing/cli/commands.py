@@ -34,10 +34,12 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
+    "demo": Command("farthing.cli.demo:demo", START),
     "price": Command("farthing.cli.price:price", MONEY),
     "import": Command("farthing.cli.imports:app", MONEY),
     "report": Command("farthing.cli.report:report", MONEY),
     "explain": Command("farthing.cli.explain:explain", MONEY),
+    "prices": Command("farthing.cli.prices:app", BOOK),
     "reprice": Command("farthing.cli.corrections:reprice", BOOK),
     "corrections": Command("farthing.cli.corrections:corrections", BOOK),
     "config": Command("farthing.cli.config_view:config", BOOK),

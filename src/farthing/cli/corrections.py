@@ -118,8 +118,8 @@ def _print(correction: Correction) -> None:
             escape(change.model),
             f"{change.calls:,}",
             f"{change.changed_calls:,}",
-            output.usd(change.before_pusd),
-            output.usd(change.after_pusd),
+            "unpriced" if change.before_unpriced == change.calls else output.usd(change.before_pusd),
+            "unpriced" if change.after_unpriced == change.calls else output.usd(change.after_pusd),
             f"{change.before_unpriced:,} -> {change.after_unpriced:,}",
         )
     console.print(table if correction.changes else "[dim]  no calls in range[/]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from farthing.errors import BadInput
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from farthing.ledger.interface import Ledger, Stored
     from farthing.reports.explained import Explained
 
 
@@ -67,12 +69,31 @@ def _from_ledger(call_id: str, ledger: options.LedgerPath, config: options.Confi
 
     path = ledger_path(ledger, config)
     with open_ledger(path, must_exist=True) as opened:
-        stored = opened.get(call_id)
+        stored = opened.get(call_id) or _by_own_id(opened, call_id)
     if stored is None:
-        raise BadInput(f"found no call {call_id!r} in {path}", "a call id, message id or request id of the ledger")
+        raise BadInput(
+            f"found no call {call_id!r} in {path}", "a call id, message id or request id, or the id of an imported row"
+        )
     book = default_book()
     bill = price_served(book, stored.call.served, stored.call.sent_at)
     return explain(stored.call, bill, stored.posting, book.sources)
+
+
+def _by_own_id(ledger: Ledger, own_id: str) -> Stored | None:
+    from farthing.ledger.interface import Query
+    from farthing.sources.rows import OWN_ID
+
+    found = list(islice(ledger.calls(Query(where={f"tag:{OWN_ID}": (own_id,)})), 2))
+    if len(found) > 1:
+        raise BadInput(
+            f"found several calls whose row had the id {own_id!r}",
+            "an id of one call",
+            f"such as {found[0].call.call_id} or {found[1].call.call_id}",
+        )
+    return found[0] if found else None
+
+
+_LABEL = 16
 
 
 def print_explained(console: Console, explained: Explained) -> None:
@@ -82,7 +103,7 @@ def print_explained(console: Console, explained: Explained) -> None:
     from farthing.reports.explained import facts, formula
 
     for name, text in facts(explained.call):
-        console.print(f"[dim]{name:<14}[/]{escape(text)}", soft_wrap=True)
+        console.print(f"[dim]{name:<{_LABEL}}[/]{escape(text)}", soft_wrap=True)
     bill = explained.bill
     part = rule = ""
     for line in bill.lines:
@@ -91,12 +112,22 @@ def print_explained(console: Console, explained: Explained) -> None:
             console.print(f"\n[bold]{escape(part)}[/] [dim]{escape(rule)}[/]")
         console.print(f"  {line.unit:<24}{formula(line)}", soft_wrap=True, markup=False)
     _print_total(console, explained)
-    if explained.sources:
-        console.print("\n[dim]rates read from[/]")
-        confidence = {key: line.confidence for line in bill.lines for key in line.source.split(", ")}
-        for key, source in explained.sources.items():
-            console.print(f"[dim]  {key:<12} {confidence[key]}: {escape(source.url)}[/]", soft_wrap=True)
-            console.print(f"[dim]  {'':<12} {escape(source.as_of)}[/]")
+    _print_sources(console, explained)
+
+
+def _print_sources(console: Console, explained: Explained) -> None:
+    from textwrap import fill
+
+    if not explained.sources:
+        return
+    console.print("\n[dim]rates were read from[/]")
+    confidence = {key: line.confidence for line in explained.bill.lines for key in line.source.split(", ")}
+    indent = " " * _LABEL
+    for key, source in explained.sources.items():
+        head = f"  {key:<{_LABEL - 2}}"
+        body = fill(f"as of {source.as_of}", console.width, initial_indent=indent, subsequent_indent=indent)
+        text = f"{head}{source.url} ({confidence[key]})\n{body}"
+        console.print(text, style="dim", markup=False, soft_wrap=True)
 
 
 def _print_total(console: Console, explained: Explained) -> None:
@@ -107,18 +138,18 @@ def _print_total(console: Console, explained: Explained) -> None:
     bill, posting = explained.bill, explained.posting
     console.print()
     if bill.list_usd is not None:
-        console.print(f"[bold]total         ${bill.list_usd}[/] {output.kind_markup(bill.kind)}")
+        console.print(f"[bold]{'total':<{_LABEL}}${bill.list_usd}[/] {output.kind_markup(bill.kind)}")
     else:
         console.print("[bold white on red] UNPRICED [/] never counted as zero")
         if bill.low_pusd is not None and bill.high_pusd is not None:
             low, high = money.usd_text(bill.low_pusd), money.usd_text(bill.high_pusd)
-            console.print(f"bounds        ${low} to ${high} {output.kind_markup(bill.kind)}")
+            console.print(f"{'bounds':<{_LABEL}}${low} to ${high} {output.kind_markup(bill.kind)}")
         for reason in bill.unpriced:
             console.print(f"  {escape(reason)}")
     if posting is not None:
         _print_posting(console, explained)
     for text in bill.notes:
-        console.print(f"[dim]note          {escape(text)}[/]")
+        console.print(f"[dim]{'note':<{_LABEL}}{escape(text)}[/]")
 
 
 def _print_posting(console: Console, explained: Explained) -> None:
@@ -127,12 +158,15 @@ def _print_posting(console: Console, explained: Explained) -> None:
     bill, posting = explained.bill, explained.posting
     assert posting is not None
     if posting.contract_pusd is not None:
-        console.print(f"[bold]contract      ${money.usd_text(posting.contract_pusd)}[/] under the contract in force")
+        console.print(
+            f"[bold]{'contract':<{_LABEL}}${money.usd_text(posting.contract_pusd)}[/] under the contract in force"
+        )
     if posting.list_pusd != bill.list_pusd:
         had = "unpriced" if posting.list_pusd is None else f"${money.usd_text(posting.list_pusd)}"
         console.print(
-            f"[yellow]posted        {had} by book {posting.book_version}; farthing reprice --preview shows what the "
-            "book in force would change[/]"
+            f"[yellow]{'posted':<{_LABEL}}{had} by book {posting.book_version}; farthing reprice --preview shows what "
+            "the book in force would change[/]"
         )
     else:
-        console.print(f"[dim]posted        at the same price, by book {posting.book_version}[/]")
+        same = "unpriced as well" if posting.list_pusd is None else "at the same price"
+        console.print(f"[dim]{'posted':<{_LABEL}}{same}, by book {posting.book_version}[/]")

@@ -111,7 +111,15 @@ def _answer(ledger: Ledger, query: Query, *, as_json: bool, as_csv: bool, is_par
         if query.bucket is None:
             days = ledger.report(msgspec.structs.replace(query, by=(), bucket="day", limit=None))
             report_view.print_days(console, days)
-    report_view.print_footer(console, query, total)
+    unpriced = _unpriced_models(ledger, query) if total.unpriced_calls else []
+    report_view.print_footer(console, query, total, unpriced)
+
+
+def _unpriced_models(ledger: Ledger, query: Query) -> list[str]:
+    import msgspec
+
+    rows = ledger.report(msgspec.structs.replace(query, by=("model",), bucket=None, limit=None))
+    return [row.key[0] or "" for row in rows if row.unpriced_calls]
 
 
 def _names(by: str | None) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def print_time_of_day(console: Console, query: Query, rows: Sequence[Row], total
     )
 
 
-def print_footer(console: Console, query: Query, total: Row) -> None:
+def print_footer(console: Console, query: Query, total: Row, unpriced_models: Sequence[str]) -> None:
     """The kind of the figures, and the banner about calls without a price."""
     where = f"; days of {query.timezone}" if query.timezone != "UTC" else ""
     console.print(
@@ -148,7 +148,8 @@ def print_footer(console: Console, query: Query, total: Row) -> None:
         bounds = ""
         if total.high_pusd is not None and total.high_pusd != total.list_pusd:
             bounds = f" The whole lies between {output.usd(total.low_pusd)} and {output.usd(total.high_pusd)}."
-        console.print(output.unpriced_banner(total.unpriced_calls, total.calls) + bounds)
+        models = f" Models: {_escaped(', '.join(unpriced_models[:5]))}."
+        console.print(output.unpriced_banner(total.unpriced_calls, total.calls) + models + bounds)
 
 
 _MEANING = {

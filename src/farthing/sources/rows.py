@@ -28,6 +28,8 @@ _DIMENSION_OF = {**{name: name for name in DIMENSIONS}, **DIMENSION_ALIASES}
 _FIELDS = ("at", "model", "payload", "channel", "location", "request_id")
 _TAG_HOLDERS = ("tags", "metadata")
 TEXT_MAX = 200
+OWN_ID = "id"
+"""The tag that keeps a row's own id, which need not be unique: ``farthing explain`` finds the call by it."""
 
 
 class FieldMap(msgspec.Struct, frozen=True):
@@ -155,7 +157,7 @@ _MILLISECONDS_FROM = 10**11  # as seconds: the year 5138
 
 
 def dimensions(row: Mapping[str, Any], origin: Origin) -> dict[str, str]:
-    """Known dimensions at the top, in ``tags`` and in ``metadata``; every other tag; and what the user mapped."""
+    """Dimensions at the top, in ``tags`` and ``metadata``; every other tag; the row's own id; what the user mapped."""
     found: dict[str, str] = {}
     for holder in (row, *(row[name] for name in _TAG_HOLDERS if isinstance(row.get(name), Mapping))):
         is_tags = holder is row.get("tags")
@@ -166,6 +168,8 @@ def dimensions(row: Mapping[str, Any], origin: Origin) -> dict[str, str]:
     for name, path in origin.mapping.dims.items():
         if (text := _short(at_path(row, path))) is not None:
             found[name] = text
+    if (own_id := _short(row.get("id"))) is not None:
+        found.setdefault(OWN_ID, own_id)
     if "api_key" in found:
         found["api_key"] = fingerprint(found["api_key"])
     return found

@@ -1,0 +1,148 @@
+"""``farthing demo``: a first look at everything, on a month of made-up traffic. No key, no network."""
+
+from __future__ import annotations
+
+import json as json_text
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farthing.cli import output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from farthing.ledger.interface import Ledger, Query, Row, Stored
+
+END = date(2026, 11, 1)
+"""The month is fixed, so that the demo shows the same bill everywhere and a second run changes nothing."""
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where the demo keeps its files.")] = Path(
+        ".demo"
+    ),
+    own: Annotated[bool, typer.Option("--own/--no-own", help="Add up your own Claude Code transcripts too.")] = True,
+    json: output.Json = False,
+) -> None:
+    """
+    Show a real bill, made from a month of three applications' traffic.
+
+    A content assistant, a code review bot and an e-mail classifier: 4,480 calls, imported into a ledger of its own and
+    priced exactly. Nothing leaves this machine and no key is needed. Run it twice: every call still counts once.
+    """
+    from farthing.cli.ledger_file import open_ledger
+    from farthing.ledger.interface import Query
+
+    traffic = _write_traffic(folder)
+    with open_ledger(folder / "ledger.duckdb") as ledger:
+        _fill(ledger, traffic, hidden=json)
+        query = Query(by=("project", "model"))
+        rows, total = ledger.report(query), ledger.report(Query())[0]
+        if json:
+            from farthing.reports.sums import report_json
+
+            output.print_json(report_json(query, rows, total) | {"folder": str(folder)})
+            return
+        console = output.console()
+        _print_bill(console, ledger, query, rows, total)
+        _print_classes(console, ledger, total)
+        _print_one_call(console, ledger)
+    if own:
+        _print_own(console)
+    _print_next(console, folder, traffic)
+
+
+def _write_traffic(folder: Path) -> Path:
+    from farthing.demo import traffic
+
+    file = folder / "traffic.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = (json_text.dumps(row, separators=(",", ":")) for row in traffic(END))
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+def _fill(ledger: Ledger, traffic: Path, *, hidden: bool) -> None:
+    from farthing.cli.ledger_file import post
+    from farthing.prices.book import shipped_book
+    from farthing.sources.jsonl import read_jsonl
+    from farthing.sources.rows import Origin
+
+    with traffic.open("rb") as stream, output.progress("importing the demo month", hidden=hidden) as advance:
+        post(ledger, shipped_book(), read_jsonl(stream, str(traffic), Origin(source="demo")), advance=advance)
+
+
+def _print_bill(console: Console, ledger: Ledger, query: Query, rows: Sequence[Row], total: Row) -> None:
+    from farthing.cli import report_view
+    from farthing.ledger.interface import Query as Asked
+
+    console.print(
+        f"[bold]One month, three applications, {total.calls:,} calls: {output.usd(total.list_pusd)}[/] "
+        f"{output.kind_markup(total.kind)}"
+    )
+    console.print("[dim]Made-up traffic of October 2026, priced to the picodollar at that month's list prices.[/]\n")
+    report_view.print_report(console, query, rows, total)
+    report_view.print_days(console, ledger.report(Asked(bucket="day")))
+
+
+def _print_classes(console: Console, ledger: Ledger, total: Row) -> None:
+    from farthing.ledger.interface import Query
+    from farthing.prices.book import shipped_book
+    from farthing.prices.engine import price_served
+    from farthing.reports import charts
+    from farthing.reports.classes import CLASS_NAMES, by_class
+    from farthing.reports.sums import percent
+
+    book = shipped_book()
+    calls = (stored.call for stored in ledger.calls(Query()))
+    sums = by_class(price_served(book, call.served, call.sent_at) for call in calls)
+    console.print("\n[bold]Where the money went[/]")
+    largest = max(sums.values())
+    for unit, pusd in sorted(sums.items(), key=lambda item: -item[1]):
+        drawn = charts.bar(pusd, largest, 24)
+        console.print(
+            f"  {CLASS_NAMES[unit]:<24}{output.usd(pusd):>8} {percent(pusd, total.list_pusd):>7}  [cyan]{drawn}[/]"
+        )
+
+
+def _print_one_call(console: Console, ledger: Ledger) -> None:
+    """The dearest call that read the cache: every rule it needed is on its bill."""
+    from farthing.cli.explain import print_explained
+    from farthing.ledger.interface import Query
+    from farthing.prices.book import shipped_book
+    from farthing.prices.engine import price_served
+    from farthing.reports.explained import explain
+
+    def interest(stored: Stored) -> tuple[int, int]:
+        usage = stored.call.served.usage
+        units = (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens, usage.web_search_requests)
+        return sum(1 for count in units if count), stored.posting.list_pusd or 0
+
+    stored = max(ledger.calls(Query()), key=interest)
+    book = shipped_book()
+    bill = price_served(book, stored.call.served, stored.call.sent_at)
+    console.print("\n[bold]One call, explained[/]\n")
+    print_explained(console, explain(stored.call, bill, stored.posting, {}))
+
+
+def _print_own(console: Console) -> None:
+    del console
+
+
+def _print_next(console: Console, folder: Path, traffic: Path) -> None:
+    ledger = folder / "ledger.duckdb"
+    console.print("\n[bold]Go on from here[/]")
+    for command, what in (
+        (f"farthing report --ledger {ledger} --by tenant", "by any dimension"),
+        (f"farthing report --ledger {ledger} --pareto", "which call types cost 80 %"),
+        (f"farthing price {traffic}", "JSON lines in, priced JSON lines out"),
+        ("farthing import jsonl YOUR.jsonl", "your own calls"),
+        ("farthing daily", "your own Claude Code transcripts"),
+    ):
+        console.print(f"  [green]{command}[/]", soft_wrap=True)
+        console.print(f"    [dim]{what}[/]")
