@@ -142,24 +142,41 @@ def checked(stored: Stored) -> Stored:
         LedgerFault: A time without a zone, or a number that no engine can keep.
 
     """
-    call, posting = stored.call, stored.posting
-    usages = [call.served.usage, *(extra.usage for extra in call.served.extra_passes)]
-    for usage in usages:
-        for field in usage.__struct_fields__:
-            _check(call, field, getattr(usage, field), 0, COUNT_MAX)
-    for field in ("prompt_tokens_max_in_one_pass", "prompt_tokens_reported", "calls_in_total"):
-        _check(call, field, getattr(call.served, field), 0, COUNT_MAX)
-    for field in ("duration_ms", "ttft_ms"):
-        _check(call, field, getattr(call, field), -COUNT_MAX, COUNT_MAX)
-    for field in ("list_pusd", "low_pusd", "high_pusd", "contract_pusd"):
-        _check(call, field, getattr(posting, field), -PUSD_MAX, PUSD_MAX)
+    call = stored.call
+    if not _is_plain(stored):
+        _explain(stored)
     if call.sent_at.tzinfo is UTC:
         return stored
     if call.sent_at.tzinfo is None:
         raise LedgerFault(f"call {call.call_id}: sent_at has no time zone; expected an aware time; nothing was written")
-    return Stored(msgspec.structs.replace(call, sent_at=call.sent_at.astimezone(UTC)), posting)
+    return Stored(msgspec.structs.replace(call, sent_at=call.sent_at.astimezone(UTC)), stored.posting)
 
 
-def _check(call: Call, field: str, value: int | None, low: int, high: int) -> None:
-    if value is not None and not low <= value <= high:
+def _is_plain(stored: Stored) -> bool:
+    """Whether all numbers are in range, decided in few steps: this runs for every call."""
+    call, posting = stored.call, stored.posting
+    served = call.served
+    counts = msgspec.structs.astuple(served.usage)
+    counts += (served.prompt_tokens_max_in_one_pass or 0, served.prompt_tokens_reported or 0)
+    counts += (served.calls_in_total or 0, call.duration_ms or 0, call.ttft_ms or 0)
+    for extra in served.extra_passes:
+        counts += msgspec.structs.astuple(extra.usage)
+    low, high = posting.low_pusd or 0, posting.high_pusd or 0
+    amounts = (posting.list_pusd or 0, posting.contract_pusd or 0, low, high)
+    return min(counts) >= 0 and max(counts) <= COUNT_MAX and max(amounts) <= PUSD_MAX and min(amounts) >= -PUSD_MAX
+
+
+def _explain(stored: Stored) -> None:
+    """Say which number no engine can keep."""
+    call, served = stored.call, stored.call.served
+    holders = [served.usage, served, call, *(extra.usage for extra in served.extra_passes)]
+    for holder in holders:
+        for field in holder.__struct_fields__:
+            _check(call, field, getattr(holder, field), 0, COUNT_MAX)
+    for field in stored.posting.__struct_fields__:
+        _check(call, field, getattr(stored.posting, field), -PUSD_MAX, PUSD_MAX)
+
+
+def _check(call: Call, field: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, int) and not low <= value <= high:
         raise LedgerFault(f"call {call.call_id}: {field} is {value}, expected {low} to {high}; nothing was written")

@@ -54,7 +54,7 @@ class _Rate(msgspec.Struct, frozen=True, kw_only=True):
     cache_write_1h_pusd: int | None = None
     cache_read_pusd: int | None = None
     output_pusd: int | None = None
-    web_search_pusd: int = 0
+    web_search_pusd: int | None = None
     kind: Kind = Kind.MEASURED
     reason: str | None = None
 
@@ -103,6 +103,8 @@ def write(connection: duckdb.DuckDBPyConnection, made: Correction) -> None:
 def take_back(connection: duckdb.DuckDBPyConnection, correction_id: int) -> None:
     """Give every call that a correction changed its former posting."""
     connection.execute(sql("former"), {"correction_id": correction_id})
+    connection.execute("DELETE FROM former_postings WHERE correction_id = ?", [correction_id])
+    connection.execute("UPDATE corrections SET reverted = TRUE WHERE correction_id = ?", [correction_id])
     _repost(connection, "former")
 
 
@@ -141,7 +143,7 @@ def _rates(book: PriceBook, facts: Facts) -> Iterator[_Rate]:
             cache_write_1h_pusd=band.rates[2],
             cache_read_pusd=band.rates[3],
             output_pusd=band.rates[4],
-            web_search_pusd=card.web_search_pusd,
+            web_search_pusd=card.web_search_pusd if card.web_search else None,
             kind=card.kind,
         )
 

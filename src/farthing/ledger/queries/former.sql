@@ -1,5 +1,3 @@
 -- The postings that one correction replaced.
 CREATE OR REPLACE TEMP TABLE former AS
 SELECT * FROM former_postings WHERE correction_id = $correction_id;
-DELETE FROM former_postings WHERE correction_id = $correction_id;
-UPDATE corrections SET reverted = TRUE WHERE correction_id = $correction_id;

@@ -21,7 +21,7 @@ priced AS (
                 + c.cache_write_1h_tokens * coalesce(rates.cache_write_1h_pusd, 0)
                 + c.cache_read_tokens * coalesce(rates.cache_read_pusd, 0)
                 + c.output_tokens * coalesce(rates.output_pusd, 0)
-                + c.web_search_requests * rates.web_search_pusd
+                + c.web_search_requests * coalesce(rates.web_search_pusd, 0)
         END AS pusd,
         CASE
             WHEN c.served_kind = 'assumed' OR rates.kind = 'assumed' THEN 'assumed'
@@ -66,6 +66,7 @@ priced AS (
                 AND (rates.cache_write_1h_pusd IS NOT NULL OR c.cache_write_1h_tokens = 0)
                 AND (rates.cache_read_pusd IS NOT NULL OR c.cache_read_tokens = 0)
                 AND (rates.output_pusd IS NOT NULL OR c.output_tokens = 0)
+                AND (rates.web_search_pusd IS NOT NULL OR c.web_search_requests = 0)
             )
         )
 )
