@@ -1,0 +1,178 @@
+"""Whatever is done to both engines, they answer alike; and the rollup answers like the calls it sums."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from farthing.call import Call, ExtraPass, PassKind, Served, Usage, call_identity
+from farthing.ledger.duckdb import DuckDBLedger
+from farthing.ledger.interface import Posting, Query, Stored
+from farthing.ledger.memory import MemoryLedger
+from farthing.prices.book import PriceBook, shipped_book
+from farthing.units import Kind
+
+BOOK = shipped_book()
+FLAT_BOOK = PriceBook([m for m in BOOK.models if m.family != "opus"], BOOK.modifiers, BOOK.sources, version="no opus")
+NOON = datetime(2026, 3, 29, 0, 0, tzinfo=UTC)  # clocks change in Europe an hour later
+MODELS = ("claude-sonnet-4-5-20250929", "claude-opus-4-1-20250805", "claude-nobody-knows")
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Havana")
+BY = (
+    "model",
+    "tenant",
+    "kind",
+    "stop_reason",
+    "user",
+    "tag:team",
+    "hour_of_day",
+    "weekday",
+    "source",
+    "prompt_version",
+)
+
+names = st.sampled_from(("a", "b", "c", "d", "e", ""))
+amounts = st.one_of(st.none(), st.integers(0, 5), st.integers(0, 2**70))
+
+
+@st.composite
+def records(draw):
+    message = draw(names) or None
+    request = draw(st.sampled_from((None, None, "r1", "r2")))
+    served = Served(
+        model=draw(st.sampled_from(MODELS)),
+        usage=Usage(draw(st.integers(0, 3)), output_tokens=draw(st.integers(0, 4))),
+        extra_passes=draw(st.sampled_from(((), (), (ExtraPass(PassKind.COMPACTION, Usage(1, output_tokens=1)),)))),
+        stop_reason=draw(st.sampled_from((None, "end_turn", "refusal"))),
+        kind=draw(st.sampled_from(list(Kind))),
+        message_id=message,
+        request_id=request,
+        notes=draw(st.sampled_from(((), ("a note",)))),
+    )
+    own = draw(st.sampled_from(("own-1", "own-2", "a", "a:r1")))
+    low = draw(amounts)
+    call = Call(
+        call_id=call_identity(message, request) or own,
+        sent_at=NOON + timedelta(minutes=draw(st.integers(-3000, 3000))),
+        source=draw(st.sampled_from(("gateway", "jsonl"))),
+        served=served,
+        dims=draw(st.dictionaries(st.sampled_from(("tenant", "user", "team", "prompt_version")), names, max_size=3)),
+    )
+    return Stored(
+        call,
+        Posting(
+            list_pusd=draw(amounts),
+            low_pusd=low,
+            high_pusd=draw(amounts),
+            contract_pusd=draw(amounts),
+            kind=draw(st.sampled_from(list(Kind))),
+            unpriced=draw(st.sampled_from(((), ("why",)))),
+        ),
+    )
+
+
+@st.composite
+def queries(draw):
+    edges = st.one_of(st.none(), st.integers(-50, 50).map(lambda h: NOON + timedelta(minutes=30 * h)))
+    return Query(
+        by=tuple(draw(st.lists(st.sampled_from(BY), max_size=3, unique=True))),
+        bucket=draw(st.sampled_from((None, "hour", "day", "week", "month"))),
+        since=draw(edges),
+        until=draw(edges),
+        where=draw(
+            st.dictionaries(
+                st.sampled_from(("tenant", "model", "tag:team", "kind", "weekday")),
+                st.lists(st.sampled_from(("a", "", "measured", *MODELS, "6")), max_size=3).map(tuple),
+                max_size=1,
+            )
+        ),
+        timezone=draw(st.sampled_from(ZONES)),
+        limit=draw(st.sampled_from((None, None, 1, 2))),
+    )
+
+
+class BothEngines(RuleBasedStateMachine):
+    @initialize()
+    def open(self):
+        self.plain = MemoryLedger()
+        self.duck = DuckDBLedger(Path(":memory:"))
+
+    def teardown(self):
+        self.duck.close()
+
+    @rule(batch=st.lists(records(), max_size=8))
+    def add(self, batch):
+        assert self.plain.add(batch) == self.duck.add(batch)
+
+    @rule(book=st.sampled_from((BOOK, FLAT_BOOK)), since=st.sampled_from((None, NOON)), preview=st.booleans())
+    def reprice(self, book, since, preview):
+        plain, duck = (
+            engine.reprice(book, reason="test", made_at=NOON, since=since, preview=preview)
+            for engine in (self.plain, self.duck)
+        )
+        assert plain == duck
+
+    @precondition(lambda self: any(not c.reverted for c in self.plain.corrections()))
+    @rule()
+    def revert(self):
+        latest = max(c.correction_id for c in self.plain.corrections() if not c.reverted)
+        assert self.plain.revert(latest) == self.duck.revert(latest)
+
+    @rule(query=queries())
+    def report(self, query):
+        expected = dated(self.plain.report(query))
+        assert dated(self.duck.report(query)) == expected
+        assert dated(self.duck._report(query, "measures")) == expected
+        assert list(self.plain.calls(query)) == list(self.duck.calls(query))
+
+    @rule(name=st.sampled_from(("a", "a:r1", "r1", "own-1", "none")))
+    def get(self, name):
+        assert self.plain.get(name) == self.duck.get(name)
+
+    @invariant()
+    def same_calls_corrections_and_sums(self):
+        if not hasattr(self, "plain"):
+            return
+        assert list(self.plain.calls(Query())) == list(self.duck.calls(Query()))
+        assert self.plain.corrections() == self.duck.corrections()
+        everything = Query(by=("model", "tenant", "kind", "stop_reason", "source"), bucket="hour")
+        assert dated(self.duck._report(everything, "rollup")) == dated(self.plain.report(everything))
+
+
+def dated(rows):
+    """Rows with their start in UTC: in one zone, times compare by wall clock, and an hour may come twice."""
+    return [msgspec.structs.replace(row, start=row.start and row.start.astimezone(UTC)) for row in rows]
+
+
+TestBothEngines = BothEngines.TestCase
+TestBothEngines.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+
+
+def test_chunks_change_nothing(monkeypatch, make):
+    """A batch that is cut into chunks is posted as if it were one."""
+    from farthing.ledger import duckdb
+
+    monkeypatch.setattr(duckdb, "_CHUNK", 2)
+    batch = [
+        make(n, usage=Usage(output_tokens=o)) for n, o in zip("abcabdaab", (1, 5, 2, 3, 5, 1, 9, 2, 7), strict=True)
+    ]
+    with DuckDBLedger(Path(":memory:")) as duck, MemoryLedger() as plain:
+        assert duck.add(batch) == plain.add(batch)
+        assert list(duck.calls(Query())) == list(plain.calls(Query()))
+        assert duck.report(Query(bucket="hour")) == plain.report(Query(bucket="hour"))
+
+
+def test_merging_the_rollup_changes_no_sum(monkeypatch, make):
+    from farthing.ledger import duckdb
+
+    monkeypatch.setattr(duckdb, "_ROLLUP_ROWS_LOOSE", 3)
+    query = Query(by=("tenant", "kind"), bucket="hour")
+    with DuckDBLedger(Path(":memory:")) as duck:
+        for number in range(20):
+            duck.add([make("same", usage=Usage(output_tokens=number)), make(str(number), dims={"tenant": "t"})])
+            assert duck._report(query, "rollup") == duck._report(query, "measures")
+        assert duck._number("SELECT count(*) FROM rollup") < 12
