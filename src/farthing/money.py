@@ -92,6 +92,7 @@ def nearest(pusd: Fraction) -> int:
     round what is shown.
 
     >>> from fractions import Fraction
+    >>> from fractions import Fraction
     >>> nearest(Fraction(5, 2)), nearest(Fraction(7, 2))
     (2, 4)
     """

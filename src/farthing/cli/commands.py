@@ -39,6 +39,8 @@ COMMANDS: dict[str, Command] = {
     "import": Command("farthing.cli.imports:app", MONEY),
     "report": Command("farthing.cli.report:report", MONEY),
     "explain": Command("farthing.cli.explain:explain", MONEY),
+    "estimate": Command("farthing.cli.estimate:estimate", PLAN),
+    "compare": Command("farthing.cli.compare:compare", PLAN),
     "prices": Command("farthing.cli.prices:app", BOOK),
     "reprice": Command("farthing.cli.corrections:reprice", BOOK),
     "corrections": Command("farthing.cli.corrections:corrections", BOOK),
