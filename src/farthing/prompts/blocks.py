@@ -1,0 +1,1 @@
+"""Request body to prefix blocks (stub; replaced shortly)."""

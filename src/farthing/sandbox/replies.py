@@ -1,0 +1,242 @@
+"""
+What the sandbox answers: an echo, a script, or recorded right and wrong answers.
+
+A :class:`Reply` says what the model "did"; :mod:`farthing.sandbox.messages` turns it into content, events and usage.
+Any source of replies is a function from :class:`Ask` to a Reply, or None to leave it to the next source.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from farthing.sandbox.accounts import Caller
+
+
+class Ask(NamedTuple):
+    """
+    One attempt that needs a reply. Transient: nobody keeps it, for it holds the prompt.
+
+    Attributes:
+        body: The decoded request.
+        model: Canonical id of the model asked; a fallback's own on a further attempt.
+        caller: Who asks.
+        at: When the request was sent.
+        service_tier: ``standard`` or ``batch``.
+        attempt: 0, or how many models declined before this one.
+        prompt_tokens: Of the whole prompt.
+
+    """
+
+    body: Mapping[str, Any]
+    model: str
+    caller: Caller
+    at: datetime
+    service_tier: str
+    attempt: int
+    prompt_tokens: int
+
+
+class ToolUse(msgspec.Struct, frozen=True):
+    """A client tool call. The id is made up where None."""
+
+    name: str
+    input: dict[str, Any] = {}
+    id: str | None = None
+
+
+class ServerPass(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One use of a server tool inside a loop: it ends one sampling pass, and its result is input of the next.
+
+    Attributes:
+        tool: ``web_search``, ``web_fetch`` or ``code_execution``.
+        input: What the model asked the tool.
+        output_tokens: What the pass that asked for it put out, thinking and all; None: counted from *input*.
+        result_tokens: Tokens of the result.
+        failed: A failed search is reported in the content and not billed.
+
+    """
+
+    tool: str = "web_search"
+    input: dict[str, Any] = {}
+    output_tokens: int | None = None
+    result_tokens: int = 1000
+    failed: bool = False
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The model declines.
+
+    Attributes:
+        category: As in ``stop_details``; None for none.
+        after_output: False: before any output. True: in mid-stream, after the reply's own content.
+
+    """
+
+    category: str | None = None
+    explanation: str | None = None
+    after_output: bool = False
+
+
+class Compaction(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The server summarises the conversation first.
+
+    Attributes:
+        output_tokens: Length of the summary.
+        remaining_tokens: Prompt of the pass that answers; None for an on-demand compaction, which answers nothing.
+
+    """
+
+    output_tokens: int
+    remaining_tokens: int | None = None
+    summary: str = "Summary of the conversation."
+
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    """A sub-call to a bigger model, billed at its price."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int = 0
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What the model does with one request.
+
+    Attributes:
+        text: The answer; None: none, or filler where *output_tokens* asks for some.
+        thinking: Visible thinking.
+        thinking_tokens: Raw length of the thinking; None: counted from *thinking*.
+        tool_uses: Client tool calls, after the text.
+        output_tokens: Total output of the last pass, thinking included; None: counted from the content. ``max_tokens``
+            cuts it. Filler text is added where nothing else fills it.
+        stop_reason: None: ``tool_use`` with tool calls, else ``end_turn``; cuts and refusals override it.
+        refusal: None: none.
+        loop: Server-tool passes before the answer.
+        paused: The loop hit its limit: ``pause_turn``, with no answer after it.
+        compaction: None: none.
+        advice: Sub-calls to other models.
+        show_iterations: Whether a server-tool loop lists its passes in ``usage.iterations``; every other reply that has
+            several passes always does.
+        ttft_s: Delay before the first event. event_s: delay before each content delta.
+        chunk_chars: Characters per content delta.
+
+    """
+
+    text: str | None = None
+    thinking: str = ""
+    thinking_tokens: int | None = None
+    tool_uses: tuple[ToolUse, ...] = ()
+    output_tokens: int | None = None
+    stop_reason: str | None = None
+    refusal: Refusal | None = None
+    loop: tuple[ServerPass, ...] = ()
+    paused: bool = False
+    compaction: Compaction | None = None
+    advice: tuple[Advice, ...] = ()
+    show_iterations: bool = True
+    ttft_s: float = 0.0
+    event_s: float = 0.0
+    chunk_chars: int = 24
+
+
+class Source(Protocol):
+    """Where replies come from."""
+
+    def reply(self, ask: Ask) -> Reply | None:
+        """The reply, or None to leave it to the next source."""
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One recorded case of an evaluation.
+
+    Attributes:
+        correct: The right answer. incorrect: a wrong one.
+        is_correct: Per model id, whether that model got it right. One not listed is left to the next source.
+        output_tokens: Per model id, how long its answer was; a model that is not listed is counted from the text.
+
+    """
+
+    correct: str
+    incorrect: str
+    is_correct: dict[str, bool]
+    output_tokens: dict[str, int] = {}
+
+
+class Echo:
+    """
+    Says back the last user text, deterministically.
+
+    A prompt can dictate more (docs/sandbox.md): ``<<output:200>>`` asks for 200 output tokens in all,
+    ``<<thinking:50>>`` for 50 of them to be thinking. A forced ``tool_choice`` is answered by a call of that tool.
+    """
+
+    def reply(self, ask: Ask) -> Reply | None:
+        """Never None."""
+        raise NotImplementedError
+
+
+class Scripted:
+    """
+    Replies in order, then None; or a reply per predicate.
+
+    Args:
+        replies: Each is used once, in order.
+        rules: Pairs of a predicate and a reply (or a function from Ask to one), tried in order before the list; used as
+            often as they match.
+
+    """
+
+    def __init__(
+        self,
+        replies: Iterable[Reply] = (),
+        rules: Iterable[tuple[Callable[[Ask], bool], Reply | Callable[[Ask], Reply]]] = (),
+    ) -> None:
+        raise NotImplementedError
+
+    def add(self, *replies: Reply) -> None:
+        """Append replies, for a control endpoint."""
+        raise NotImplementedError
+
+    def reply(self, ask: Ask) -> Reply | None:
+        """The first rule that matches, else the next of the list."""
+        raise NotImplementedError
+
+
+class Recorded:
+    """
+    Right and wrong answers by case and model, for evaluations.
+
+    Args:
+        cases: By key. A request names its case by ``<<case:KEY>>`` anywhere in its last user text.
+
+    """
+
+    def __init__(self, cases: Mapping[str, Case]) -> None:
+        raise NotImplementedError
+
+    def reply(self, ask: Ask) -> Reply | None:
+        """None where the request names no case, or one that this model has no record for."""
+        raise NotImplementedError
+
+
+class Replies:
+    """The sources of one world, asked in order; the last one is an echo, so that there is always an answer."""
+
+    def __init__(self, *sources: Source) -> None:
+        self.sources: list[Source] = list(sources)
+
+    def reply(self, ask: Ask) -> Reply:
+        """The first source's answer that is not None."""
+        raise NotImplementedError
