@@ -136,11 +136,12 @@ class Session:
         head, line_uuid = self.head()
         size = min(120_000, int(self.rng.lognormvariate(7.6, 1.1)))
         text = self.pool.slice(self.rng, size)
+        stdout = text[: size // 2].rpartition("    ")[0]
         tool = f"toolu_{self.rng.getrandbits(96):024x}"
         self.lines.append(
             f'{head}"type":"user","message":{{"role":"user","content":[{{"tool_use_id":"{tool}","type":"tool_result",'
             f'"content":"{text}"}}]}},"uuid":"{line_uuid}","timestamp":"{self.tick(20)}",'
-            f'"toolUseResult":{{"stdout":"{text[: size // 2].rpartition("    ")[0]}","stderr":"","interrupted":false}}}}'
+            f'"toolUseResult":{{"stdout":"{stdout}","stderr":"","interrupted":false}}}}'
         )
         self.context_tokens += size // 4
 

@@ -113,6 +113,11 @@ class Index:
         """Close the file."""
         self._db.close()
 
+    @property
+    def is_dirty(self) -> bool:
+        """Whether a scan ended before it brought the buckets up to date."""
+        return self._db.execute("SELECT 1 FROM dirty LIMIT 1").fetchone() is not None
+
     def file_states(self) -> dict[str, FileState]:
         """What was read so far, by path."""
         return {path: _decode_state(state) for path, state in self._db.execute("SELECT path, state FROM files")}

@@ -135,21 +135,21 @@ def _decoded(line: bytes) -> Line:
     try:
         if not line.isascii():
             line.decode()
-        return _decode(line)
+        try:
+            return _decode(line)
+        except msgspec.ValidationError:
+            return _leniently(msgspec.json.decode(line))
     except UnicodeDecodeError as error:
         raise BadInput(
             f"read a byte at {error.start} that is not UTF-8", "one JSON object per line, in UTF-8"
         ) from None
-    except msgspec.ValidationError:
-        return _leniently(line)
     except (msgspec.DecodeError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadInput(f"read a line that is not JSON: {why}", "one JSON object per line") from None
 
 
-def _leniently(line: bytes) -> Line:
+def _leniently(value: Any) -> Line:
     """Some field is not of its usual type: look at what there is, and let the usage reader judge the counts."""
-    value = msgspec.json.decode(line)
     if not isinstance(value, Mapping):
         raise BadInput(f"read {type_name(value)}", "one JSON object per line")
     data = value.get("data")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.call import Served
 from farthing.prices.bill import Bill, Component
 from farthing.prices.card import Card, Facts, Unpriced
 from farthing.prices.engine import price_served
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
 
     from farthing.prices.book import PriceBook
     from farthing.sources.claude_code.buckets import Bucket
+
+CHANNEL = "claude_api"
+"""Where a transcript's calls are taken to be bought: it does not say."""
 
 
 def price_bucket(book: PriceBook, bucket: Bucket, known_on: date | None = None) -> Bill:
@@ -39,7 +41,7 @@ def price_bucket(book: PriceBook, bucket: Bucket, known_on: date | None = None) 
         return price_served(book, bucket.own, bucket.start, known_on)
     facts = Facts(
         bucket.model,
-        Served.channel,
+        CHANNEL,
         None,
         bucket.service_tier,
         bucket.speed,

@@ -91,7 +91,7 @@ def scan(
     states = index.file_states()
     changed = [(file, states.get(file.path)) for file in files if not _is_unchanged(file, states.get(file.path))]
     bytes_read = 0
-    if changed:
+    if changed or index.is_dirty:  # a scan that was killed may have left buckets to compute
         batch = _Batch(index, states)
         for outcome in _outcomes(changed, progress, workers):
             bytes_read += outcome.bytes_read
