@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from farthing.sources.jsonl import NumberedRow, calls_of
 
@@ -80,8 +80,15 @@ def usage_row(cells: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _rows(stream: BinaryIO) -> Iterator[NumberedRow]:
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     csv.field_size_limit(FIELD_BYTES_MAX)
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        yield from _rows_of(text)
+    finally:
+        text.detach()  # the stream is its opener's to close
+
+
+def _rows_of(text: TextIO) -> Iterator[NumberedRow]:
     head = text.readline()
     delimiter = _delimiter(head)
     columns = [column.strip() for column in next(csv.reader([head], delimiter=delimiter), [])]
