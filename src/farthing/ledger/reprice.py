@@ -17,7 +17,7 @@ import msgspec
 from farthing.ledger import rows
 from farthing.ledger.corrections import change, reposted
 from farthing.ledger.interface import Change, Correction, Posting
-from farthing.ledger.staging import load, naive
+from farthing.ledger.staging import load, naive, unpriced_text
 from farthing.ledger.store import sql
 from farthing.prices.card import Card, Facts
 from farthing.prices.engine import price_served
@@ -56,7 +56,7 @@ class _Rate(msgspec.Struct, frozen=True, kw_only=True):
     output_pusd: int | None = None
     web_search_pusd: int | None = None
     kind: Kind = Kind.MEASURED
-    reason: str | None = None
+    unpriced: str = ""
 
 
 class _Reposted(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class _Reposted(msgspec.Struct, frozen=True, kw_only=True):
     high_pusd: int | None
     contract_pusd: int | None
     kind: Kind
-    unpriced: tuple[str, ...]
+    unpriced: str
     book_version: str
 
 
@@ -130,7 +130,7 @@ def _rates(book: PriceBook, facts: Facts) -> Iterator[_Rate]:
     """The rows of ``rates`` for one set of facts."""
     card = book.card(facts)
     if not isinstance(card, Card):
-        yield _rate(facts, reason=card.reason)
+        yield _rate(facts, unpriced=unpriced_text((card.reason,)))
         return
     for number, band in enumerate(card.bands):
         yield _rate(
@@ -176,7 +176,8 @@ def _priced(book: PriceBook, page: list[tuple[int, Stored]]) -> Iterator[_Repost
         bill = price_served(book, stored.call.served, stored.call.sent_at)
         posting = reposted(stored.posting, Posting.of(bill))
         if posting is not stored.posting:
-            yield _Reposted(call_no=number, **msgspec.structs.asdict(posting))
+            values = msgspec.structs.asdict(posting) | {"unpriced": unpriced_text(posting.unpriced)}
+            yield _Reposted(call_no=number, **values)
 
 
 def _repost(connection: duckdb.DuckDBPyConnection, relation: str) -> None:

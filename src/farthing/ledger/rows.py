@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from farthing.call import DIMENSIONS, Call, ExtraPass, PassKind, Served, Usage
 from farthing.ledger.interface import Posting, Stored
 from farthing.ledger.store import sql
@@ -61,7 +63,7 @@ def _stored(row: tuple[Any, ...]) -> Stored:
         high_pusd=high_pusd,
         contract_pusd=contract_pusd,
         kind=Kind(kind),
-        unpriced=tuple(unpriced),
+        unpriced=tuple(msgspec.json.decode(unpriced)) if unpriced else (),
         book_version=version,
     )
     return Stored(call, posting)

@@ -35,6 +35,7 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
     call_key: int
     message_key: int | None
     is_total_of_unknown: bool
+    unpriced: str
     call: Call
     posting: Posting
 
@@ -47,6 +48,11 @@ def id_key(text: str) -> int:
 def naive(at: datetime) -> datetime:
     """An aware time as the file keeps it: UTC, without a zone."""
     return at.astimezone(UTC).replace(tzinfo=None)
+
+
+def unpriced_text(reasons: tuple[str, ...]) -> str:
+    """Why a call has no price, as one column keeps it: a JSON list, or nothing."""
+    return _ENCODER.encode(reasons).decode() if reasons else ""
 
 
 def stage(connection: duckdb.DuckDBPyConnection, numbered: Iterable[tuple[int, Stored]]) -> None:
@@ -64,7 +70,9 @@ def stage(connection: duckdb.DuckDBPyConnection, numbered: Iterable[tuple[int, S
         try:
             message_key = id_key(message_id) if message_id else None
             total_of_unknown = call.served.calls_in_total is None
-            lines.append(_Line(number, id_key(call.call_id), message_key, total_of_unknown, call, stored.posting))
+            reasons = unpriced_text(stored.posting.unpriced)
+            call_key = id_key(call.call_id)
+            lines.append(_Line(number, call_key, message_key, total_of_unknown, reasons, call, stored.posting))
         except UnicodeEncodeError:
             raise LedgerFault("the id of a call is not valid Unicode; nothing was written") from None
     load(connection, sql("stage"), lines)

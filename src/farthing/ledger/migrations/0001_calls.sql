@@ -2,6 +2,7 @@
 
 -- Money is HUGEINT picodollars, as in the code: exact, and a rate times a count needs no scale.
 -- The columns of DIMENSIONS are text or NULL; any other tag is in "tags".
+-- unpriced is a JSON list of reasons, or empty: a list column could not be updated in place, and re-pricing would crawl.
 -- call_key and message_key are CRC32 of the ids: narrow columns that find a call without reading the wide ones.
 CREATE TABLE calls (
     call_no BIGINT NOT NULL,
@@ -55,7 +56,7 @@ CREATE TABLE calls (
     high_pusd HUGEINT,
     contract_pusd HUGEINT,
     kind VARCHAR NOT NULL,
-    unpriced VARCHAR[] NOT NULL,
+    unpriced VARCHAR NOT NULL,
     book_version VARCHAR NOT NULL
 );
 

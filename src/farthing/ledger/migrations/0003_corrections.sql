@@ -27,6 +27,6 @@ CREATE TABLE former_postings (
     high_pusd HUGEINT,
     contract_pusd HUGEINT,
     kind VARCHAR NOT NULL,
-    unpriced VARCHAR[] NOT NULL,
+    unpriced VARCHAR NOT NULL,
     book_version VARCHAR NOT NULL
 );

@@ -15,7 +15,7 @@ priced AS (
         c.model,
         rates.model IS NULL AS is_special,
         CASE
-            WHEN rates.reason IS NULL THEN
+            WHEN rates.unpriced = '' THEN
                 c.input_tokens * coalesce(rates.input_pusd, 0)
                 + c.cache_write_5m_tokens * coalesce(rates.cache_write_5m_pusd, 0)
                 + c.cache_write_1h_tokens * coalesce(rates.cache_write_1h_pusd, 0)
@@ -28,7 +28,7 @@ priced AS (
             WHEN c.served_kind = 'derived' OR rates.kind = 'derived' THEN 'derived'
             ELSE 'measured'
         END AS kind,
-        CASE WHEN rates.reason IS NULL THEN [] ELSE [rates.reason] END AS unpriced,
+        rates.unpriced,
         c.list_pusd AS former_list_pusd,
         c.low_pusd AS former_low_pusd,
         c.high_pusd AS former_high_pusd,
@@ -59,7 +59,7 @@ priced AS (
             )
         )
         AND (
-            rates.reason IS NOT NULL
+            rates.unpriced <> ''
             OR (
                 (rates.input_pusd IS NOT NULL OR c.input_tokens = 0)
                 AND (rates.cache_write_5m_pusd IS NOT NULL OR c.cache_write_5m_tokens = 0)

@@ -23,7 +23,7 @@ FROM read_json(
     format = 'newline_delimited',
     columns = {
         call_no: 'BIGINT', list_pusd: 'HUGEINT', low_pusd: 'HUGEINT', high_pusd: 'HUGEINT', contract_pusd: 'HUGEINT',
-        kind: 'VARCHAR', unpriced: 'VARCHAR[]', book_version: 'VARCHAR'
+        kind: 'VARCHAR', unpriced: 'VARCHAR', book_version: 'VARCHAR'
     }
 ) AS new
 JOIN calls ON calls.call_no = new.call_no;

@@ -58,7 +58,7 @@ SELECT
     posting.high_pusd AS high_pusd,
     posting.contract_pusd AS contract_pusd,
     coalesce(posting.kind, 'measured') AS kind,
-    coalesce(posting.unpriced, []) AS unpriced,
+    unpriced,
     coalesce(posting.book_version, '') AS book_version,
     call.served.extra_passes AS extra
 FROM read_json(
@@ -70,6 +70,7 @@ FROM read_json(
         call_key: 'UINTEGER',
         message_key: 'UINTEGER',
         is_total_of_unknown: 'BOOLEAN',
+        unpriced: 'VARCHAR',
         call: 'STRUCT(
             call_id VARCHAR, sent_at TIMESTAMP, source VARCHAR, dims MAP(VARCHAR, VARCHAR),
             duration_ms BIGINT, ttft_ms BIGINT,
@@ -108,7 +109,7 @@ FROM read_json(
         )',
         posting: 'STRUCT(
             list_pusd HUGEINT, low_pusd HUGEINT, high_pusd HUGEINT, contract_pusd HUGEINT,
-            kind VARCHAR, unpriced VARCHAR[], book_version VARCHAR
+            kind VARCHAR, book_version VARCHAR
         )'
     }
 );
