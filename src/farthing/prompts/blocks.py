@@ -1,1 +1,147 @@
-"""Request body to prefix blocks (stub; replaced shortly)."""
+"""
+A request as the prompt cache sees it: blocks in order, each with the hash of everything up to it.
+
+Two requests share a cached prefix exactly when their blocks have the same ``prefix_hash``. What else shapes a prompt is
+mixed in at the start of the section from which it is felt (:mod:`farthing.prompts.shape`), so a changed ``tool_choice``
+leaves the hashes of tools and system as they were. No text is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from farthing.prompts.breakpoints import Ttl, ttls_of
+from farthing.prompts.parts import Part, Section, parts_of
+from farthing.prompts.shape import shape_of
+from farthing.tokens.models import Unknowable, traits_of
+
+HASH_BYTES = 16
+
+
+class Counter(Protocol):
+    """Tokens of what a prompt is made of. Equal content must always get an equal count."""
+
+    def block(self, part: Part) -> int:
+        """Tokens of one part, >= 0."""
+
+    def preamble(self, section: Section, body: Mapping[str, Any]) -> int:
+        """
+        Tokens that the API itself puts before a section, such as the hidden tool prompt.
+
+        They may depend only on what :func:`farthing.prompts.shape.shape_of` mixes into this section or an earlier one,
+        and on tools.
+        """
+
+
+class Block(msgspec.Struct, frozen=True, gc=False):
+    """
+    One position of a prompt.
+
+    Attributes:
+        section: ``tools``, ``system`` or ``messages``.
+        prefix_hash: Of everything from the start of the prompt to the end of this block; :data:`HASH_BYTES` long.
+        tokens: Of this block, with the preamble of its section on the first one.
+        prefix_tokens: From the start of the prompt to the end of this block.
+        ttl: Lifetime of the breakpoint on this block, None where there is none.
+        cacheable: Whether a breakpoint may stand here.
+
+    """
+
+    section: Section
+    prefix_hash: bytes
+    tokens: int
+    prefix_tokens: int
+    ttl: Ttl | None
+    cacheable: bool
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """
+    One request's prompt.
+
+    Attributes:
+        model: Canonical id, or the id as it came where the book does not know it.
+        blocks: In prompt order.
+
+    """
+
+    model: str
+    blocks: tuple[Block, ...]
+
+    @property
+    def tokens(self) -> int:
+        """The whole prompt: what fresh input, cache writes and cache reads add up to."""
+        return self.blocks[-1].prefix_tokens if self.blocks else 0
+
+    @property
+    def breakpoints(self) -> tuple[int, ...]:
+        """Positions of the blocks with a breakpoint, ascending."""
+        return tuple(at for at, block in enumerate(self.blocks) if block.ttl is not None)
+
+    def section_hash(self, section: Section) -> bytes | None:
+        """The hash at the end of a section; None where it has no blocks."""
+        return next((block.prefix_hash for block in reversed(self.blocks) if block.section is section), None)
+
+
+def read_prompt(
+    body: Mapping[str, Any], counter: Counter, *, model: str | None = None, inference_geo: str | None = None
+) -> Prompt:
+    """
+    Read a decoded Messages request.
+
+    Args:
+        body: Key order matters, as it does to the API; what is not shaped as the API wants it is skipped.
+        counter: Counts tokens.
+        model: Id to read it for in place of the body's own, as for a fallback.
+        inference_geo: The one in force where the body names none.
+
+    Raises:
+        BadBreakpoint: ``cache_control`` breaks a rule, see :func:`farthing.prompts.breakpoints.ttls_of`.
+
+    """
+    asked = model or str(body.get("model"))
+    traits = traits_of(asked)
+    canonical, keeps = (asked, True) if isinstance(traits, Unknowable) else (traits.model, traits.keeps_thinking)
+    parts = list(parts_of(body, keeps_thinking=keeps))
+    ttls = ttls_of(parts, body.get("cache_control"))
+    shapes = dict(zip(Section, shape_of(body, canonical, inference_geo), strict=True))
+    chain = _Chain(body, counter, shapes)
+    return Prompt(canonical, tuple(chain.block(part, ttl) for part, ttl in zip(parts, ttls, strict=True)))
+
+
+_SECTIONS = tuple(Section)
+
+
+class _Chain:
+    """The running hash and count of one prompt."""
+
+    def __init__(self, body: Mapping[str, Any], counter: Counter, shapes: Mapping[Section, bytes]) -> None:
+        self._body = body
+        self._counter = counter
+        self._shapes = shapes
+        self._entered = 0
+        self._hash = bytes(HASH_BYTES)
+        self._tokens = 0
+
+    def block(self, part: Part, ttl: Ttl | None) -> Block:
+        before = self._tokens
+        while self._entered <= _SECTIONS.index(part.section):
+            self._enter(_SECTIONS[self._entered])
+        self._mix(part.role.encode(), part.encoded)
+        self._tokens += self._counter.block(part)
+        return Block(part.section, self._hash, self._tokens - before, self._tokens, ttl, part.cacheable)
+
+    def _enter(self, section: Section) -> None:
+        self._entered += 1
+        self._mix(b"/" + section.encode(), self._shapes[section])
+        self._tokens += self._counter.preamble(section, self._body)
+
+    def _mix(self, what: bytes, content: bytes) -> None:
+        hashed = hashlib.blake2b(self._hash, digest_size=HASH_BYTES)
+        hashed.update(b"%d:" % len(what) + what)
+        hashed.update(content)
+        self._hash = hashed.digest()

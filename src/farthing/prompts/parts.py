@@ -1,0 +1,136 @@
+"""
+A request's parts in the order in which a model reads them: tools, then system, then messages.
+
+A part holds content and lives only as long as its prompt is read. Strings are blocks of text; ``cache_control`` is
+taken off, for where a breakpoint stands does not change what the model reads.
+
+Source: prompt caching page (facts: claude-api 5.1, 5.7, 0.3, 12.1), checked 2026-11-20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from farthing.prompts.shape import is_web_tool, mapping, mappings
+
+
+class Section(StrEnum):
+    """The three sections of a prompt, in order."""
+
+    TOOLS = "tools"
+    SYSTEM = "system"
+    MESSAGES = "messages"
+
+
+class Part(NamedTuple):
+    """
+    One block of a prompt, with its content.
+
+    Attributes:
+        section: Web tools stand in ``system``, where they are felt.
+        role: ``user``, ``assistant`` or ``system`` in messages, else empty.
+        path: Where it stands in the body, for error messages: ``messages.0.content.1``.
+        value: The block as an object, without its ``cache_control``.
+        cache_control: As it came, or None.
+
+    """
+
+    section: Section
+    role: str
+    path: str
+    value: Mapping[str, Any]
+    cache_control: Any
+
+    @property
+    def encoded(self) -> bytes:
+        """The content as canonical JSON: key order kept, spaces and escapes evened out."""
+        return msgspec.json.encode(self.value)
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether a breakpoint may stand here: not on thinking, nor on empty text."""
+        kind = self.value.get("type")
+        if kind in _THINKING:
+            return False
+        return bool(self.value.get("text")) if kind == "text" else True
+
+
+_THINKING = ("thinking", "redacted_thinking")
+_ATTRIBUTION = "x-anthropic-billing-header:"
+
+
+def parts_of(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part]:
+    """
+    Every part in order. What is not shaped as the API wants it is skipped.
+
+    Args:
+        body: The decoded request.
+        keeps_thinking: Whether the model reads the thinking of earlier turns; else it is left out once a user turn
+            follows that is more than tool results.
+
+    """
+    tools = [(f"tools.{at}", tool) for at, tool in enumerate(_list(body.get("tools"))) if isinstance(tool, Mapping)]
+    tools = [(path, tool) for path, tool in tools if not tool.get("defer_loading")]
+    for path, tool in tools:
+        if not is_web_tool(tool):
+            yield _part(Section.TOOLS, "", path, tool)
+    for path, tool in tools:
+        if is_web_tool(tool):
+            yield _part(Section.SYSTEM, "", path, tool)
+    for path, block in _blocks(body.get("system"), "system"):
+        if not (path == "system.0" and str(block.get("text")).startswith(_ATTRIBUTION)):
+            yield _part(Section.SYSTEM, "", path, block)
+    yield from _messages(body, keeps_thinking=keeps_thinking)
+
+
+def _messages(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part]:
+    messages = _list(body.get("messages"))
+    strip_before = 0 if keeps_thinking else _last_user_turn(messages)
+    for at, message in enumerate(messages):
+        if not isinstance(message, Mapping):
+            continue
+        role = str(message.get("role"))
+        for path, block in _blocks(message.get("content"), f"messages.{at}.content"):
+            if at >= strip_before or block.get("type") not in _THINKING:
+                yield _part(Section.MESSAGES, role, path, block)
+
+
+def _last_user_turn(messages: Sequence[Any]) -> int:
+    """Position of the newest user message that is more than tool results; 0 for none."""
+    for at in range(len(messages) - 1, -1, -1):
+        message = mapping(messages[at])
+        content = message.get("content")
+        if message.get("role") == "user" and not _only_tool_results(content):
+            return at
+    return 0
+
+
+def _only_tool_results(content: object) -> bool:
+    blocks = mappings(content)
+    return bool(blocks) and all(block.get("type") == "tool_result" for block in blocks)
+
+
+def _blocks(content: object, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(content, str):
+        yield f"{path}.0", {"type": "text", "text": content}
+        return
+    for at, block in enumerate(_list(content)):
+        if isinstance(block, Mapping):
+            yield f"{path}.{at}", block
+        elif isinstance(block, str):
+            yield f"{path}.{at}", {"type": "text", "text": block}
+
+
+def _part(section: Section, role: str, path: str, block: Mapping[str, Any]) -> Part:
+    cache_control = block.get("cache_control")
+    if "cache_control" in block:
+        block = {key: value for key, value in block.items() if key != "cache_control"}
+    return Part(section, role, path, block, cache_control)
+
+
+def _list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
