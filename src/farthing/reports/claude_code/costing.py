@@ -86,3 +86,28 @@ def cost_of(bucket: Bucket, book: PriceBook, mode: Mode, now: datetime) -> Coste
 def _at_list(bucket: Bucket, priced_as: Bucket, book: PriceBook) -> Costed:
     bill = price_bucket(book, priced_as)
     return Costed(bucket, bill.list_pusd, weakest(bucket.kind, bill.kind), bill.unpriced)
+
+
+def cost_today(items: Iterable[Costed], book: PriceBook, now: datetime) -> tuple[int, int]:
+    """
+    What the priced among *items* cost as they are, and at the rates of *now*, in picodollars.
+
+    Calls without a price then or now are in neither sum.
+    """
+    then = today = 0
+    for one in items:
+        if one.pusd is not None:
+            cost = cost_of(one.bucket, book, Mode.CALCULATE, now).pusd
+            if cost is not None:
+                then += one.pusd
+                today += cost
+    return then, today
+
+
+def client_differences(items: Iterable[Costed], book: PriceBook) -> list[tuple[Bucket, int | None]]:
+    """Buckets whose calls carry the client's own estimate and another list price, and that price; widest gap first."""
+    found = [
+        (one.bucket, _at_list(one.bucket, one.bucket, book).pusd) for one in items if one.bucket.client_pusd is not None
+    ]
+    differing = [(bucket, pusd) for bucket, pusd in found if pusd != bucket.client_pusd]
+    return sorted(differing, key=lambda item: -abs((item[1] or 0) - (item[0].client_pusd or 0)))

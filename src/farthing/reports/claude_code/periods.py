@@ -53,6 +53,10 @@ class Calendar:
             found = self._days[quarter] = from_us(quarter * QUARTER_US).astimezone(self.zone).date()
         return found
 
+    def day_of(self, microseconds: int) -> date:
+        """The day of a moment, in microseconds since 1970 UTC."""
+        return self.day(microseconds // QUARTER_US)
+
     def label(self, day: date, period: str) -> str:
         """
         What a row is called: the day, the first day of the week, or the month.

@@ -11,6 +11,18 @@ if TYPE_CHECKING:
     from farthing.reports.claude_code.costing import Costed
 
 
+_COUNTS = (
+    "calls",
+    "unpriced_calls",
+    "unprovable_calls",
+    "input_tokens",
+    "output_tokens",
+    "cache_creation_tokens",
+    "cache_read_tokens",
+    "priced_pusd",
+)
+
+
 class Sum:
     """
     What several calls come to.
@@ -69,6 +81,15 @@ class Sum:
         if of_model is None:
             of_model = self.models[one.model] = Sum()
         of_model._count(one)
+
+    def merge(self, other: Sum) -> None:
+        """Add another sum, its models left out: for a line under several rows."""
+        self.first_us = min(self.first_us, other.first_us) if self.calls else other.first_us
+        self.last_us = max(self.last_us, other.last_us)
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.kind = weakest(self.kind, other.kind)
+        self.unpriced = other.unpriced | self.unpriced
 
     def _count(self, one: Costed) -> None:
         bucket = one.bucket

@@ -1,0 +1,135 @@
+"""What a usage report is made from: transcripts found, scanned and priced."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from farthing.cli import output
+from farthing.cli.options import settings
+from farthing.cli.usage_flags import Flags, days_of, zone_of
+from farthing.prices.installed import default_book
+from farthing.reports.claude_code.costing import Costed, Mode, costed
+from farthing.reports.claude_code.periods import Calendar, Days
+from farthing.reports.claude_code.rows import in_project
+from farthing.sources.claude_code import Index, Root, ScanReport, default_index_path, discover, iter_buckets, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from farthing.config import Loaded
+    from farthing.prices.book import PriceBook
+
+WHERE_TO_LOOK = (
+    "looked for Claude Code transcripts in $XDG_CONFIG_HOME/claude, ~/.config/claude and ~/.claude, each with "
+    "projects/ inside; set CLAUDE_CONFIG_DIR or name a folder: farthing daily PATH"
+)
+
+
+class Usage(NamedTuple):
+    """
+    Transcripts, read and priced.
+
+    Attributes:
+        items: Costed buckets, of the days and the project that were asked for.
+        calendar: Which day each belongs to.
+        book: What priced them.
+        now: When.
+        roots: Where transcripts were looked for; none where there was nowhere to look.
+        scan: What was found there; None without roots.
+
+    """
+
+    items: list[Costed]
+    calendar: Calendar
+    book: PriceBook
+    now: datetime
+    roots: list[Root]
+    scan: ScanReport | None
+
+
+def now() -> datetime:
+    """The time; tests put another in its place."""
+    return datetime.now(UTC)
+
+
+def read_usage(
+    flags: Flags, *, week_start: str = "sunday", last: int | None = None, period: str = "daily", all_days: bool = False
+) -> Usage:
+    """
+    Find, scan and price transcripts.
+
+    Args:
+        flags: What was asked for.
+        week_start: Where weeks begin.
+        last: How many periods to go back; None: all.
+        period: Which: ``daily``, ``weekly`` or ``monthly``.
+        all_days: Keep every day: the caller filters.
+
+    Raises:
+        BadInput: A flag or a path cannot be used.
+        LedgerFault: The index cannot be used.
+
+    """
+    loaded = settings(flags.config)
+    calendar = Calendar(zone_of(flags, loaded), week_start)
+    at = now()
+    days = days_of(flags)
+    if last is not None:
+        days = Days(max(filter(None, (days.since, calendar.last(last, period, at)))), days.until)
+    book = default_book()
+    roots = discover(flags.paths or None)
+    if not roots:
+        return Usage([], calendar, book, at, [], None)
+    since, until = (None, None) if all_days else days.instants()
+    with Index(index_path(loaded, roots, named=bool(flags.paths))) as index:
+        report = scan_with_progress(roots, index, flags)
+        items = list(costed(iter_buckets(index, since, until), book, Mode(flags.mode), at))
+    if not all_days and (days.since or days.until):
+        items = [one for one in items if calendar.day(one.bucket.quarter) in days]
+    if flags.project is not None:
+        items = in_project(items, flags.project)
+    return Usage(items, calendar, book, at, roots, report)
+
+
+def index_path(loaded: Loaded, roots: list[Root], *, named: bool) -> Path:
+    """The index of *roots*: an index belongs to its roots alone, so the setting is for the usual ones."""
+    (setting,) = (one for one in loaded.settings if one.key == "claude_code.index_path")
+    if named or setting.origin == "default":
+        return default_index_path(roots)
+    return loaded.config.claude_code.index_path
+
+
+def scan_with_progress(roots: list[Root], index: Index, flags: Flags) -> ScanReport:
+    """Scan, with a bar on a terminal."""
+    workers = 1 if flags.single_thread else None
+    with _bar(hidden=flags.json) as advance:
+        return scan(roots, index, progress=advance, workers=workers)
+
+
+@contextmanager
+def _bar(*, hidden: bool) -> Iterator[_Advance | None]:
+    if hidden or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("reading transcripts"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=output.console(stderr=True), transient=True) as bar:
+        yield _Advance(bar)
+
+
+class _Advance:
+    """Bytes done and to do, on a bar that appears with the first of them."""
+
+    def __init__(self, bar: object) -> None:
+        self.bar = bar
+        self.task: object = None
+
+    def __call__(self, done: int, size: int) -> None:
+        if self.task is None:
+            self.task = self.bar.add_task("", total=size)  # type: ignore[attr-defined]
+        self.bar.update(self.task, completed=done)  # type: ignore[attr-defined]
