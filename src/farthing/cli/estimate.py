@@ -46,7 +46,7 @@ def estimate(  # noqa: PLR0917  flags are many
     preset: Preset = None,
     settings: Settings = None,
     at: At = None,
-    runs: Runs = 300,
+    runs: Runs = 200,
     as_json: output.Json = False,
 ) -> None:
     """Estimate what a workload would cost, with ranges, levers and the rate limits it needs."""

@@ -18,7 +18,7 @@ from farthing.estimate.cost import Expected, expect, month_pusd
 from farthing.estimate.point import averages
 from farthing.estimate.selfhosted import Hosting, SeatPlan, hosting, seat_plan
 from farthing.estimate.sizes import mean
-from farthing.estimate.tokenizer import OTHER_VENDOR, exact, reference_tokenizer
+from farthing.estimate.tokenizer import OTHER_VENDOR, FactorAt, exact, reference_tokenizer
 from farthing.estimate.workload import SelfHosted
 from farthing.prices.names import PARTNER_CHANNELS
 from farthing.units import Kind, Unit
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ANTHROPIC = "anthropic"
 _ANY_REGION = "regional"
+_FACTOR_ENDS: tuple[FactorAt, ...] = ("low", "high")
 
 
 class Place(NamedTuple):
@@ -103,45 +104,41 @@ class Comparison(NamedTuple):
 def compare(workload: Workload, on: date, book: PriceBook) -> Comparison:
     """The same workload on every model and channel of the book that had a rate on that day."""
     now = expect(workload, on, book)
-    rows: list[Row] = []
-    missing: list[Missing] = []
-    for found in (*_claude(workload, on, book), *_others(workload, on, book)):
-        (rows if isinstance(found, Row) else missing).append(found)  # type: ignore[arg-type]
+    found = [*_claude(workload, on, book), *_others(workload, on, book)]
+    rows = sorted((one for one in found if isinstance(one, Row)), key=lambda row: (row.pusd, row.model))
+    missing = tuple(one for one in found if isinstance(one, Missing))
     own = hosting(workload.self_hosted or SelfHosted(), now.units(Unit.OUTPUT))
     users = None if workload.volume.users is None else mean(workload.volume.users)
-    rows.sort(key=lambda row: (row.pusd, row.model))
-    return Comparison(now, tuple(rows), tuple(missing), own, seat_plan(workload, users))
+    return Comparison(now, tuple(rows), missing, own, seat_plan(workload, users))
 
 
 def _claude(workload: Workload, on: date, book: PriceBook) -> Iterator[Row | Missing]:
     for model in book.models:
         if not book.rows(model, on):
             continue
-        by_price: dict[Fraction, list[Place]] = {}
+        by_price: dict[Fraction, list[tuple[Place, Expected]]] = {}
         for place in places_of(model, on):
             expected = expect(_at(workload, model, place, book), on, book)
             if expected.pusd is None:
                 yield Missing(ANTHROPIC, model.id, str(place), expected.unpriced[0].reason)
             else:
-                by_price.setdefault(expected.pusd, []).append(place)
-        for pusd, places in by_price.items():
-            yield _claude_row(workload, model, places, pusd, (on, book))
+                by_price.setdefault(expected.pusd, []).append((place, expected))
+        for pusd, found in by_price.items():
+            names = tuple(str(place) for place, _ in found)
+            low, high = _over_factor(found[0][1], model, book)
+            expected = found[0][1]
+            yield Row(ANTHROPIC, model.id, names, pusd, low, high, expected.kind, expected.notes)
 
 
-def _claude_row(
-    workload: Workload, model: Model, places: list[Place], pusd: Fraction, at: tuple[date, PriceBook]
-) -> Row:
-    on, book = at
-    plan = _at(workload, model, places[0], book)
-    expected = expect(plan, on, book)
-    low = high = pusd
-    if model.tokenizer != reference_tokenizer(workload, book):
-        ends = [month_pusd(plan, on, book, expected.point, factor_at=end) for end in ("low", "high")]
+def _over_factor(expected: Expected, model: Model, book: PriceBook) -> tuple[Fraction, Fraction]:
+    """The lowest and highest first month over the believed tokenizer factor; twice the same where none is believed."""
+    plan = expected.workload
+    known = [expected.priced_pusd]
+    if model.tokenizer != reference_tokenizer(plan, book):
         # A smaller factor can cost more: it may leave a prefix below the minimum that is cached.
-        known = [pusd, *(end for end in ends if end is not None)]
-        low, high = min(known), max(known)
-    names = tuple(str(place) for place in places)
-    return Row(ANTHROPIC, model.id, names, pusd, low, high, expected.kind, expected.notes)
+        ends = [month_pusd(plan, expected.on, book, expected.point, factor_at=end) for end in _FACTOR_ENDS]
+        known += [end for end in ends if end is not None]
+    return min(known), max(known)
 
 
 def places_of(model: Model, on: date) -> list[Place]:
@@ -163,9 +160,10 @@ def places_of(model: Model, on: date) -> list[Place]:
 
 
 def _at(workload: Workload, model: Model, place: Place, book: PriceBook) -> Workload:
-    return msgspec.structs.replace(
-        on_model(workload, model.id, book), channel=place.channel, location=place.endpoint, geo=place.geo
-    )
+    """The workload at one place; its first month is all that is compared."""
+    plan = on_model(workload, model.id, book)
+    first = msgspec.structs.replace(plan.volume, months=1)
+    return msgspec.structs.replace(plan, volume=first, channel=place.channel, location=place.endpoint, geo=place.geo)
 
 
 def _others(workload: Workload, on: date, book: PriceBook) -> Iterator[Row | Missing]:

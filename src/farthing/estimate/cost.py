@@ -12,6 +12,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
+from farthing.estimate.conversation import turns_of
 from farthing.estimate.layout import BATCH_HITS, DERIVED_HITS, Step, steps_of
 from farthing.estimate.point import Point, averages
 from farthing.estimate.tokenizer import FactorAt, factor_for
@@ -175,6 +176,7 @@ def _month(
 ) -> tuple[list[CostLine], list[UnpricedPart]]:
     lines: list[CostLine] = []
     unpriced: list[UnpricedPart] = []
+    turns: dict[Fraction, list[Turn]] = {}
     for model, decimal_share in workload.models.items():
         share = Fraction(decimal_share)
         for tier, tier_share in (("standard", 1 - point.batch_share), ("batch", point.batch_share)):
@@ -186,7 +188,9 @@ def _month(
                 continue
             notes.update(dict.fromkeys(f"{model}: {note}" for note in card.notes))
             factor = factor_for(workload, card.model, book, notes, factor_at)
-            steps = steps_of(workload, card, point, share, factor, in_batch=tier == "batch", notes=notes)
+            if factor not in turns:
+                turns[factor] = list(turns_of(workload, point, factor))
+            steps = steps_of(workload, card, point, share, turns[factor], in_batch=tier == "batch", notes=notes)
             part = _Part(workload, model, card, tier, share * tier_share, point)
             try:
                 lines += _lines(part, steps)

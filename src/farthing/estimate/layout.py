@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.estimate.conversation import Split, Turn, split, turns_of
+from farthing.estimate.conversation import Split, Turn, split
 from farthing.estimate.point import HitShares, Point, batch_hit_shares, hit_shares
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def steps_of(
     card: Card,
     point: Point,
     share_of_calls: Fraction,
-    factor: Fraction,
+    turns: list[Turn],
     *,
     in_batch: bool,
     notes: dict[str, None],
@@ -50,12 +50,11 @@ def steps_of(
         card: Any card of the model under this plan; tells whether it has a cache and its minimum prefix.
         point: The values of the plan's sizes.
         share_of_calls: The share of all calls that goes to this model: it has a cache of its own.
-        factor: What to multiply the plan's tokens by on this model.
+        turns: The turns of the average conversation, in this model's tokens.
         in_batch: Whether these calls go through Message Batches, where caches are hit less.
         notes: Gets a line for each thing a reader must know.
 
     """
-    turns = list(turns_of(workload, point, factor))
     hits, tokens_min = _cache_of(workload, card, point, share_of_calls, notes)
     if in_batch and tokens_min < NEVER:
         hits = batch_hit_shares(point, hits)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from farthing.estimate.workload import Workload
     from farthing.prices.book import PriceBook
 
-RUNS = 300
+RUNS = 200
 SEED = 20_261_120
 SWING = Fraction(1, 5)
 """How far a size without a range is moved either way, so that sensitivities can be compared."""
