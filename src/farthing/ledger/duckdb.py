@@ -136,7 +136,7 @@ class DuckDBLedger:
             number = 1 + self._number("SELECT coalesce(max(correction_id), 0) FROM corrections")
             made = corrections.correction(number, made_at, reason, book.version, changes)
             reprice.write(connection, made)
-            self._merge_rollup(connection)
+            self._tidy_rollup(connection)
             return made
 
     def revert(self, correction_id: int) -> Correction:
@@ -144,7 +144,7 @@ class DuckDBLedger:
         with self._using() as connection, transaction(connection):
             corrections.standing(reprice.all_made(connection), correction_id)
             reprice.take_back(connection, correction_id)
-            self._merge_rollup(connection)
+            self._tidy_rollup(connection)
             return next(c for c in reprice.all_made(connection) if c.correction_id == correction_id)
 
     def corrections(self) -> list[Correction]:
@@ -187,13 +187,14 @@ class DuckDBLedger:
             while chunk := list(islice(rest, _CHUNK)):
                 post(connection, chunk, self._next_no, tally)
                 self._next_no += len(chunk)
-            rollup_rows = self._number("SELECT count(*) FROM rollup")
-            if rollup_rows - self._rollup_merged > max(_ROLLUP_ROWS_LOOSE, self._rollup_merged):
-                self._merge_rollup(connection)
+            self._tidy_rollup(connection)
 
-    def _merge_rollup(self, connection: duckdb.DuckDBPyConnection) -> None:
-        connection.execute(sql("rollup_merge"))
-        self._rollup_merged = self._number("SELECT count(*) FROM rollup")
+    def _tidy_rollup(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Merge the rollup's rows when it has doubled since the last time."""
+        rows_now = self._number("SELECT count(*) FROM rollup")
+        if rows_now - self._rollup_merged > max(_ROLLUP_ROWS_LOOSE, self._rollup_merged):
+            connection.execute(sql("rollup_merge"))
+            self._rollup_merged = self._number("SELECT count(*) FROM rollup")
 
     def _span(self, query: Query) -> tuple[datetime, datetime]:
         """First and last instant that a query can be about."""

@@ -40,8 +40,49 @@ CREATE TABLE rollup (
     contract_pusd HUGEINT NOT NULL
 );
 
--- One row per call with the measures of a rollup row; counts are over the main and the extra passes.
+-- The same measures one by one: a row per call, and a row per extra pass that adds its counts to its call's.
 CREATE VIEW measures AS
+SELECT
+    call_no,
+    sent_at,
+    tenant,
+    feature,
+    prompt,
+    prompt_version,
+    "user",
+    session,
+    agent,
+    environment,
+    workspace,
+    api_key,
+    project,
+    model,
+    channel,
+    service_tier,
+    speed,
+    inference_geo,
+    source,
+    stop_reason,
+    kind,
+    tags,
+    1 AS calls,
+    CASE WHEN list_pusd IS NULL THEN 1 ELSE 0 END AS unpriced_calls,
+    CASE WHEN high_pusd IS NULL THEN 1 ELSE 0 END AS unbounded_calls,
+    input_tokens,
+    cache_write_5m_tokens,
+    cache_write_1h_tokens,
+    cache_read_tokens,
+    output_tokens,
+    thinking_tokens,
+    web_search_requests,
+    web_fetch_requests,
+    code_execution_requests,
+    coalesce(list_pusd, 0) AS list_pusd,
+    coalesce(low_pusd, 0) AS low_pusd,
+    coalesce(high_pusd, 0) AS high_pusd,
+    coalesce(contract_pusd, list_pusd, 0) AS contract_pusd
+FROM calls
+UNION ALL
 SELECT
     calls.call_no,
     calls.sent_at,
@@ -65,35 +106,21 @@ SELECT
     calls.stop_reason,
     calls.kind,
     calls.tags,
-    1 AS calls,
-    CASE WHEN calls.list_pusd IS NULL THEN 1 ELSE 0 END AS unpriced_calls,
-    CASE WHEN calls.high_pusd IS NULL THEN 1 ELSE 0 END AS unbounded_calls,
-    calls.input_tokens + coalesce(extra.input_tokens, 0) AS input_tokens,
-    calls.cache_write_5m_tokens + coalesce(extra.cache_write_5m_tokens, 0) AS cache_write_5m_tokens,
-    calls.cache_write_1h_tokens + coalesce(extra.cache_write_1h_tokens, 0) AS cache_write_1h_tokens,
-    calls.cache_read_tokens + coalesce(extra.cache_read_tokens, 0) AS cache_read_tokens,
-    calls.output_tokens + coalesce(extra.output_tokens, 0) AS output_tokens,
-    calls.thinking_tokens + coalesce(extra.thinking_tokens, 0) AS thinking_tokens,
-    calls.web_search_requests + coalesce(extra.web_search_requests, 0) AS web_search_requests,
-    calls.web_fetch_requests + coalesce(extra.web_fetch_requests, 0) AS web_fetch_requests,
-    calls.code_execution_requests + coalesce(extra.code_execution_requests, 0) AS code_execution_requests,
-    coalesce(calls.list_pusd, 0) AS list_pusd,
-    coalesce(calls.low_pusd, 0) AS low_pusd,
-    coalesce(calls.high_pusd, 0) AS high_pusd,
-    coalesce(calls.contract_pusd, calls.list_pusd, 0) AS contract_pusd
-FROM calls
-LEFT JOIN (
-    SELECT
-        call_no,
-        sum(input_tokens) AS input_tokens,
-        sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
-        sum(cache_write_1h_tokens) AS cache_write_1h_tokens,
-        sum(cache_read_tokens) AS cache_read_tokens,
-        sum(output_tokens) AS output_tokens,
-        sum(thinking_tokens) AS thinking_tokens,
-        sum(web_search_requests) AS web_search_requests,
-        sum(web_fetch_requests) AS web_fetch_requests,
-        sum(code_execution_requests) AS code_execution_requests
-    FROM passes
-    GROUP BY call_no
-) AS extra ON extra.call_no = calls.call_no;
+    0 AS calls,
+    0 AS unpriced_calls,
+    0 AS unbounded_calls,
+    passes.input_tokens,
+    passes.cache_write_5m_tokens,
+    passes.cache_write_1h_tokens,
+    passes.cache_read_tokens,
+    passes.output_tokens,
+    passes.thinking_tokens,
+    passes.web_search_requests,
+    passes.web_fetch_requests,
+    passes.code_execution_requests,
+    0 AS list_pusd,
+    0 AS low_pusd,
+    0 AS high_pusd,
+    0 AS contract_pusd
+FROM passes
+JOIN calls ON calls.call_no = passes.call_no;
