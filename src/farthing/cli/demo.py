@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json as json_text
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from farthing.cli import output
+from farthing.units import Kind, weakest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from farthing.ledger.interface import Ledger, Query, Row, Stored
+    from farthing.sources.claude_code import Root
 
 END = date(2026, 11, 1)
 """The month is fixed, so that the demo shows the same bill everywhere and a second run changes nothing."""
+_FIRST_LOOK_BYTES_MAX = 300 * 2**20
 
 
 def demo(
@@ -131,7 +134,55 @@ def _print_one_call(console: Console, ledger: Ledger) -> None:
 
 
 def _print_own(console: Console) -> None:
-    del console
+    """One's own Claude Code total, where transcripts are on this machine."""
+    from farthing.sources.claude_code import discover
+
+    roots = discover()
+    if not roots:
+        return
+    own = _own_total(roots)
+    console.print("\n[bold]Your own Claude Code[/]")
+    if own is None:
+        console.print("  more transcripts than a first look should read; [green]farthing daily[/] adds them up")
+    elif not own.calls:
+        console.print("  [dim]no API response in its transcripts yet[/]")
+    else:
+        left_out = f", {own.unpriced:,} calls UNPRICED" if own.unpriced else ""
+        console.print(
+            f"  [bold]{output.usd(own.pusd)}[/] {output.kind_markup(own.kind)} for {own.calls:,} calls since "
+            f"{own.since}{left_out}"
+        )
+        console.print("  [dim]at API list price, every response counted once; a subscription bills differently[/]")
+
+
+class _Own(NamedTuple):
+    calls: int
+    unpriced: int
+    pusd: int
+    kind: Kind
+    since: str
+
+
+def _own_total(roots: Sequence[Root]) -> _Own | None:
+    """None where there is too much to read for a first look."""
+    from farthing.prices.book import shipped_book
+    from farthing.sources.claude_code import Index, default_index_path, iter_buckets, price_bucket, scan
+    from farthing.sources.claude_code.discovery import files_under
+
+    path = default_index_path(roots)
+    if not path.exists() and sum(file.size for file in files_under(roots)[0]) > _FIRST_LOOK_BYTES_MAX:
+        return None
+    book = shipped_book()
+    with Index(path) as index:
+        scan(roots, index)
+        priced = [(bucket, price_bucket(book, bucket)) for bucket in iter_buckets(index)]
+    return _Own(
+        calls=sum(bucket.calls for bucket, _ in priced),
+        unpriced=sum(bucket.calls for bucket, bill in priced if bill.list_pusd is None),
+        pusd=sum(bill.list_pusd or 0 for _, bill in priced),
+        kind=weakest(*(bill.kind for _, bill in priced)),
+        since=f"{min((bucket.start for bucket, _ in priced), default=datetime.now(UTC)):%Y-%m-%d}",
+    )
 
 
 def _print_next(console: Console, folder: Path, traffic: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -34,6 +35,50 @@ Map = Annotated[
 Channel = Annotated[str | None, typer.Option("--channel", metavar="NAME", help="Channel of rows that do not say.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="ID", help="Model of rows that do not say.")]
 At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="Send time of rows that do not say (RFC 3339).")]
+
+
+@app.command("claude-code")
+def claude_code(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH]...", help="Transcripts or folders; nothing: where Claude Code keeps them."),
+    ] = None,
+    *,
+    json: output.Json = False,
+    ledger: options.LedgerPath = None,
+    config: options.Config = None,
+) -> None:
+    """
+    Import Claude Code transcripts: every API response once, across resumes, forks and sub-agents.
+
+    Costs are API list prices; a subscription bills differently. Responses whose output was never counted are kept and
+    their figures are marked as assumed.
+    """
+    from farthing.sources.claude_code import Index, default_index_path, discover, iter_calls, scan
+
+    roots = discover(paths or None)
+    if not roots:
+        raise BadInput(
+            "found no Claude Code transcripts in the usual places",
+            "~/.claude/projects",
+            "name a folder or set CLAUDE_CONFIG_DIR",
+        )
+    with Index(default_index_path(roots)) as index:
+        with output.progress("reading transcripts", hidden=json) as advance:
+            errors = scan(roots, index, progress=_steps(advance)).errors
+        items = chain(errors, iter_calls(index))
+        post_and_tell(items, "claude-code", as_json=json, ledger=ledger, config=config)
+
+
+def _steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
+    done_before = 0
+
+    def progress(done: int, _total: int) -> None:
+        nonlocal done_before
+        advance(done - done_before)
+        done_before = done
+
+    return progress
 
 
 @app.command()
