@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from farthing.estimate.claims import bills, caching, rates, tokens
@@ -78,6 +79,6 @@ def render_claims(book: PriceBook) -> str:
 
 
 def _tally(claims: list[Claim]) -> str:
-    counts = [(verdict, sum(1 for claim in claims if claim.verdict is verdict)) for verdict in Verdict]
-    parts = [f"{count} {'depend' if verdict is Verdict.DEPENDS else verdict}" for verdict, count in counts]
-    return f"Of {len(claims)} claims, " + ", ".join(parts) + "."
+    count = Counter(claim.verdict for claim in claims)
+    holding, wrong, depending = count[Verdict.HOLDS], count[Verdict.WRONG], count[Verdict.DEPENDS]
+    return f"Of {len(claims)} claims {holding} hold, {wrong} are wrong and {depending} depend."
