@@ -91,6 +91,19 @@ def test_an_endpoint_nobody_stated_is_assumed_global_and_says_so():
 def test_the_premium_began_on_its_day():
     opus = "us.anthropic.claude-opus-4-1-20250805-v1:0"
     assert usd(opus, "2025-09-28") == usd(opus, "2025-09-29") == "0.14025"
+    assert usd("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "2025-09-29") == "0.030855"
+
+
+@pytest.mark.parametrize(("at", "expected"), [("2024-10-07", None), ("2024-10-08", "0.0015")])
+def test_batch_began_on_its_day(at, expected):
+    model = "claude-3-5-sonnet-20240620"
+    assert usd(model, at, Usage(input_tokens=1_000), service_tier="batch") == expected
+    assert usd(model, at, Usage(input_tokens=1_000)) == "0.003"
+
+
+@pytest.mark.parametrize(("at", "expected"), [("2026-02-05", "0.0055"), ("2026-02-04", None)])
+def test_us_only_inference_began_on_its_day(at, expected):
+    assert usd("claude-opus-4-6", at, Usage(input_tokens=1_000), inference_geo="us") == expected
 
 
 @pytest.mark.parametrize(
@@ -162,6 +175,18 @@ def test_an_advisor_is_billed_at_its_own_model_and_standard_speed():
     assert bill.list_usd == "0.01815"  # 0.0001 + 0.00005 + 0.008 + 0.01
     assert {line.model for line in bill.lines} == {"claude-haiku-5-5", "claude-opus-5-5"}
     assert {line.part for line in bill.lines} == {"request", "advisor_message"}
+
+
+def test_a_fast_request_does_not_make_its_advisor_fast():
+    advisor = ExtraPass(PassKind.ADVISOR, Usage(output_tokens=1_000), "claude-opus-5")
+    bill = bill_of("claude-opus-5-5", usage=Usage(output_tokens=1_000), speed="fast", extra_passes=(advisor,))
+    assert bill.list_usd == "0.065"  # 0.04 fast + 0.025 standard
+
+
+def test_a_compaction_runs_at_the_speed_of_its_request():
+    compaction = ExtraPass(PassKind.COMPACTION, Usage(output_tokens=1_000))
+    bill = bill_of("claude-opus-5-5", usage=Usage(output_tokens=1_000), speed="fast", extra_passes=(compaction,))
+    assert bill.list_usd == "0.08"
 
 
 def test_an_extra_pass_is_judged_by_its_own_prompt():

@@ -155,6 +155,10 @@ def test_a_correction_the_book_has_caught_up_with_is_named_too(read):
             CORRECTION.replace("claude-opus-5-5", "claude-haiku-5-5") + "prompt_tokens_up_to = 50000\n",
             "part of the price band",
         ),
+        (
+            CORRECTION.replace("claude-opus-5-5", "claude-haiku-5-5") + "prompt_tokens_over = 150000\n",
+            "part of the price band",
+        ),
         ("not toml", "prices.toml"),
     ],
 )
@@ -169,3 +173,15 @@ def test_a_correction_of_one_whole_band_leaves_the_other(read):
     book = layer(shipped_book(), read(text + "prompt_tokens_up_to = 100000\n"))
     assert usd(book, "2026-11-01", "claude-haiku-5-5", input_tokens=100_000) == "0.005"
     assert usd(book, "2026-11-01", "claude-haiku-5-5", input_tokens=100_001) == "0.0500005"
+
+
+def test_a_model_with_a_price_for_long_prompts_alone_has_none_at_the_limit(read):
+    book = layer(shipped_book(), read(NEW_MODEL + "prompt_tokens_over = 100000\n"))
+    assert usd(book, "2026-11-01", "acme-llm", input_tokens=100_000) is None
+    assert usd(book, "2026-11-01", "acme-llm", input_tokens=100_001) == "0.100001"
+
+
+def test_a_row_that_was_called_off_is_no_conflict(read):
+    text = CORRECTION.replace("claude-opus-5-5", "claude-sonnet-5")
+    (found,) = conflicts(shipped_book(), read(text))
+    assert found.book_row.valid_from == date(2026, 6, 30)
