@@ -12,6 +12,7 @@ from farthing.money import (
     PUSD_PER_TOKEN_PER_USD_PER_MTOK,
     PUSD_PER_USD,
     display,
+    exact_usd_text,
     nearest,
     parse_usd,
     parse_usd_per_mtok,
@@ -103,6 +104,18 @@ def test_scaling_is_exact_or_refused(pusd, factor):
 def test_the_nearest_picodollar_is_at_most_half_away_and_a_tie_goes_to_the_even_one(pusd):
     distance = abs(nearest(pusd) - pusd)
     assert distance < Fraction(1, 2) or (distance == Fraction(1, 2) and nearest(pusd) % 2 == 0)
+
+
+@given(st.integers(), st.integers(0, 12), st.integers(0, 12))
+def test_a_fraction_with_a_finite_decimal_form_is_written_in_full(numerator, twos, fives):
+    pusd = Fraction(numerator, 2**twos * 5**fives)
+    assert Fraction(exact_usd_text(pusd)) * PUSD_PER_USD == pusd
+
+
+@given(st.integers(), st.sampled_from([3, 7, 30, 3_600_000]))
+def test_a_fraction_without_one_is_not_written_at_all(numerator, denominator):
+    pusd = Fraction(numerator, denominator)
+    assert (exact_usd_text(pusd) is None) == (pusd.denominator % 3 == 0 or pusd.denominator % 7 == 0)
 
 
 @given(amounts, st.integers(min_value=1, max_value=12))

@@ -4,8 +4,8 @@ Exact money: integers of picodollars.
 One picodollar (``pusd``) is 1e-12 USD. Every published list rate is a whole number of picodollars per token
 ($0.01 per million tokens is 10,000), and so is its product with every published multiplier. Where a result is not
 whole, we refuse (:class:`~farthing.errors.InexactMoney`) instead of rounding. Rounding happens in one place,
-:func:`display`, when a person reads. What is finer than a picodollar by its nature (a percentage of a contract, an
-hour's price of a second) stays a fraction and is posted by one named rule, :func:`nearest_pusd`.
+:func:`display`, when a person reads. What is finer than a picodollar by its nature stays a fraction, and becomes whole
+by one named rule, :func:`nearest`.
 """
 
 from __future__ import annotations
@@ -86,25 +86,13 @@ def scale(pusd: int, factor: Fraction) -> int:
 
 def nearest(pusd: Fraction) -> int:
     """
-    The whole number of picodollars nearest to an expected amount, half to even.
+    The whole number of picodollars nearest to an exact fraction, half to even: off by at most 5e-13 USD.
 
-    Expected values (averages over a workload) may be finer than a picodollar; what was billed never is. Sum first,
-    round what is shown.
+    For what may be finer than a picodollar by its nature: an expected value over a workload, a percentage of a
+    contract, a second of an hourly price. What a call costs at list never is. Sum first, then round.
 
-    >>> from fractions import Fraction
     >>> from fractions import Fraction
     >>> nearest(Fraction(5, 2)), nearest(Fraction(7, 2))
-    (2, 4)
-    """
-    return round(pusd)
-
-
-def nearest_pusd(pusd: Fraction) -> int:
-    """
-    Post an exact fraction of picodollars as a whole number of them, half to even: off by at most 5e-13 USD.
-
-    >>> from fractions import Fraction
-    >>> nearest_pusd(Fraction(5, 2)), nearest_pusd(Fraction(7, 2))
     (2, 4)
     """
     return round(pusd)

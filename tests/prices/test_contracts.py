@@ -240,6 +240,16 @@ def test_volume_begins_anew_each_month():
     ]
 
 
+@given(calls, calls)
+def test_a_month_read_in_two_goes_costs_what_it_costs_in_one(first, second):
+    terms = parse_terms('name = "test"\n' + MIXED + MARGINAL)
+    priced = [[(price_served(shipped_book(), served, AT), AT) for served in part] for part in (first, second)]
+    one = list(price_all_under(terms, priced[0]))
+    counted = {(2026, 11): sum(bill.counted_list_pusd for bill in one)}
+    two = list(price_all_under(terms, priced[1], counted))
+    assert sum((bill.contract for bill in [*one, *two]), Fraction(0)) == month(terms, [*first, *second])
+
+
 @pytest.mark.parametrize(
     ("toml", "says"),
     [

@@ -7,7 +7,7 @@ rate, with the usual multipliers on top, and takes no further discount; (2) else
 
 Money is exact: every amount is a fraction of picodollars, never rounded here. Percentages are decimals, so every amount
 has a finite decimal form and is printed in full. A ledger's integer column takes ``posted_pusd``, rounded once per call
-by :func:`farthing.money.nearest_pusd`: a million calls are off by less than a millionth of a dollar.
+by :func:`farthing.money.nearest`: a million calls are off by less than a millionth of a dollar.
 
 The volume credit is a function of the month's list volume alone, so a month costs the same in whatever order its calls
 are read. With ``mode = "marginal"`` each tier's percentage holds for the volume inside it, and a call across a limit is
@@ -26,7 +26,7 @@ from farthing.prices.engine import utc_day
 from farthing.units import TOKEN_UNITS, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import date, datetime
 
     from farthing.prices.bill import Bill, Component, Line
@@ -84,7 +84,7 @@ class ContractBill(NamedTuple):
     @property
     def posted_pusd(self) -> int | None:
         """The contract price as a ledger posts it: rounded once, half to even, off by at most 5e-13 USD."""
-        return None if self.contract is None else money.nearest_pusd(self.contract)
+        return None if self.contract is None else money.nearest(self.contract)
 
     def to_json(self) -> dict[str, Any]:
         """The bill as JSON values; amounts are exact decimal strings."""
@@ -132,9 +132,17 @@ def price_under(terms: ContractTerms, bill: Bill, at: datetime, month_to_date_li
     return ContractBill(terms.name, bill.list_pusd, total, tuple(lines), counted)
 
 
-def price_all_under(terms: ContractTerms, bills: Iterable[tuple[Bill, datetime]]) -> Iterator[ContractBill]:
-    """Price many calls under a contract, each with the list volume of its own month so far, in the order given."""
-    volume: dict[tuple[int, int], int] = {}
+def price_all_under(
+    terms: ContractTerms,
+    bills: Iterable[tuple[Bill, datetime]],
+    counted_before_pusd: Mapping[tuple[int, int], int] | None = None,
+) -> Iterator[ContractBill]:
+    """
+    Price many calls under a contract, each with the list volume of its own month so far, in the order given.
+
+    *counted_before_pusd* is the list volume already counted, by (year, month) in UTC; None: nothing yet.
+    """
+    volume = dict(counted_before_pusd or {})
     for bill, at in bills:
         day = utc_day(at)
         month = (day.year, day.month)

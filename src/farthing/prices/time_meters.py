@@ -3,7 +3,7 @@ What is billed by time: container-hours of code execution and running hours of m
 
 No response says how long a container ran, so no call can carry this; the vendor bills it per organisation and month.
 Amounts are exact fractions of a dollar; :attr:`TimeCost.posted_pusd` rounds a month once, by
-:func:`farthing.money.nearest_pusd`.
+:func:`farthing.money.nearest`.
 
 Source: the vendor's pricing page, checked 2026-09: code execution 0.05 USD per container-hour, at least 5 minutes each
 time, 1,550 hours free per organisation and month; managed agents 0.08 USD per hour, to the millisecond, only while a
@@ -50,7 +50,7 @@ class TimeCost(NamedTuple):
     @property
     def posted_pusd(self) -> int:
         """The month in picodollars, rounded once, half to even."""
-        return money.nearest_pusd(self.usd * money.PUSD_PER_USD)
+        return money.nearest(self.usd * money.PUSD_PER_USD)
 
 
 def meter_on(book: PriceBook, name: Meter, valid_on: date, known_on: date | None = None) -> TimeMeter | None:
