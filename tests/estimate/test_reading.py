@@ -139,6 +139,14 @@ def test_shares_must_add_up():
         ("a.json", b"{", "expected JSON in UTF-8"),
         ("a.json", b"[1]", "top level is not a table"),
         ("a.toml", b"\xff\xfe", "expected TOML in UTF-8"),
+        ("a.toml", b"batch_share = nan", "read batch_share = NaN in a.toml"),
+        ("a.toml", b"batch_share = 1e999999999", r"read batch_share = 1E\+999999999"),
+        ("a.toml", b"batch_share = '1e999999999'", r"read batch_share = 1E\+999999999"),
+        ("a.toml", b"models = {x = inf}", "read models.x = Infinity"),
+        ("a.json", b'{"volume": {"peak_factor": NaN}}', "read volume.peak_factor = NaN"),
+        ("a.json", b'{"batch_share": -Infinity}', "read batch_share = -Infinity"),
+        ("a.json", b'{"batch_share": 1e-999999999}', "read batch_share = 1E-999999999"),
+        ("a.json", b'{"tokens": {"user": {"p50": 1, "p95": NaN}}}', "finite and of ordinary size"),
     ],
 )
 def test_bad_files_give_one_line(tmp_path, name, content, message):
@@ -155,6 +163,8 @@ def test_missing_files_and_bad_flags_give_one_line(tmp_path):
         read_workload(None, preset="tiny")
     with pytest.raises(BadConfig, match="neither a workload file nor a preset"):
         read_workload(None)
+    with pytest.raises(BadConfig, match=r"read tokens\.output = Infinity"):
+        read_workload(None, preset="light", settings=["tokens.output=inf"])
     with pytest.raises(BadConfig, match="key=value"):
         read_workload(None, preset="light", settings=["tokens.output"])
 

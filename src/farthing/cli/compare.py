@@ -44,13 +44,15 @@ def compare(  # noqa: PLR0917  flags are many
 
 
 def _show(found: Comparison, *, every_place: bool) -> None:
+    from rich.markup import escape
+
     console = output.console()
     now = found.now
     kind = output.kind_markup(now.kind)
-    console.print(f"[bold]{now.workload.name}[/], list prices of {now.on}, book {now.book_version}")
+    console.print(f"[bold]{escape(now.workload.name)}[/], list prices of {now.on}, book {now.book_version}")
     console.print(f"as planned: [bold]{dollars(now.pusd)}[/] a month {kind}")
     for one in now.unpriced:
-        console.print(f"[bold white on red] UNPRICED [/] {float(one.share):.0%} of calls: {one.reason}")
+        console.print(f"[bold white on red] UNPRICED [/] {float(one.share):.0%} of calls: {escape(one.reason)}")
     console.print(_rows(console, found, every_place=every_place))
     _beside(console, found)
     beliefs = {note: None for row in found.rows if row.vendor != "anthropic" for note in row.notes}

@@ -123,12 +123,14 @@ def show_notes(console: Console, notes: Iterable[str]) -> None:
 
 
 def _show(found: Estimate) -> None:
+    from rich.markup import escape
+
     console = output.console()
     expected = found.expected
     _headline(console, found)
     for one in expected.unpriced:
         console.print(
-            f"[bold white on red] UNPRICED [/] {float(one.share):.0%} of calls: {one.reason}", soft_wrap=False
+            f"[bold white on red] UNPRICED [/] {float(one.share):.0%} of calls: {escape(one.reason)}", soft_wrap=False
         )
     _costs(console, expected)
     _turns(console, expected)
@@ -139,12 +141,14 @@ def _show(found: Estimate) -> None:
 
 
 def _headline(console: Console, found: Estimate) -> None:
+    from rich.markup import escape
+
     expected = found.expected
     kind = output.kind_markup(expected.kind)
     plan = expected.workload
-    console.print(f"[bold]{plan.name}[/], list prices of {expected.on}, book {expected.book_version}")
+    console.print(f"[bold]{escape(plan.name)}[/], list prices of {expected.on}, book {expected.book_version}")
     if plan.note:
-        console.print(plan.note)
+        console.print(escape(plan.note))
     console.print(
         f"{float(expected.point.calls_per_month):,.0f} calls a month: [bold]{dollars(expected.pusd)}[/] expected {kind}"
     )

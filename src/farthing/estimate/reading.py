@@ -78,7 +78,7 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
         if path.suffix == ".json":
-            raw = json.loads(text, parse_float=Decimal)
+            raw = json.loads(text, parse_float=Decimal, parse_constant=Decimal)
         else:
             raw = tomllib.loads(text, parse_float=Decimal)
     except OSError as error:

@@ -24,6 +24,14 @@ _WHOLE_FROM = 100
 """Draws and logarithmic means from here on are whole numbers, smaller ones keep three places: only money is exact."""
 
 
+EXPONENT_MAX = 30
+
+
+def is_plain(number: Decimal) -> bool:
+    """Whether a number is finite and has an exponent that a fraction can hold in ordinary memory."""
+    return number.is_finite() and abs(int(number.as_tuple().exponent)) <= EXPONENT_MAX
+
+
 class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """
     Either ``low``, ``mode`` and ``high`` (triangular) or ``p50`` and ``p95`` (lognormal); never both.
@@ -44,6 +52,8 @@ class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         quantiles = (self.p50, self.p95)
         chosen = quantiles if all(value is None for value in triangle) else triangle
         other = triangle if chosen is quantiles else quantiles
+        if not all(is_plain(value) for value in (*triangle, *quantiles) if value is not None):
+            raise ValueError("a range's numbers must be finite and of ordinary size")
         numbers = [value for value in chosen if value is not None]
         if len(numbers) != len(chosen) or any(value is not None for value in other):
             raise ValueError("a range is either low, mode and high, or p50 and p95")

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from farthing.errors import BadConfig
-from farthing.estimate.sizes import Range, Size, ends
+from farthing.estimate.sizes import Range, Size, ends, is_plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from fractions import Fraction
 
 DAYS_PER_MONTH = Decimal(30)
@@ -228,6 +229,9 @@ def check(workload: Workload, where: str) -> Workload:
             count below 1, or a measured key that does not exist. *where* names the file.
 
     """
+    for key, number in _numbers(workload):
+        if not is_plain(number):
+            raise BadConfig(f"read {key} = {number} in {where}", "a finite number of ordinary size")
     _check_models(workload, where)
     _check_volume(workload.volume, where)
     for key, size in sizes_of(workload).items():
@@ -237,6 +241,18 @@ def check(workload: Workload, where: str) -> Workload:
         if key not in known:
             raise BadConfig(f"read measured key {key!r} in {where}", "a key of this workload such as tokens.output")
     return workload
+
+
+def _numbers(part: msgspec.Struct, path: str = "") -> Iterator[tuple[str, Decimal]]:
+    """Every plain number of a workload by its key; ranges have looked after their own."""
+    for field in msgspec.structs.fields(part):
+        value, key = getattr(part, field.name), f"{path}{field.name}"
+        if isinstance(value, Decimal):
+            yield key, value
+        elif isinstance(value, dict):
+            yield from ((f"{key}.{name}", number) for name, number in value.items())
+        elif isinstance(value, _Part):
+            yield from _numbers(value, f"{key}.")
 
 
 def _check_models(workload: Workload, where: str) -> None:
