@@ -217,6 +217,14 @@ def test_a_declined_attempt_follows_the_refusal_rule(at, expected):
     assert usd("claude-opus-4-8", at, PROMPT_ONLY, extra_passes=(declined,)) == expected
 
 
+def test_a_declined_attempt_on_a_partner_channel_is_bounded_while_nobody_knows():
+    bedrock = "global.anthropic.claude-opus-4-8"
+    declined = ExtraPass(PassKind.DECLINED, Usage(input_tokens=1_000), bedrock)
+    bill = bill_of(bedrock, "2026-08-01", PROMPT_ONLY, extra_passes=(declined,))
+    assert (bill.list_pusd, bill.low_pusd, bill.high_pusd) == (None, 5_000_000_000, 10_000_000_000)
+    assert "on bedrock on 2026-08-01 is UNCONFIRMED" in bill.unpriced[0]
+
+
 @pytest.mark.parametrize("output", [0, 7])
 def test_a_declined_attempt_that_wrote_something_is_billed(output):
     declined = ExtraPass(PassKind.DECLINED, Usage(input_tokens=500, output_tokens=output), "claude-opus-4-6")

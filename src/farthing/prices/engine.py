@@ -121,8 +121,11 @@ class _Long:
         self.notes = list(served.notes)
         self.kind = served.kind
         self.bounded = True
+        self.channel = served.channel
 
     def bill(self, card: Card | Unpriced) -> Bill:
+        if isinstance(card, Card):
+            self.channel = card.channel  # a partner's id states its channel
         self._main(card)
         for extra in self.served.extra_passes:
             self._extra(extra)
@@ -153,14 +156,14 @@ class _Long:
             return
         billed = _Billed.YES
         if served.stop_reason == "refusal" and not _output_started(served):
-            billed = self._refusal(served.refusal_category, card.channel)
+            billed = self._refusal(served.refusal_category)
         self._add(served.usage, card, (low_band, high_band), "request", billed)
 
     def _extra(self, extra: ExtraPass) -> None:
         served, part = self.served, extra.kind.value
         billed: int = _Billed.YES
         if extra.kind is PassKind.DECLINED and extra.usage.output_tokens == 0:
-            billed = self._refusal(None, served.channel)
+            billed = self._refusal(None)
         model = extra.model or (served.model if extra.kind is PassKind.COMPACTION else None)
         if billed == _Billed.NO:
             return  # free whatever ran it, so neither a model nor a rate is needed; _refusal has noted it
@@ -230,11 +233,11 @@ class _Long:
             return card.band(largest), band or card.bands[-1]
         return band, band
 
-    def _refusal(self, category: str | None, channel: str) -> int:
+    def _refusal(self, category: str | None) -> int:
         rule = self.book.refusal_rule(self.facts.valid_on, self.facts.known_on)
-        if rule.channels and channel not in rule.channels:
+        if rule.channels and self.channel not in rule.channels:
             self.unpriced.append(
-                f"whether a refusal before any output was billed on {channel} on {self.facts.valid_on} is "
+                f"whether a refusal before any output was billed on {self.channel} on {self.facts.valid_on} is "
                 "UNCONFIRMED: the bill lies between the bounds"
             )
             return _Billed.MAYBE
