@@ -9,8 +9,7 @@ leaves the hashes of tools and system as they were. No text is kept.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -18,6 +17,9 @@ from farthing.prompts.breakpoints import Ttl, ttls_of
 from farthing.prompts.parts import Part, Section, parts_of
 from farthing.prompts.shape import shape_of
 from farthing.tokens.models import Unknowable, traits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HASH_BYTES = 16
 

@@ -6,11 +6,15 @@ Source: prompt caching page (facts: claude-api 5.2, 5.5, 5.7), checked 2026-11-2
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from farthing.errors import BadInput
-from farthing.prompts.parts import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from farthing.prompts.parts import Part
 
 Ttl = Literal["5m", "1h"]
 

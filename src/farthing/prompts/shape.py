@@ -15,7 +15,7 @@ An explicit value that equals the default equals leaving it out. Not here, for t
 ``stream``, ``stop_sequences``, ``metadata``, ``thinking.display``.
 
 Source: prompt caching page, table of invalidations (facts: claude-api 5.8), checked 2026-11-20. UNCONFIRMED there, and
-taken as shown: that ``inference_geo`` separates caches, and which thinking modes are the default where the facts name none.
+taken as shown: that ``inference_geo`` separates caches, and which thinking mode is the default where no fact names one.
 """
 
 from __future__ import annotations
