@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_command
+from typer.main import get_command, get_group
 
 from farthing.cli import output
 from farthing.cli.commands import COMMANDS, Command
@@ -99,7 +99,7 @@ def load(name: str, command: Command) -> _AnyCommand:
     module_name, _, attribute = command.target.partition(":")
     found = getattr(importlib.import_module(module_name), attribute)
     if isinstance(found, typer.Typer):
-        app = found
+        built: Any = get_group(found)
     else:
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -107,7 +107,7 @@ def load(name: str, command: Command) -> _AnyCommand:
             app.command(name, context_settings=settings, help=found.__doc__)(_raw(found))
         else:
             app.command(name)(found)
-    built: Any = get_command(app)
+        built = get_command(app)
     built.name = name
     built.rich_help_panel = command.panel
     return built

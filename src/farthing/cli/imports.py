@@ -66,7 +66,7 @@ def claude_code(
     with Index(default_index_path(roots)) as index:
         with output.progress("reading transcripts", hidden=json) as advance:
             errors = scan(roots, index, progress=_steps(advance)).errors
-        items = chain(errors, iter_calls(index))
+        items: Iterator[Call | ErrorRecord] = chain(errors, iter_calls(index))
         post_and_tell(items, "claude-code", as_json=json, ledger=ledger, config=config)
 
 
