@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from farthing.call import Usage
     from farthing.ledger.interface import Query, Row
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _AFTER_COUNTS = ("web_search_requests", "list_usd", "low_usd", "high_usd", "contract_usd", "kind")
 NOT_SET = "(not set)"
@@ -89,12 +89,13 @@ def report_csv(query: Query, rows: Sequence[Row]) -> str:
 
 def safe_cell(text: str) -> str:
     """
-    Text that no spreadsheet runs as a formula.
+    Text on one line that no spreadsheet runs as a formula; a control character becomes a blank.
 
     >>> safe_cell("=1+1"), safe_cell("acme")
     ("'=1+1", 'acme')
     """
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text
 
 
 def token_counts(usage: Usage) -> dict[str, int]:
