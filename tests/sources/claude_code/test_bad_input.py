@@ -18,7 +18,7 @@ BAD_LINES = {
     "torn behind a field of another type": (b'{"timestamp":5,"message":{"usage":}', "not JSON"),
     "nested without end": (b'{"message":{"usage":' + b"[" * 5000 + b"]" * 5000 + b"}}", "nested too deeply"),
     "a number of 5,000 digits": (b'{"message":{"model":"m","usage":{"input_tokens":' + b"9" * 5000 + b"}}}", "read"),
-    "usage in an array": (b'[{"message":{"usage":{}}}]', "no JSON object"),
+    "usage in an array": (b'[{"message":{"usage":{}}}]', "read an array"),
 }
 
 

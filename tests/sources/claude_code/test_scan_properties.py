@@ -5,6 +5,7 @@ Expected totals are computed here from the responses that were made up, by the r
 response, once), and never from what a scan says.
 """
 
+import os
 import random
 import subprocess
 import sys
@@ -121,6 +122,18 @@ def test_workers_find_what_one_process_finds(kit, tree, monkeypatch):
     together, two = tree.scan(workers=2)
     assert kit.everything(alone) == kit.everything(together)
     assert sorted(one.errors, key=str) == sorted(two.errors, key=str)
+
+
+def test_a_scan_whose_workers_die_goes_on_alone(kit, tree, monkeypatch):
+    from farthing.sources.claude_code import scanning
+
+    monkeypatch.setattr(scanning, "_BYTES_PER_TASK", 1)
+    parent, read = os.getpid(), scanning._read
+    monkeypatch.setattr(scanning, "_read", lambda files: read(files) if os.getpid() == parent else os._exit(1))
+    for number, line in enumerate(lines_of(kit, [(1, 2, 3, [4])] * 6)):
+        tree.write(f"p/{number}.jsonl", line)
+    _, report = tree.scan(workers=2)
+    assert (report.calls, report.errors) == (6, ())
 
 
 @pytest.mark.parametrize("stop_after", [0.2, 0.5, 1.0])

@@ -54,24 +54,22 @@ class Found(msgspec.Struct, frozen=True, array_like=True):
     @property
     def project(self) -> str:
         """Name of the folder that holds the session."""
-        return self._session_file().parent.name
+        return self._session_path().rpartition("/")[0].rpartition("/")[2]
 
     @property
     def session(self) -> str:
         """The session a line belongs to when it does not say."""
-        return self._session_file().stem
+        return self._session_path().rpartition("/")[2].removesuffix(SUFFIX)
 
     @property
     def is_subagent(self) -> bool:
         """Whether this is a sub-agent's own file."""
-        return SUBAGENTS in Path(self.name).parts[:-1]
+        return f"/{SUBAGENTS}/" in f"/{self.name}"
 
-    def _session_file(self) -> Path:
-        """The session's file, or the folder of that name that a sub-agent's file lies in."""
-        path = Path(self.path)
-        if not self.is_subagent:
-            return path
-        return next(parent.parent for parent in path.parents if parent.name == SUBAGENTS)
+    def _session_path(self) -> str:
+        """The session's file, or the folder of that name that a sub-agent's file lies in. Text: thousands are asked."""
+        path = self.path.replace(os.sep, "/")
+        return path.rpartition(f"/{SUBAGENTS}/")[0] if self.is_subagent else path
 
 
 def discover(paths: Sequence[str | Path] | None = None, env: Mapping[str, str] | None = None) -> list[Root]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from farthing.errors import BadInput, ErrorRecord
-from farthing.sources.claude_code.lines import NEEDLE, SKIPPED, may_carry_usage, read_line
+from farthing.sources.claude_code.lines import NEEDLE, SKIPPED, check_shape, read_line
 from farthing.sources.claude_code.shown import ERRORS_PER_FILE_MAX, FileState, Shown
 from farthing.sources.claude_code.sighting import Key, Origin, Sighting, merge
 from farthing.sources.claude_code.window import WINDOW_BYTES, Window
@@ -89,8 +89,8 @@ class _Reader:
         if offset is None:
             offset = self.stream.seek(0, 2)
         else:
-            for at, line in self.window.lines(self.stream, offset, NEEDLE):
-                self._line(at, line)
+            for at, line, has_usage in self.window.lines(self.stream, offset, NEEDLE):
+                self._line(at, line, has_usage)
             offset, rest = self.window.offset, self.window.rest()
             if rest and self._finished(offset, rest):
                 offset += len(rest)
@@ -117,12 +117,13 @@ class _Reader:
             msgspec.json.decode(rest, type=dict[str, msgspec.Raw])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False
-        self._line(offset, rest)
+        self._line(offset, rest, NEEDLE in rest)
         return True
 
-    def _line(self, offset: int, line: bytes) -> None:
+    def _line(self, offset: int, line: bytes, has_usage: bool) -> None:  # noqa: FBT001 - hot
         try:
-            if not may_carry_usage(line):
+            if not has_usage:
+                check_shape(line)
                 return
             reading = read_line(line, self.is_subagent, (self.file.name, offset))
         except BadInput as error:

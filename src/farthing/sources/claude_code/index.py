@@ -186,8 +186,7 @@ class Index:
                 row = self._db.execute("SELECT number FROM files WHERE path = ?", (path,)).fetchone()
                 if row is None:
                     continue
-                others = [other for other in self._together(row[0]) if other != row[0]]
-                self._mark_dirty(others)
+                self._mark_dirty(self._sharers(row[0], self._shown(row[0]) or Shown()))
                 for table, column in (("files", "number"), *((name, "file") for name in _TABLES[1:])):
                     self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", row)  # noqa: S608 - our own names
             self._settle()
@@ -245,7 +244,7 @@ class Index:
                     sharing |= {other, number}
         if self._db.execute("SELECT 1 FROM messages LIMIT 1").fetchone() is not None:
             for message_id, other in self._showing(list(first)):
-                if other != first[message_id] or other not in files:
+                if other != first[message_id]:
                     sharing |= {other, first[message_id]}
         return sharing
 
@@ -286,13 +285,12 @@ class Index:
     def _calls_of(self, file: int) -> tuple[list[tuple[Key, Sighting]], list[Origin]]:
         (path,) = self._db.execute("SELECT path FROM files WHERE number = ?", (file,)).fetchone()
         own = self._shown(file) or Shown()
-        others = [self._shown(other) or Shown() for other in self._together(file) if other != file]
+        others = [self._shown(other) or Shown() for other in self._sharers(file, own)]
         return calls_owned(path, own, others)
 
-    def _together(self, file: int) -> list[int]:
-        """Files that show a message which *file* shows."""
-        own = self._shown(file) or Shown()
-        return sorted({other for _, other in self._showing(own.message_ids)})
+    def _sharers(self, file: int, own: Shown) -> list[int]:
+        """Other files that show a message which *file* shows."""
+        return sorted({other for _, other in self._showing(own.message_ids)} - {file})
 
     def _shown(self, file: int) -> Shown | None:
         row = self._db.execute("SELECT shown FROM shown WHERE file = ?", (file,)).fetchone()

@@ -1,9 +1,9 @@
 """
 One transcript line: bytes in, a sighting of a response out. No I/O.
 
-Only lines that carry ``message.usage`` matter, and most lines do not, so :func:`may_carry_usage` looks for the bytes
-before anything is decoded. A line without them is checked by its first and last character alone: enough to notice one
-that was torn, and nothing in it could be counted.
+Only lines that carry ``message.usage`` matter, and most do not, so the bytes of :data:`NEEDLE` are looked for before
+anything is decoded. A line without them is checked by its first and last character alone (:func:`check_shape`): enough
+to notice one that was torn, and nothing in it could be counted.
 
 Source: facts 12.2, checked 2026-11-20.
 """
@@ -81,18 +81,17 @@ SKIPPED: Skipped = "skipped"
 _decode = msgspec.json.Decoder(Line).decode
 
 
-def may_carry_usage(line: bytes) -> bool:
+def check_shape(line: bytes) -> None:
     """
-    Whether *line* must be decoded. False for one that is blank or about something else.
+    Insist that a line which is not decoded is blank, or begins and ends as a JSON object does.
 
     Raises:
-        BadInput: It is not a JSON object from its first character to its last.
+        BadInput: It does not.
 
     """
     text = line.strip()
     if text and not (text.startswith(b"{") and text.endswith(b"}")):
         raise BadInput(f"read {len(text)} bytes that are no JSON object", "one JSON object per line")
-    return NEEDLE in text
 
 
 def read_line(line: bytes, is_subagent: bool, place: tuple[str, int]) -> Reading | Skipped | None:  # noqa: FBT001 - hot

@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
@@ -189,20 +190,23 @@ def _here(tasks: list[_Task]) -> Generator[tuple[_Task, _Outcome], None, None]:
 def _in_workers(tasks: list[_Task], count: int) -> Generator[tuple[_Task, _Outcome], None, None]:
     """Each task with its outcome, in any order; few of them wait at once, so that memory is bounded."""
     from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait  # noqa: PLC0415 - slow to load
+    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
 
     import farthing.sources.claude_code.files  # noqa: F401, PLC0415 - once, before forking
 
     executor = ProcessPoolExecutor(count, _context(), initializer=gc.disable)
+    waiting: dict[Future[bytes], _Task] = {}
+    upcoming = deque(tasks)
     try:
-        waiting: dict[Future[bytes], _Task] = {}
-        upcoming = iter(tasks)
-        while True:
-            while len(waiting) < 3 * count and (task := next(upcoming, None)) is not None:
-                waiting[executor.submit(_read_encoded, task.files)] = task
-            if not waiting:
-                return
+        while upcoming or waiting:
+            while upcoming and len(waiting) < 3 * count:
+                waiting[executor.submit(_read_encoded, upcoming[0].files)] = upcoming[0]
+                upcoming.popleft()
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                yield waiting.pop(future), _decode(future.result())
+                outcome = _decode(future.result())
+                yield waiting.pop(future), outcome
+    except BrokenProcessPool:  # a worker was killed, or cannot start here: go on alone
+        yield from _here([*waiting.values(), *upcoming])
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -247,6 +251,7 @@ def _report(
     bytes_read: int,
 ) -> ScanReport:
     calls, unprovable = index.totals()
+    errors = errors + [error for state in states.values() for error in state.errors]
     return ScanReport(
         files=len(files),
         files_read=files_read,
@@ -255,5 +260,5 @@ def _report(
         duplicates=max(0, sum(state.usage_lines for state in states.values()) - calls),
         skipped_synthetic=sum(state.skipped for state in states.values()),
         unprovable=unprovable,
-        errors=tuple(errors) + tuple(error for state in states.values() for error in state.errors),
+        errors=tuple(sorted(errors, key=lambda error: (error.source, error.line or 0))),
     )

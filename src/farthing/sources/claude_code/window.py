@@ -33,27 +33,28 @@ class Window:
         self._data = bytearray(WINDOW_BYTES)
         self._filled = 0
 
-    def lines(self, stream: FileIO, offset: int, needle: bytes) -> Iterator[tuple[int, bytes]]:
+    def lines(self, stream: FileIO, offset: int, needle: bytes) -> Iterator[tuple[int, bytes, bool]]:
         """
         Lines from *offset* on that hold *needle*, and any that do not begin and end as a JSON object does.
 
         Yields:
-            The line's offset in the file, and the line without its end. What follows the last line end is not a line
-            yet: see :meth:`rest`.
+            The line's offset in the file, the line without its end, and whether it holds *needle*. What follows the
+            last line end is not a line yet: see :meth:`rest`.
 
         """
         stream.seek(offset)
         self.offset, self._filled = offset, 0
         while self._fill(stream):
             data, filled, start = self._data, self._filled, 0
-            find, rfind = data.find, data.rfind
+            find, rfind, view = data.find, data.rfind, memoryview(data)
             while (end := find(b"\n", start, filled)) >= 0:
-                # From the end, because usage stands behind the content.
-                if rfind(needle, start, end) >= 0 or data[start] != _OPEN or data[end - 1] != _CLOSE:
-                    yield self.offset + start, bytes(memoryview(data)[start:end])
+                if rfind(needle, start, end) >= 0:  # from the end, because usage stands behind the content
+                    yield self.offset + start, bytes(view[start:end]), True
+                elif data[start] != _OPEN or data[end - 1] != _CLOSE:
+                    yield self.offset + start, bytes(view[start:end]), False
                 start = end + 1
             if start == 0 and filled >= LINE_BYTES_MAX:
-                yield self.offset, b"{"
+                yield self.offset, b"{", False
                 start = filled
             self._forget(start)
 
