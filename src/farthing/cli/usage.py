@@ -233,4 +233,7 @@ def _nothing(usage: Usage) -> str:
     if usage.scan is not None and usage.scan.calls:
         return f"No calls match: {usage.scan.calls:,} are in the transcripts, outside these days or of other projects."
     where = ", ".join(root.path for root in usage.roots)
-    return f"No calls in {where} ({usage.scan.files if usage.scan else 0:,} transcripts). Named the right folder?"
+    return (
+        f"No calls in {where} (transcripts there: {usage.scan.files if usage.scan else 0:,}). "
+        "To look elsewhere set CLAUDE_CONFIG_DIR or name a folder: farthing daily PATH."
+    )

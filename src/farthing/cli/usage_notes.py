@@ -26,18 +26,18 @@ def debug_lines(usage: Usage, flags: Flags) -> list[str]:
     scan, samples = usage.scan, flags.debug_samples
     lines = [
         f"read {', '.join(root.path for root in usage.roots)}",
-        f"{scan.files:,} transcripts, {scan.files_read:,} of them new or changed ({scan.bytes_read:,} bytes read)",
-        f"{scan.calls:,} calls; {scan.duplicates:,} more lines showed one of them again",
-        f"{scan.skipped_synthetic:,} lines are Claude Code's own; {scan.unprovable:,} calls have no final count",
+        f"transcripts: {scan.files:,}, new or changed: {scan.files_read:,} ({scan.bytes_read:,} bytes read)",
+        f"calls: {scan.calls:,}, lines that showed one of them again: {scan.duplicates:,}",
+        f"lines of Claude Code's own: {scan.skipped_synthetic:,}, calls without a final count: {scan.unprovable:,}",
         f"price book {usage.book.version}",
     ]
     lines += [_error_line(error) for error in scan.errors[:samples]]
     differences = client_differences(usage.items, usage.book)
-    lines.append(f"costUSD differs from the list price of the day in {len(differences):,} groups of calls")
+    lines.append(f"groups of calls whose costUSD is not the list price of the day: {len(differences):,}")
     for bucket, listed in differences[:samples]:
         lines.append(
-            f"{bucket.start:%Y-%m-%d %H:%M} {bucket.model}, {bucket.calls} calls: costUSD "
-            f"{output.usd(bucket.client_pusd)}, list {output.usd(listed)}"
+            f"{bucket.start:%Y-%m-%d %H:%M} {bucket.model}, calls: {bucket.calls}, costUSD: "
+            f"{output.usd(bucket.client_pusd)}, list: {output.usd(listed)}"
         )
     return lines
 

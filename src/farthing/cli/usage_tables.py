@@ -86,7 +86,7 @@ def blocks_table(blocks: list[Block], limit: int | None, zone: tzinfo | None, no
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("Block")
     table.add_column("Models")
-    for name in ("Tokens", "%", *(["Cost (USD)"] if look.cost else [])):
+    for name in ("Tokens", "of limit", *(["Cost (USD)"] if look.cost else [])):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Kind", no_wrap=True)
     for block in blocks:
@@ -120,7 +120,7 @@ def active_panel(block: Block, limit: int | None, zone: tzinfo | None, now_us: i
         per_hour = block.burn.pusd_per_hour
         cost = f", {output.usd(round(per_hour))}/h" if look.cost and per_hour is not None else ""
         rows.add_row(
-            "Burn rate", f"{block.burn.tokens_per_minute:,.0f} tokens/min{cost}", output.kind_markup(Kind.DERIVED)
+            "Burn rate", f"{round(block.burn.tokens_per_minute):,} tokens/min{cost}", output.kind_markup(Kind.DERIVED)
         )
     if block.projection is not None:
         cost = f", {output.usd(block.projection.pusd)}" if look.cost else ""
