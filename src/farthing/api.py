@@ -100,16 +100,18 @@ def read_usage(
 def _served(
     usage: Any, model: str | None, channel: str, location: str | None, write_ttls: frozenset[str] | None
 ) -> Served:
-    if isinstance(usage, Served):
-        return usage
-    if isinstance(usage, Usage):
-        return Served(model=_named(model), usage=usage, channel=channel, location=location)
-    if not isinstance(usage, Mapping):
-        usage = _dumped(usage)
-    known = Known(model=model, channel=channel, location=location, write_ttls=write_ttls)
+    if type(usage) is not dict:  # the ordinary case first: a look at an abstract class costs more than a price
+        if isinstance(usage, Served):
+            return usage
+        if isinstance(usage, Usage):
+            return Served(model=_named(model), usage=usage, channel=channel, location=location)
+        if not isinstance(usage, Mapping):
+            usage = _dumped(usage)
     if model and "usage" not in usage:
-        return _read_usage(usage, model=model, known=known)
-    return read_message(usage, known)
+        if channel == "claude_api" and location is None and write_ttls is None:
+            return _read_usage(usage, model=model)
+        return _read_usage(usage, model=model, known=Known(channel=channel, location=location, write_ttls=write_ttls))
+    return read_message(usage, Known(model=model, channel=channel, location=location, write_ttls=write_ttls))
 
 
 def _dumped(usage: Any) -> Mapping[str, Any]:

@@ -6,6 +6,12 @@ import sys
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farthing.errors import BadInput
+from farthing.reports.priced import served_of
+from farthing.usage import Quarantined, read_any
 
 
 def answers(result):
@@ -128,3 +134,48 @@ def test_it_streams_in_constant_memory(tmp_path):
         assert len(done.stdout.splitlines()) == count
         peaks.append(int(done.stderr))
     assert peaks[1] < peaks[0] * 1.1
+
+
+def test_a_line_in_a_pipe_is_answered_before_the_next_is_written(farthing):
+    command = [sys.executable, "-m", "farthing", "price"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        for number in range(3):
+            process.stdin.write(json.dumps(farthing.row(id=number)) + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["id"] == number
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+
+
+USAGE_NAMES = """
+    input_tokens output_tokens cache_read_input_tokens cache_creation_input_tokens service_tier
+    prompt_tokens total_tokens input_tokens_details speed iterations inputTokens
+""".split()  # noqa: SIM905
+usages = st.dictionaries(
+    st.sampled_from(USAGE_NAMES),
+    st.none() | st.integers(-1, 3) | st.sampled_from(["batch", "fast", []]),
+    max_size=4,
+)
+rows = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": st.sampled_from(["claude-haiku-4-5", "", None, 3]),
+        "usage": usages | st.none(),
+        "stop_reason": st.sampled_from(["refusal", "end_turn", None]),
+        "stop_details": st.sampled_from([{"category": "cyber"}, None]),
+        "channel": st.sampled_from(["claude_api", "bedrock"]),
+        "type": st.sampled_from(["error", "message", "message_start"]),
+        "custom_id": st.just("x"),
+    },
+)
+
+
+@given(rows)
+def test_the_quick_way_reads_what_the_careful_one_reads(row):
+    """An ordinary row skips the search for its shape; both must come to the same reading or the same refusal."""
+    careful = read_any(row, channel=row.get("channel"), model=row.get("model") if row.get("model") != 3 else None)
+    if isinstance(careful, Quarantined) or row.get("model") == 3:
+        with pytest.raises(BadInput):
+            served_of(row)
+    else:
+        assert served_of(row) == careful

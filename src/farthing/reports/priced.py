@@ -10,7 +10,9 @@ from farthing.errors import BadInput
 from farthing.prices.engine import price_served
 from farthing.sources.rows import instant
 from farthing.usage.detect import read_any
+from farthing.usage.fields import UsageFields
 from farthing.usage.interface import Quarantined, type_name
+from farthing.usage.messages import read_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,10 +55,22 @@ def served_of(row: Mapping[str, Any]) -> Served:
     for name in ("model", "channel", "location", "stop_reason"):
         if not isinstance(row.get(name), str | None):
             raise BadInput(f"read {type_name(row[name])} as {name}", "a string")
+    if _is_plain(row):
+        return read_message(row)
     served = read_any(row, channel=row.get("channel"), location=row.get("location"), model=row.get("model"))
     if isinstance(served, Quarantined):
         raise BadInput(served.reason)
     return served
+
+
+_PLAIN_ROW = frozenset({"id", "model", "at", "usage", "stop_reason", "stop_details"})
+_PLAIN_USAGE = frozenset(UsageFields.__struct_fields__)
+
+
+def _is_plain(row: Mapping[str, Any]) -> bool:
+    """Whether no name in *row* could belong to another shape than Anthropic's: then none need be looked for."""
+    usage = row.get("usage")
+    return type(usage) is dict and row.keys() <= _PLAIN_ROW and usage.keys() <= _PLAIN_USAGE
 
 
 def _at(row: Mapping[str, Any]) -> datetime:
