@@ -235,3 +235,40 @@ class TestConfig:
         assert settings["report.timezone"]["origin"].endswith("farthing.toml")
         assert settings["ledger.path"]["origin"] == "FARTHING_LEDGER_PATH"
         assert "Europe/Berlin" in farthing("config").stdout
+
+
+class TestClaudeCode:
+    @pytest.fixture
+    def transcript(self, tmp_path, scrubbed_environment):
+        """One response of Sonnet 4.5, shown on two lines as Claude Code does."""
+        message = {"id": "msg_01", "type": "message", "model": "claude-sonnet-4-5", "role": "assistant"}
+        usage = {"input_tokens": 1000, "output_tokens": 100}
+        line = {
+            "type": "assistant",
+            "timestamp": "2026-10-05T09:00:00.000Z",
+            "sessionId": "s1",
+            "requestId": "req_01",
+            "message": message | {"usage": usage, "content": [], "stop_reason": "end_turn"},
+        }
+        folder = scrubbed_environment / ".claude" / "projects" / "-home-me-app"
+        folder.mkdir(parents=True)
+        (folder / "s1.jsonl").write_text((json.dumps(line, separators=(",", ":")) + "\n") * 2)
+        return folder
+
+    def test_each_response_once_and_again_nothing_new(self, farthing, transcript):
+        assert farthing.json("import", "claude-code")["new"] == 1
+        assert farthing.json("import", "claude-code", transcript)["known"] == 1
+        assert farthing.json("report", "--by", "session")["rows"][0]["list_usd"] == "0.0045"
+        assert farthing.json("explain", "req_01")["bill"]["cost_usd"] == "0.0045"
+
+    def test_the_same_call_from_another_source_counts_once(self, farthing, transcript):
+        farthing("import", "claude-code")
+        row = farthing.row(id="msg_01", request_id="req_01")
+        assert farthing.json("import", "jsonl", "-", stdin=farthing.lines(row))["new"] == 0
+
+    def test_ones_own_total_is_in_the_demo(self, farthing, transcript):
+        text = farthing("demo").stdout
+        assert "Your own Claude Code\n  $0.0045 measured for 1 calls since 2026-10-05" in text
+
+    def test_no_transcripts_say_where_they_would_be(self, farthing):
+        assert "~/.claude/projects" in farthing("import", "claude-code", code=1).stderr
