@@ -90,7 +90,12 @@ class Prompt(msgspec.Struct, frozen=True):
 
 
 def read_prompt(
-    body: Mapping[str, Any], counter: Counter, *, model: str | None = None, inference_geo: str | None = None
+    body: Mapping[str, Any],
+    counter: Counter,
+    *,
+    model: str | None = None,
+    inference_geo: str | None = None,
+    breakpoints: bool = True,
 ) -> Prompt:
     """
     Read a decoded Messages request.
@@ -100,6 +105,7 @@ def read_prompt(
         counter: Counts tokens.
         model: Id to read it for in place of the body's own, as for a fallback.
         inference_geo: The one in force where the body names none.
+        breakpoints: False: read no ``cache_control`` and refuse none.
 
     Raises:
         BadBreakpoint: ``cache_control`` breaks a rule, see :func:`farthing.prompts.breakpoints.ttls_of`.
@@ -109,7 +115,7 @@ def read_prompt(
     traits = traits_of(asked)
     canonical, keeps = (asked, True) if isinstance(traits, Unknowable) else (traits.model, traits.keeps_thinking)
     parts = list(parts_of(body, keeps_thinking=keeps))
-    ttls = ttls_of(parts, body.get("cache_control"))
+    ttls = ttls_of(parts, body.get("cache_control")) if breakpoints else [None] * len(parts)
     shapes = dict(zip(Section, shape_of(body, canonical, inference_geo), strict=True))
     chain = _Chain(body, counter, shapes)
     return Prompt(canonical, tuple(chain.block(part, ttl) for part, ttl in zip(parts, ttls, strict=True)))

@@ -1,22 +1,50 @@
 """
 ``POST /v1/messages`` and ``/v1/messages/count_tokens`` without HTTP: bytes in, an answer that is played out.
 
-The order of one request: read and validate, limits and faults, prompt cache, reply, usage. Nothing waits: events carry
-their delays.
+The order of one request: read and validate, spend limits, prompt cache, rate limits, faults, reply, usage. Nothing
+waits: events carry their delays.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+import msgspec
 
+from farthing.prompts.blocks import read_prompt
+from farthing.prompts.breakpoints import BadBreakpoint
+from farthing.sandbox import spend
+from farthing.sandbox.begun import Begun, Headers, Taken
+from farthing.sandbox.cache import Scope
+from farthing.sandbox.limits import Charge
+from farthing.sandbox.problems import ApiError, invalid
+from farthing.sandbox.replies import Ask
+from farthing.sandbox.stream import Event
+from farthing.sandbox.tokenizer import SandboxCounter
+from farthing.sandbox.turn import Attempt, Turn, decline, serve
+from farthing.sandbox.validate import Terms, accept, find_model
+from farthing.tokens.models import Unknowable, traits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from farthing.prices.schema import Model
     from farthing.sandbox.accounts import Caller
-    from farthing.sandbox.books import Entry
+    from farthing.sandbox.faults import Fault
     from farthing.sandbox.world import World
 
-Headers = list[tuple[str, str]]
+__all__ = ["Begun", "Event", "Headers", "Refused", "begin", "count_tokens"]
+
+UNCONFIRMED_TOKENS_MIN = 512
+"""Shortest cacheable prefix where the book has none: presumably as on the models before (facts: claude-api 5.3)."""
+
+
+class Asked(NamedTuple):
+    """A model, and the request as it gets it."""
+
+    model: Model
+    body: Mapping[str, Any]
 
 
 class Refused(NamedTuple):
@@ -25,75 +53,6 @@ class Refused(NamedTuple):
     status: int
     headers: Headers
     body: bytes
-
-
-class Event(NamedTuple):
-    """
-    One server-sent event.
-
-    Attributes:
-        delay_s: How long to wait before sending it (or to move a virtual clock).
-        name: For the ``event:`` line.
-        payload: For the ``data:`` line, as JSON values; repeats the name in ``type``.
-
-    """
-
-    delay_s: float
-    name: str
-    payload: dict[str, Any]
-
-
-class Begun:
-    """
-    An accepted request, to be played out: ``first_byte()``, then ``events()`` or ``message()``, then ``settle()``.
-
-    Attributes:
-        is_stream: Whether the request asked for a stream.
-        request_id: As in the header.
-        first_byte_delay_s: How long to wait before the response starts (status line and headers).
-        cut_after_bytes: Scripted: break the connection after this many bytes of body; None: never.
-
-    """
-
-    is_stream: bool
-    request_id: str
-    first_byte_delay_s: float
-    cut_after_bytes: int | None
-
-    def headers(self) -> Headers:
-        """Response headers but for content type and length: request id, organisation, workspace, rate limits."""
-        raise NotImplementedError
-
-    def first_byte(self) -> None:
-        """The response starts: what it wrote to the cache can be read from now on."""
-        raise NotImplementedError
-
-    def events(self) -> Iterator[Event]:
-        """
-        The stream, in the documented order.
-
-        A scripted cut ends it early: then :attr:`broken_off` is true and the connection is to be broken, not closed.
-        """
-        raise NotImplementedError
-
-    @property
-    def broken_off(self) -> bool:
-        """Whether a scripted fault ended :meth:`events` before its end."""
-        raise NotImplementedError
-
-    def message(self) -> dict[str, Any]:
-        """The response to a request that is not streamed."""
-        raise NotImplementedError
-
-    def settle(self, events_sent: int | None = None) -> Entry:
-        """
-        Book the request, once: further calls change nothing and return the same entry.
-
-        Args:
-            events_sent: How many events the client got before it left; None: all that there are.
-
-        """
-        raise NotImplementedError
 
 
 def begin(
@@ -115,9 +74,130 @@ def begin(
         service_tier: ``standard``, or ``batch`` for a request of a Message Batch: no rate limits, no stream.
 
     """
-    raise NotImplementedError
+    request_id = world.new_id("req_")
+    with world.lock:
+        try:
+            return _begin(world, caller, headers, body, (service_tier, request_id))
+        except ApiError as error:
+            return refused(world, caller, error, request_id)
 
 
 def count_tokens(world: World, caller: Caller, headers: Mapping[str, str], body: bytes) -> tuple[int, Headers, bytes]:
     """``POST /v1/messages/count_tokens``: status, headers, body. Free; has a rate limit of its own."""
-    raise NotImplementedError
+    request_id = world.new_id("req_")
+    with world.lock:
+        at = world.clock.now()
+        try:
+            workspace = world.accounts.workspaces[caller.workspace_id]
+            terms = accept(world.book, headers, body, workspace, at.date(), batch=False, counting=True)
+            world.limits.admit_count(world.accounts.organizations[caller.organization_id], at)
+            counter = _counter(terms.model, at)
+            tokens = read_prompt(terms.body, counter, model=terms.model.id, breakpoints=False).tokens
+        except ApiError as error:
+            return refused(world, caller, error, request_id)
+    answer: dict[str, Any] = {"input_tokens": tokens}
+    if terms.has_beta("context-management-"):
+        answer["context_management"] = {"original_input_tokens": tokens}
+    return 200, identity_headers(caller, request_id), msgspec.json.encode(answer)
+
+
+def refused(world: World, caller: Caller | None, error: ApiError, request_id: str | None = None) -> Refused:
+    """An error answer with its headers, for any route; *caller* is None where nobody is known."""
+    request_id = request_id or world.new_id("req_")
+    headers = identity_headers(caller, request_id) + list(error.headers)
+    if error.retry_after_s is not None:
+        headers.append(("retry-after", str(error.retry_after_s)))
+    return Refused(error.status, headers, error.body(request_id))
+
+
+def identity_headers(caller: Caller | None, request_id: str) -> Headers:
+    """The headers that are on every response: which request it was, and who was charged."""
+    headers = [("request-id", request_id)]
+    if caller is not None:
+        headers += [
+            ("anthropic-organization-id", caller.organization_id),
+            ("anthropic-workspace-id", caller.workspace_id),
+        ]
+    return headers
+
+
+def _begin(world: World, caller: Caller, headers: Mapping[str, str], body: bytes, named: tuple[str, str]) -> Begun:
+    service_tier, request_id = named
+    at = world.clock.now()
+    batch = service_tier == "batch"
+    organization = world.accounts.organizations[caller.organization_id]
+    workspace = world.accounts.workspaces[caller.workspace_id]
+    terms = accept(world.book, headers, body, workspace, at.date(), batch=batch, counting=False)
+    spend.check(world.books, organization, workspace, at)
+    attempt = _attempt(world, caller, terms, Asked(terms.model, terms.body), at)
+    charge = None if batch else Charge(organization, workspace, terms.model.id, terms.speed)
+    if charge is not None:
+        usage = attempt.usage
+        fresh = usage.prompt_tokens - usage.cache_read_tokens
+        world.limits.admit(charge, at, fresh_tokens=fresh, read_tokens=usage.cache_read_tokens)
+    ask = Ask(terms.body, terms.model.id, caller, at, service_tier, 0, attempt.prompt.tokens)
+    fault = world.faults.strike(ask)
+    if fault.problem is not None:
+        raise _with_limits(world, fault, charge, at)
+    taken = Taken(caller, terms, service_tier, charge, fault, request_id, at)
+    return _generated(world, taken, attempt, ask)
+
+
+def _with_limits(world: World, fault: Fault, charge: Charge | None, at: datetime) -> ApiError:
+    problem = fault.problem
+    assert problem is not None, "the fault refuses"
+    problem.headers = tuple(world.limits.headers(charge, at)) if charge else ()
+    return problem
+
+
+def _generated(world: World, taken: Taken, attempt: Attempt, ask: Ask) -> Begun:
+    """Ask one model after the other until one answers or none is left."""
+    fallbacks = _fallbacks(world, taken)
+    turn, attempts = Turn(attempt.model.id), [attempt]
+    while True:
+        world.cache.start(attempt.lookup)
+        reply = world.replies.reply(ask)
+        if reply.refusal is None or not fallbacks:
+            break
+        asked = fallbacks.pop(0)
+        decline(turn, attempt, reply, world.new_id, asked.model.id)
+        attempt = _attempt(world, taken.caller, taken.terms, asked, taken.at)
+        attempts.append(attempt)
+        ask = ask._replace(
+            body=asked.body, model=asked.model.id, attempt=ask.attempt + 1, prompt_tokens=attempt.prompt.tokens
+        )
+    serve(turn, attempt, reply, world.new_id, compaction_beta=taken.terms.has_beta("compact-"))
+    return Begun(world, taken, attempts, turn, reply)
+
+
+def _fallbacks(world: World, taken: Taken) -> list[Asked]:
+    """The models to try next, each with the request as it will see it."""
+    listed = taken.terms.body.get("fallbacks") or []
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise invalid("fallbacks: Input should be a valid list")
+    return [
+        (find_model(world.book, one.get("model"), taken.at.date()), {**taken.terms.body, "speed": None, **one})
+        for one in listed
+    ]
+
+
+def _attempt(
+    world: World, caller: Caller, terms: Terms, wanted: tuple[Model, Mapping[str, Any]], at: datetime
+) -> Attempt:
+    model, body = wanted
+    try:
+        prompt = read_prompt(body, _counter(model, at), model=model.id, inference_geo=terms.inference_geo)
+    except BadBreakpoint as error:
+        raise invalid(error.read) from None
+    if prompt.tokens > model.context_window_tokens:
+        raise invalid(f"prompt is too long: {prompt.tokens} tokens > {model.context_window_tokens} maximum")
+    tokens_min = model.cacheable_prefix.tokens_min or UNCONFIRMED_TOKENS_MIN
+    scope = Scope(caller.organization_id, caller.workspace_id, model.id)
+    lookup = world.cache.look_up(scope, prompt.blocks, at, tokens_min=tokens_min)
+    return Attempt(body, model, prompt, lookup, tokens_min)
+
+
+def _counter(model: Model, at: datetime) -> SandboxCounter:
+    traits = traits_of(model.id)
+    assert not isinstance(traits, Unknowable), "a model of the book"
+    return SandboxCounter(traits, at.date())

@@ -7,9 +7,13 @@ Any source of replies is a function from :class:`Ask` to a Reply, or None to lea
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
+
+from farthing.prompts.shape import mapping, mappings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -174,17 +178,27 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: dict[str, int] = {}
 
 
+_ORDER = re.compile(r"<<(\w+):([^<>]{1,200})>>")
+
+
 class Echo:
     """
     Says back the last user text, deterministically.
 
-    A prompt can dictate more (docs/sandbox.md): ``<<output:200>>`` asks for 200 output tokens in all,
-    ``<<thinking:50>>`` for 50 of them to be thinking. A forced ``tool_choice`` is answered by a call of that tool.
+    A prompt can order more (docs/sandbox.md): ``<<output:200>>`` asks for 200 output tokens in all, ``<<thinking:50>>``
+    for 50 of them to be thinking. A forced ``tool_choice`` is answered by a call of that tool.
     """
 
     def reply(self, ask: Ask) -> Reply | None:
         """Never None."""
-        raise NotImplementedError
+        text = last_user_text(ask.body)
+        orders = dict(_ORDER.findall(text))
+        output, thinking = _whole(orders.get("output")), _whole(orders.get("thinking"))
+        tool = _forced_tool(ask.body)
+        if tool is not None:
+            return Reply(tool_uses=(ToolUse(tool),), output_tokens=output, thinking_tokens=thinking or 0)
+        said = None if output is not None else " ".join(_ORDER.sub(" ", text).split()) or "Hello."
+        return Reply(text=said, output_tokens=output, thinking_tokens=thinking or 0)
 
 
 class Scripted:
@@ -203,15 +217,19 @@ class Scripted:
         replies: Iterable[Reply] = (),
         rules: Iterable[tuple[Callable[[Ask], bool], Reply | Callable[[Ask], Reply]]] = (),
     ) -> None:
-        raise NotImplementedError
+        self._replies = deque(replies)
+        self._rules = list(rules)
 
     def add(self, *replies: Reply) -> None:
         """Append replies, for a control endpoint."""
-        raise NotImplementedError
+        self._replies.extend(replies)
 
     def reply(self, ask: Ask) -> Reply | None:
         """The first rule that matches, else the next of the list."""
-        raise NotImplementedError
+        for matches, reply in self._rules:
+            if matches(ask):
+                return reply if isinstance(reply, Reply) else reply(ask)
+        return self._replies.popleft() if self._replies else None
 
 
 class Recorded:
@@ -224,11 +242,15 @@ class Recorded:
     """
 
     def __init__(self, cases: Mapping[str, Case]) -> None:
-        raise NotImplementedError
+        self._cases = cases
 
     def reply(self, ask: Ask) -> Reply | None:
         """None where the request names no case, or one that this model has no record for."""
-        raise NotImplementedError
+        case = self._cases.get(dict(_ORDER.findall(last_user_text(ask.body))).get("case", ""))
+        if case is None or ask.model not in case.is_correct:
+            return None
+        text = case.correct if case.is_correct[ask.model] else case.incorrect
+        return Reply(text=text, output_tokens=case.output_tokens.get(ask.model))
 
 
 class Replies:
@@ -239,4 +261,30 @@ class Replies:
 
     def reply(self, ask: Ask) -> Reply:
         """The first source's answer that is not None."""
-        raise NotImplementedError
+        for source in self.sources:
+            reply = source.reply(ask)
+            if reply is not None:
+                return reply
+        return Reply(text="Hello.")
+
+
+def last_user_text(body: Mapping[str, Any]) -> str:
+    """The text of the last user message, its blocks joined by spaces; empty where it has none."""
+    for message in reversed(mappings(body.get("messages"))):
+        if message.get("role") == "user":
+            content = message.get("content")
+            if isinstance(content, str):
+                return content
+            return " ".join(str(block.get("text", "")) for block in mappings(content) if block.get("type") == "text")
+    return ""
+
+
+def _forced_tool(body: Mapping[str, Any]) -> str | None:
+    choice, tools = mapping(body.get("tool_choice")), mappings(body.get("tools"))
+    if choice.get("type") == "tool":
+        return str(choice.get("name"))
+    return str(tools[0].get("name")) if choice.get("type") == "any" and tools else None
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() and len(text) <= 9 else None

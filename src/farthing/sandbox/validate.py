@@ -30,14 +30,14 @@ _FORCED_REFUSED = frozenset({"claude-fable-5-1", "claude-fable-5-2", "claude-opu
 _SAMPLING = {"temperature": 1, "top_p": 1, "top_k": None}
 """Sampling parameters and their defaults; no ``top_k`` is the same as none given."""
 _BETA_FIELDS = {
-    "compaction": "compact-2026-09-04",
-    "context_management": "context-management-",
-    "fallbacks": "server-side-fallback-",
-    "fallback_credit_token": "fallback-credit-",
-    "mcp_servers": "mcp-client-",
-    "thread": "message-threads-",
+    "compaction": ("compact-",),
+    "context_management": ("context-management-", "compact-"),
+    "fallbacks": ("server-side-fallback-",),
+    "fallback_credit_token": ("fallback-credit-",),
+    "mcp_servers": ("mcp-client-",),
+    "thread": ("message-threads-",),
 }
-"""Fields that are refused unless a beta with this prefix is asked for."""
+"""Fields that are refused unless a beta with one of these prefixes is asked for."""
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _NOT_HERE = "is not supported by the sandbox"
 
@@ -240,8 +240,8 @@ def _check_new_version(body: Mapping[str, Any]) -> None:
 
 
 def _check_fields(body: Mapping[str, Any], betas: frozenset[str]) -> None:
-    for field, beta in _BETA_FIELDS.items():
-        if body.get(field) is not None and not any(name.startswith((beta, "compact-")) for name in betas):
+    for field, prefixes in _BETA_FIELDS.items():
+        if body.get(field) is not None and not any(name.startswith(prefixes) for name in betas):
             raise invalid(f"{field}: Extra inputs are not permitted")
     if body.get("thread") is not None:
         raise ApiError("invalid_request_error", f"thread {_NOT_HERE}", error_code="thread_unsupported_request")

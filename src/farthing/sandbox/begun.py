@@ -1,0 +1,280 @@
+"""An accepted request that is played out: its headers, its events or message, and how it is booked."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from farthing.call import Call, Served, call_identity
+from farthing.prices.engine import price_served
+from farthing.prompts.blocks import read_prompt
+from farthing.sandbox import passes
+from farthing.sandbox.books import Entry
+from farthing.sandbox.cache import Write
+from farthing.sandbox.stream import Event, Progress, play
+from farthing.sandbox.tokenizer import SandboxCounter
+from farthing.tokens.models import Unknowable, traits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from farthing.sandbox.accounts import Caller
+    from farthing.sandbox.faults import Fault
+    from farthing.sandbox.limits import Charge
+    from farthing.sandbox.passes import Pass
+    from farthing.sandbox.replies import Reply
+    from farthing.sandbox.turn import Attempt, Turn
+    from farthing.sandbox.validate import Terms
+    from farthing.sandbox.world import World
+
+Headers = list[tuple[str, str]]
+
+
+class Taken(NamedTuple):
+    """What was decided when a request was accepted."""
+
+    caller: Caller
+    terms: Terms
+    service_tier: str
+    charge: Charge | None
+    fault: Fault
+    request_id: str
+    at: datetime
+
+
+class Begun:
+    """
+    An accepted request, to be played out: ``first_byte()``, then ``events()`` or ``message()``, then ``settle()``.
+
+    Attributes:
+        is_stream: Whether the request asked for a stream.
+        request_id: As in the header.
+        message_id: As in the response.
+        first_byte_delay_s: How long to wait before the response starts (status line and headers).
+        cut_after_bytes: Scripted: break the connection after this many bytes of body; None: never.
+        broken_off: Whether a scripted fault ended :meth:`events` before its end, without an error event: then the
+            connection is to be broken, not closed.
+
+    """
+
+    def __init__(self, world: World, taken: Taken, attempts: Sequence[Attempt], turn: Turn, reply: Reply) -> None:
+        self._world = world
+        self._taken = taken
+        self._attempts = attempts
+        self._turn = turn
+        self._reply = reply
+        speed = taken.terms.speed if len(attempts) == 1 else attempts[-1].body.get("speed") or "standard"
+        self._terms = passes.Terms(taken.service_tier, taken.terms.inference_geo, speed)
+        self._first_byte_at: datetime | None = None
+        self._entry: Entry | None = None
+        self.is_stream = bool(taken.terms.body.get("stream"))
+        self.request_id = taken.request_id
+        self.message_id = world.new_id("msg_")
+        self.cut_after_bytes = taken.fault.cut_after_bytes
+        self.broken_off = False
+        self.first_byte_delay_s = taken.fault.first_byte_s + reply.ttft_s
+        if not self.is_stream and reply.event_s:
+            self.first_byte_delay_s += sum(event.delay_s for event, _ in self._play())
+
+    def headers(self) -> Headers:
+        """Response headers but for content type and length: request id, organisation, workspace, rate limits."""
+        caller, charge = self._taken.caller, self._taken.charge
+        headers = [
+            ("request-id", self.request_id),
+            ("anthropic-organization-id", caller.organization_id),
+            ("anthropic-workspace-id", caller.workspace_id),
+        ]
+        with self._world.lock:
+            return headers + (self._world.limits.headers(charge, self._world.clock.now()) if charge else [])
+
+    def first_byte(self) -> None:
+        """The response starts: what it wrote to the cache can be read from now on. Once; later calls do nothing."""
+        with self._world.lock:
+            if self._first_byte_at is None:
+                self._first_byte_at = self._world.clock.now()
+                for attempt in self._attempts:
+                    self._world.cache.became_readable(attempt.lookup, self._first_byte_at)
+
+    def events(self) -> Iterator[Event]:
+        """
+        The stream, in the documented order.
+
+        A scripted cut ends it early, see :attr:`broken_off`; a scripted error ends it with an ``error`` event.
+        """
+        for event, _ in self._faulty():
+            yield event
+        fault = self._taken.fault
+        self.broken_off = fault.cut_after_events is not None and self._is_cut(fault.cut_after_events)
+
+    def message(self) -> dict[str, Any]:
+        """The response to a request that is not streamed."""
+        turn = self._turn
+        return {
+            **self._shell(turn.model),
+            "content": [segment.block for segment in turn.segments],
+            **self._ending(),
+            "diagnostics": None,
+            "usage": passes.usage_json(turn.passes, self._terms, iterations=turn.shows_iterations),
+        }
+
+    def settle(self, events_sent: int | None = None) -> Entry:
+        """
+        Book the request, once: further calls change nothing and return the same entry.
+
+        Args:
+            events_sent: How many events the client got before it left; None: all that there are.
+
+        """
+        with self._world.lock:
+            if self._entry is None:
+                self._entry = self._settled(events_sent)
+                self._world.books.add(self._entry)
+            return self._entry
+
+    # -- playing ----------------------------------------------------------------------------------------------------
+
+    def _play(self) -> Iterator[tuple[Event, Progress]]:
+        turn, reply = self._turn, self._reply
+        usage = passes.delta_json(turn.passes, iterations=turn.shows_iterations)
+        yield from play(
+            self._start(),
+            turn.segments,
+            {"delta": self._ending(), "usage": usage},
+            chunk_chars=reply.chunk_chars,
+            event_s=reply.event_s,
+        )
+
+    def _faulty(self) -> Iterator[tuple[Event, Progress]]:
+        """What is really sent, faults and all."""
+        fault = self._taken.fault
+        ends = [one for one in (fault.cut_after_events, fault.error_after_events) if one is not None]
+        done = Progress()
+        for event, done in itertools.islice(self._play(), min(ends) if ends else None):
+            yield event._replace(delay_s=event.delay_s + fault.event_s), done
+        at = fault.error_after_events
+        if at is not None and at == min(ends) and self._is_cut(at):
+            error = {"type": "error", "error": {"type": fault.error_type, "message": "Overloaded"}}
+            yield Event(fault.event_s, "error", error), done
+
+    def _is_cut(self, events: int) -> bool:
+        return next(itertools.islice(self._play(), events, None), None) is not None
+
+    def _start(self) -> dict[str, Any]:
+        """The message of ``message_start``: it names the model that was asked for."""
+        first = next((one for one in self._turn.passes if one.kind in (passes.MESSAGE, passes.FALLBACK)), None)
+        usage = passes.start_json(first.usage if first else passes.NOTHING, self._terms)
+        ending = {"stop_reason": None, "stop_sequence": None, "stop_details": None, "container": None}
+        shell = self._shell(self._taken.terms.model.id)
+        return {**shell, "content": [], **ending, "diagnostics": None, "usage": usage}
+
+    def _shell(self, model: str) -> dict[str, Any]:
+        return {"id": self.message_id, "type": "message", "role": "assistant", "model": model}
+
+    def _ending(self) -> dict[str, Any]:
+        turn, details = self._turn, None
+        if turn.stop_reason == "refusal" and turn.refusal is not None:
+            refusal = turn.refusal
+            details = {"type": "refusal", "category": refusal.category, "explanation": refusal.explanation}
+        return {
+            "stop_reason": turn.stop_reason,
+            "stop_sequence": turn.stop_sequence,
+            "stop_details": details,
+            "container": None,
+        }
+
+    # -- booking ----------------------------------------------------------------------------------------------------
+
+    def _settled(self, events_sent: int | None) -> Entry:
+        now, turn = self._world.clock.now(), self._turn
+        done = self._reached(events_sent)
+        if done is None:
+            ran: list[Pass] = turn.passes
+            self._write_loop(now)
+            has_output = any(segment.block["type"] != "fallback" for segment in turn.segments)
+        else:
+            ran = passes.cut(turn.passes, done.pass_index, done.output_tokens, done.thinking_tokens)
+            has_output = done.has_output
+        served = self._served(ran, whole=done is None, has_output=has_output)
+        self._charge(ran, now)
+        bill = price_served(self._world.book, served, self._taken.at)
+        return Entry(self._call(served, now), bill, now, aborted=done is not None)
+
+    def _reached(self, events_sent: int | None) -> Progress | None:
+        """How far it got; None: to the end."""
+        if not self.is_stream and events_sent is None:
+            return None
+        steps = self._faulty() if self.is_stream else self._play()
+        tail = deque(itertools.islice(steps, events_sent), maxlen=1)
+        if not tail:
+            return Progress()
+        event, done = tail[0]
+        return None if event.name == "message_stop" else done
+
+    def _served(self, ran: Sequence[Pass], *, whole: bool, has_output: bool) -> Served:
+        turn = self._turn
+        prompts = [one.usage.prompt_tokens for one in passes.covered(ran)]
+        listed = turn.shows_iterations and whole
+        serving = passes.covered(ran)[-1].model if passes.covered(ran) else turn.model
+        refusal = turn.refusal if whole and turn.stop_reason == "refusal" else None
+        return Served(
+            model=serving,
+            usage=passes.total(ran),
+            extra_passes=passes.extra_passes(ran),
+            service_tier=self._terms.service_tier,
+            speed=self._terms.speed,
+            inference_geo=self._terms.inference_geo,
+            stop_reason=turn.stop_reason if whole else None,
+            refusal_category=refusal.category if refusal else None,
+            output_started=has_output,
+            prompt_tokens_max_in_one_pass=max(prompts, default=None) if listed else None,
+            message_id=self.message_id,
+            request_id=self.request_id,
+        )
+
+    def _call(self, served: Served, now: datetime) -> Call:
+        caller, at = self._taken.caller, self._taken.at
+        started = self._first_byte_at
+        return Call(
+            call_id=call_identity(self.message_id, self.request_id) or self.message_id,
+            sent_at=at,
+            source="sandbox",
+            served=served,
+            dims={
+                "organization": caller.organization_id,
+                "workspace": caller.workspace_id,
+                "api_key": caller.key_id,
+            },
+            duration_ms=_ms(at, now),
+            ttft_ms=None if started is None else _ms(at, started),
+        )
+
+    def _charge(self, ran: Sequence[Pass], now: datetime) -> None:
+        """Output counts against the limits, and so does the input of passes after the first."""
+        charge = self._taken.charge
+        if charge is None:
+            return
+        output = sum(one.usage.output_tokens for one in ran)
+        later = sum(one.usage.prompt_tokens - one.usage.cache_read_tokens for one in ran[1:])
+        self._world.limits.produced(charge, now, output, later)
+
+    def _write_loop(self, now: datetime) -> None:
+        """The automatic breakpoints on results of server tools can be read by whoever sends the content back."""
+        attempt, turn = self._attempts[-1], self._turn
+        traits = traits_of(attempt.model.id)
+        if not turn.writes_after or isinstance(traits, Unknowable):
+            return
+        counter = SandboxCounter(traits, self._taken.at.date())
+        writes = []
+        for count in turn.writes_after:
+            said = {"role": "assistant", "content": [segment.block for segment in turn.segments[:count]]}
+            body = {**attempt.body, "messages": [*attempt.body["messages"], said]}
+            geo = self._terms.inference_geo
+            prompt = read_prompt(body, counter, model=attempt.model.id, inference_geo=geo, breakpoints=False)
+            writes.append(Write(prompt.blocks[-1].prefix_hash, "5m", prompt.tokens))
+        self._world.cache.became_readable(attempt.lookup._replace(writes=tuple(writes)), now)
+
+
+def _ms(start: datetime, end: datetime) -> int:
+    return max(0, round((end - start).total_seconds() * 1000))
