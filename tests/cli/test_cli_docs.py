@@ -1,5 +1,6 @@
 """docs/cli.md has every command and every flag that there is, and none that there is not."""
 
+import importlib
 import re
 
 import pytest
@@ -74,6 +75,14 @@ def test_every_flag_is_in_its_table_and_no_other(documented, tree):
         if path in documented and (flags_of(command) - EVERYWHERE) != documented[path]
     }
     assert wrong == {}
+
+
+@pytest.mark.parametrize("name", [name for name, entry in COMMANDS.items() if entry.raw])
+def test_flags_of_raw_commands_are_those_of_their_help(documented, name):
+    """A raw command has no parameters to look at: its ``HELP`` is the list."""
+    module = importlib.import_module(COMMANDS[name].target.partition(":")[0])
+    told = set(re.findall(r"(?<![\w/-])(--?[a-zA-Z][\w-]*)", module.HELP))
+    assert told - EVERYWHERE == documented[name]
 
 
 def test_every_command_has_json(tree):
