@@ -18,6 +18,5 @@ _ESCAPE = re.compile(
 
 def without_lone_surrogates(data: bytes) -> bytes:
     """*data* with the replacement character for each half of a pair that stands alone; the same object if none does."""
-    if b"\\ud" not in data and b"\\uD" not in data:
-        return data
-    return _ESCAPE.sub(lambda found: b"\\ufffd" if found["alone"] else found[0], data)
+    mended = _ESCAPE.sub(lambda found: b"\\ufffd" if found["alone"] else found[0], data)
+    return data if mended == data else mended

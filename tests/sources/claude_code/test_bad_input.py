@@ -1,5 +1,6 @@
 """Each bad line gives one clear record with its place; everything else is kept."""
 
+import json
 import os
 
 import pytest
@@ -164,3 +165,11 @@ def test_a_line_beyond_all_bounds_is_given_up(tree, response, monkeypatch):
     _, report = tree.scan()
     assert report.calls == 2
     assert report.errors
+
+
+def test_half_an_emoji_in_a_tool_result_costs_nothing(tree, response):
+    cut = json.dumps(response("m2", "r2") | {"note": "\ud83d"}).encode()
+    assert rb"\ud83d" in cut
+    tree.write("p/s.jsonl", response("m1", "r1"), cut)
+    _, report = tree.scan()
+    assert (report.errors, report.calls) == ((), 2)

@@ -105,7 +105,7 @@ def test_a_line_without_request_id_joins_the_only_request(tree, response):
     tree.write("p/a.jsonl", response("m", None, output=10))
     tree.write("p/b.jsonl", response("m", "r1", output=30))
     (call,) = tree.calls()
-    assert (call.call_id, call.served.usage.output_tokens) == ("cc:m:r1", 30)
+    assert (call.call_id, call.served.usage.output_tokens) == ("m:r1", 30)
 
 
 def test_a_line_without_request_id_stands_alone_among_several_requests(tree, response):
@@ -153,7 +153,7 @@ def test_older_agent_progress_nests_the_response(tree, response, envelope):
     line = {"type": "progress", "sessionId": "s-1", "timestamp": "2026-11-20T10:00:05Z", "requestId": "r"}
     tree.write("p/s.jsonl", line | {"data": {"type": "agent_progress", "message": nested}})
     (call,) = tree.calls()
-    assert (call.call_id, call.dims["agent"]) == ("cc:m:r", "subagent")
+    assert (call.call_id, call.dims["agent"]) == ("m:r", "subagent")
     assert call.sent_at.second == (0 if envelope else 5)
 
 

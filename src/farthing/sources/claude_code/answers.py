@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from farthing.call import Call
+from farthing.call import Call, call_identity
 from farthing.sources.claude_code.buckets import MAIN, QUARTER_US, SUBAGENT, Bucket, from_us, to_us
 from farthing.sources.claude_code.sighting import Key, Origin, Sighting, served_of
 
@@ -106,7 +106,7 @@ def _session(session: str, buckets: list[Bucket]) -> Session:
 def _call(key: Key, sighting: Sighting, origin: Origin) -> Call:
     message_id, request_id, _ = key
     return Call(
-        call_id=f"cc:{message_id}:{request_id}" if request_id else f"cc:{message_id}",
+        call_id=call_identity(message_id, request_id or None) or message_id,
         sent_at=from_us(sighting.sent_us),
         source=SOURCE,
         served=served_of(key, sighting),

@@ -25,6 +25,7 @@ from farthing.units import Kind
 from farthing.usage.fields import CacheCreation, UsageFields, split_pass, usage_fields
 from farthing.usage.interface import NOTHING_KNOWN, type_name
 from farthing.usage.messages import output_started, refusal_category, served_from, service_tier
+from farthing.usage.surrogates import without_lone_surrogates
 
 NEEDLE = b'"usage"'
 SYNTHETIC_MODEL = "<synthetic>"
@@ -143,6 +144,8 @@ def _decoded(line: bytes) -> Line:
             f"read a byte at {error.start} that is not UTF-8", "one JSON object per line, in UTF-8"
         ) from None
     except (msgspec.DecodeError, RecursionError) as error:
+        if (mended := without_lone_surrogates(line)) is not line:
+            return _decoded(mended)
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadInput(f"read a line that is not JSON: {why}", "one JSON object per line") from None
 
