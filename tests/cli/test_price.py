@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from farthing.errors import BadInput
 from farthing.reports.priced import served_of
-from farthing.usage import Quarantined, read_any
+from farthing.usage.detect import read_any
+from farthing.usage.interface import Quarantined
 
 
 def answers(result):

@@ -8,7 +8,8 @@ import pytest
 
 from farthing.call import Usage
 from farthing.errors import BadInput
-from farthing.usage import Known, read_batch_line
+from farthing.usage.batch import read_batch_line
+from farthing.usage.interface import Known
 
 MESSAGE = {
     "id": "msg_1",

@@ -9,7 +9,8 @@ import pytest
 from farthing.call import Usage
 from farthing.errors import BadInput
 from farthing.units import Kind
-from farthing.usage import InvokeStreamMeter, Known, Quarantined, Unreadable, read_converse, read_invoke
+from farthing.usage.bedrock import InvokeStreamMeter, read_converse, read_invoke
+from farthing.usage.interface import Known, Quarantined, Unreadable
 
 GLOBAL = Known(model="global.anthropic.claude-sonnet-4-5-20250929-v1:0")
 CONVERSE = {

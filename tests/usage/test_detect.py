@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farthing.call import Served, Usage
-from farthing.usage import SHAPES, Quarantined, Unreadable, read_any
+from farthing.usage.detect import SHAPES, read_any
+from farthing.usage.interface import Quarantined, Unreadable
 
 ANTHROPIC = {"input_tokens": 5, "output_tokens": 7, "cache_read_input_tokens": 100}
 

@@ -6,8 +6,8 @@ import pytest
 
 from farthing.call import Usage
 from farthing.errors import BadInput
-from farthing.usage import Known, known_from_path, read_raw_predict
-from farthing.usage.google import stream_meter
+from farthing.usage.google import known_from_path, read_raw_predict, stream_meter
+from farthing.usage.interface import Known
 
 BODY = {"model": "claude-sonnet-4-5-20250929", "usage": {"input_tokens": 5, "output_tokens": 7}}
 PATH = "/v1/projects/p/locations/us-east5/publishers/anthropic/models/claude-sonnet-4-5@20250929:streamRawPredict"

@@ -7,7 +7,8 @@ import pytest
 from farthing.call import ExtraPass, PassKind, Usage
 from farthing.errors import BadInput
 from farthing.units import Kind
-from farthing.usage import Known, read_usage
+from farthing.usage.interface import Known
+from farthing.usage.messages import read_usage
 
 
 def entry(kind, input_tokens, output_tokens, read=0, written=0, **more):

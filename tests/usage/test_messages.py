@@ -11,7 +11,8 @@ import pytest
 from farthing.call import Usage
 from farthing.errors import BadInput
 from farthing.units import Kind
-from farthing.usage import Known, read_message, read_usage
+from farthing.usage.interface import Known
+from farthing.usage.messages import read_message, read_usage
 
 FULL = {
     "id": "msg_01AbC",

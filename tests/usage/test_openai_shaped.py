@@ -7,7 +7,8 @@ import pytest
 from farthing.call import Usage
 from farthing.errors import BadInput
 from farthing.units import Kind
-from farthing.usage import Known, read_chat, read_response
+from farthing.usage.interface import Known
+from farthing.usage.openai_shaped import read_chat, read_response
 
 KNOWN = Known(model="anthropic/claude-4.6-sonnet-20260217")
 

@@ -7,7 +7,8 @@ import pytest
 from farthing.call import ExtraPass, PassKind, Usage
 from farthing.errors import BadInput
 from farthing.units import Kind
-from farthing.usage import Known, read_span
+from farthing.usage.interface import Known
+from farthing.usage.otel import read_span
 
 MODEL = {"gen_ai.response.model": "claude-sonnet-4-6"}
 

@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from farthing.usage import Quarantined, read_any
+from farthing.usage.detect import read_any
+from farthing.usage.interface import Quarantined
 
 pytestmark = pytest.mark.shared_data
 

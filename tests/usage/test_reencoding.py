@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from farthing.call import Usage
 from farthing.units import Kind
-from farthing.usage import read_any
+from farthing.usage.detect import read_any
 
 COUNTS = st.integers(0, 2**40) | st.just(0)
 TOKENS = st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from farthing.call import ExtraPass, PassKind, Served, Usage
 from farthing.units import Kind
-from farthing.usage import Known, Quarantined, SseMeter, Unreadable
+from farthing.usage.interface import Known, Quarantined, Unreadable
+from farthing.usage.sse import SseMeter
 
 
 def start(model="claude-sonnet-5", **usage):
