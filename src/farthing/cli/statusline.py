@@ -46,7 +46,7 @@ _STALE_DIGEST_US = 60 * 10**6
 
 
 def main(arguments: list[str]) -> int:
-    """Read standard input, print the line; 0, or 1 where the input or a flag cannot be used."""
+    """One line for Claude Code's status bar: cost of session, day and block, burn rate, context, cache."""
     try:
         flags = parse(arguments)
         if flags["help"]:

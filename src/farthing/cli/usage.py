@@ -92,7 +92,7 @@ def blocks(
     length = block_report.session_length_us(session_length)
     if live:
         console = console_for(flags)
-        watch(console, lambda: _live_view(flags, length, token_limit, console), _waiting(refresh_interval))
+        watch(console, lambda: live_view(flags, length, token_limit, console), _waiting(refresh_interval))
         return
     usage, found = _blocks(flags, length)
     limit = block_report.token_limit(token_limit, found)
@@ -181,7 +181,8 @@ def _chosen_blocks(
     return chosen[::-1] if flags.order == "desc" else chosen
 
 
-def _live_view(flags: Flags, length_us: int, token_limit: str | None, console: Console) -> RenderableType:
+def live_view(flags: Flags, length_us: int, token_limit: str | None, console: Console) -> RenderableType:
+    """The active block as it is now, for :func:`watch`."""
     usage, found = _blocks(flags, length_us)
     look = usage_tables.look_of(console, compact=flags.compact, cost=not flags.no_cost)
     for block in found:
