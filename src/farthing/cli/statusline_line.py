@@ -89,8 +89,9 @@ def _context_text(context: tuple[int, int] | None, flags: dict[str, Any]) -> str
     text = f"{context[0]:,} ({share}%)"
     if not _is_colored():
         return text
+    full = context[0] * 100 / context[1]
     low, medium = float(flags["context-low-threshold"]), float(flags["context-medium-threshold"])
-    color = "32" if share < low else "33" if share < medium else "31"
+    color = "32" if full < low else "33" if full < medium else "31"
     return f"\x1b[{color}m{text}\x1b[0m"
 
 

@@ -30,7 +30,7 @@ def new_lines(path: str, offset: int | None) -> tuple[list[bytes], bool]:
         with open(path, "rb") as stream:  # noqa: PTH123 - pathlib is not worth its import here
             size = stream.seek(0, 2)
             known = offset or 0
-            start = max(known, size - (FIRST_BYTES_MAX if offset is None else TAIL_BYTES_MAX))
+            start = min(size, max(known, size - (FIRST_BYTES_MAX if offset is None else TAIL_BYTES_MAX)))
             stream.seek(start)
             lines = stream.read(size - start).split(b"\n")
     except OSError:
@@ -51,9 +51,7 @@ def responses(lines: list[bytes]) -> list[dict[str, Any]]:
             one = _response(line)
             if one is not None:
                 before = found.pop(one["id"], None)
-                if before is not None and before["usage"].get("output_tokens", 0) > one["usage"].get(
-                    "output_tokens", 0
-                ):
+                if before is not None and before["counts"][4] > one["counts"][4]:
                     one = before
                 found[one["id"]] = one
     return list(found.values())
