@@ -168,17 +168,18 @@ def lines_of(component: Component) -> list[Line]:
         usage.output_tokens,
     )
     lines = []
-    for unit, count, rate in zip(TOKEN_UNITS, counts, band.rates, strict=True):
+    source = ", ".join(band.row.sources)
+    for unit, count, rate, usd_per_mtok in zip(TOKEN_UNITS, counts, band.rates, band.usd_per_mtok, strict=True):
         if count:
             lines.append(
                 Line(
                     unit=unit,
                     count=count,
-                    usd_per_mtok=None if rate is None else money.usd_per_mtok_text(rate),
+                    usd_per_mtok=usd_per_mtok,
                     usd_per_unit=None,
                     pusd=_amount(component, count, rate),
                     rule=rule,
-                    source=", ".join(band.row.sources),
+                    source=source,
                     confidence=band.row.confidence,
                     model=card.model.id,
                     part=component.part,
@@ -214,14 +215,4 @@ def _amount(component: Component, count: int, rate: int | None) -> int | None:
 def _rule(component: Component) -> str:
     if component.why_free:
         return component.why_free
-    row = component.band.row
-    since = row.valid_from.isoformat() if row.valid_from else "the start"
-    parts = [f"{component.card.model.id} {row.speed} from {since}"]
-    if row.reason:
-        parts.append(f"set by hand ({row.reason})")
-    if row.prompt_tokens_over:
-        parts.append(f"whole request, prompt over {row.prompt_tokens_over:,} tokens")
-    elif row.prompt_tokens_up_to is not None:
-        parts.append(f"prompt up to {row.prompt_tokens_up_to:,} tokens")
-    parts += [f"x {multiplier.factor} {multiplier.name}" for multiplier in component.card.multipliers]
-    return ("upper bound: " if component.is_upper_bound else "") + ", ".join(parts)
+    return f"upper bound: {component.band.rule}" if component.is_upper_bound else component.band.rule

@@ -38,13 +38,21 @@ class Band(NamedTuple):
     """
     Rates for prompts with ``over < prompt tokens <= up_to`` (None: no upper end).
 
-    ``rates`` are picodollars per token in the order of :data:`farthing.units.TOKEN_UNITS`; None: none is published.
+    Attributes:
+        over, up_to: The limits.
+        rates: Picodollars per token in the order of :data:`farthing.units.TOKEN_UNITS`; None: none is published.
+        row: The row of the book they come from.
+        usd_per_mtok: ``rates`` as exact text, written once because every line of every bill shows it.
+        rule: How they came to be, in the documented order; likewise written once.
+
     """
 
     over: int
     up_to: int | None
     rates: tuple[int | None, ...]
     row: RateRow
+    usd_per_mtok: tuple[str | None, ...]
+    rule: str
 
 
 class Card(NamedTuple):
@@ -55,7 +63,9 @@ class Card(NamedTuple):
         model: The model that served.
         channel: The channel it was bought on.
         bands: Price bands by prompt length, ascending; usually one.
-        flat: The rates where there is one band for any prompt and every unit has a published price, else None.
+        plain: The rates of the first band where every unit has a published price, else None: all that an ordinary
+            call needs.
+        plain_up_to: The longest prompt that ``plain`` holds for; None: any.
         multipliers: What was applied, in order.
         web_search: The fee row for searches, or None where none was published yet: then searches are unpriced.
         web_search_pusd: Picodollars per search, 0 where no fee was published.
@@ -67,8 +77,9 @@ class Card(NamedTuple):
     model: Model
     channel: str
     bands: tuple[Band, ...]
-    flat: tuple[int, ...] | None
     multipliers: tuple[Multiplier, ...]
+    plain: tuple[int, ...] | None = None
+    plain_up_to: int | None = None
     web_search: Fee | None = None
     web_search_pusd: int = 0
     kind: Kind = Kind.MEASURED
@@ -138,8 +149,8 @@ def compile_card(book: Rates, facts: Facts) -> Card | Unpriced:
         card = _compose(named, rows, multipliers)
         search = _web_search(book, facts)
         search_pusd = money.parse_usd(search.usd_per_unit) if search else 0
-        flat = card.flat if search else None
-        return card._replace(flat=flat, web_search=search, web_search_pusd=search_pusd, kind=kind, notes=notes)
+        plain = _plain(card.bands[0]) if search else None
+        return card._replace(plain=plain, web_search=search, web_search_pusd=search_pusd, kind=kind, notes=notes)
     except _NoPublishedPriceError as why:
         return Unpriced(str(why))
     except InexactMoney as error:
@@ -236,19 +247,36 @@ def _compose(named: Named, rows: list[RateRow], multipliers: tuple[Multiplier, .
     factor = Fraction(1)
     for multiplier in multipliers:
         factor *= Fraction(multiplier.factor)
-    bands = tuple(Band(row.prompt_tokens_over, row.prompt_tokens_up_to, _rates(row, factor), row) for row in rows)
-    return Card(named.model, named.channel, bands, _flat(bands), multipliers)
+    bands = tuple(_band(named.model, row, factor, multipliers) for row in rows)
+    return Card(named.model, named.channel, bands, multipliers, plain_up_to=bands[0].up_to)
+
+
+def _band(model: Model, row: RateRow, factor: Fraction, multipliers: tuple[Multiplier, ...]) -> Band:
+    rates = _rates(row, factor)
+    text = tuple(None if rate is None else money.usd_per_mtok_text(rate) for rate in rates)
+    return Band(row.prompt_tokens_over, row.prompt_tokens_up_to, rates, row, text, _rule(model, row, multipliers))
+
+
+def _rule(model: Model, row: RateRow, multipliers: tuple[Multiplier, ...]) -> str:
+    since = row.valid_from.isoformat() if row.valid_from else "the start"
+    parts = [f"{model.id} {row.speed} from {since}"]
+    if row.reason:
+        parts.append(f"set by hand ({row.reason})")
+    if row.prompt_tokens_over:
+        parts.append(f"whole request, prompt over {row.prompt_tokens_over:,} tokens")
+    elif row.prompt_tokens_up_to is not None:
+        parts.append(f"prompt up to {row.prompt_tokens_up_to:,} tokens")
+    parts += [f"x {multiplier.factor} {multiplier.name}" for multiplier in multipliers]
+    return ", ".join(parts)
 
 
 def _rates(row: RateRow, factor: Fraction) -> tuple[int | None, ...]:
     return tuple(None if rate is None else money.scale(money.parse_usd_per_mtok(rate), factor) for rate in row.rates)
 
 
-def _flat(bands: tuple[Band, ...]) -> tuple[int, ...] | None:
-    first = bands[0]
+def _plain(first: Band) -> tuple[int, ...] | None:
     published = tuple(rate for rate in first.rates if rate is not None)
-    takes_all = len(bands) == 1 and first.over == 0 and first.up_to is None
-    return published if takes_all and len(published) == len(first.rates) else None
+    return published if first.over == 0 and len(published) == len(first.rates) else None
 
 
 def _web_search(book: Rates, facts: Facts) -> Fee | None:

@@ -64,12 +64,13 @@ def price_served(book: PriceBook, served: Served, at: datetime, known_on: date |
     usage = served.usage
     if (
         type(card) is Card
-        and card.flat is not None
+        and card.plain is not None
+        and (card.plain_up_to is None or usage.prompt_tokens <= card.plain_up_to)
         and not served.extra_passes
         and served.stop_reason != "refusal"
         and not usage.code_execution_requests
     ):
-        p_input, p_write_5m, p_write_1h, p_read, p_output = card.flat
+        p_input, p_write_5m, p_write_1h, p_read, p_output = card.plain
         total = (
             usage.input_tokens * p_input
             + usage.cache_write_5m_tokens * p_write_5m
