@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from farthing.call import Call, ExtraPass, PassKind, Served, Usage, call_identity
+from farthing.ledger import reprice
 from farthing.ledger.duckdb import DuckDBLedger
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.ledger.memory import MemoryLedger
@@ -34,6 +35,8 @@ BY = (
     "source",
     "prompt_version",
 )
+
+SLICE = reprice._SLICE
 
 names = st.sampled_from(("a", "b", "c", "d", "e", ""))
 amounts = st.one_of(st.none(), st.integers(0, 5), st.integers(0, 2**70))
@@ -98,10 +101,12 @@ def queries(draw):
 class BothEngines(RuleBasedStateMachine):
     @initialize()
     def open(self):
+        reprice._SLICE = 3
         self.plain = MemoryLedger()
         self.duck = DuckDBLedger(Path(":memory:"))
 
     def teardown(self):
+        reprice._SLICE = SLICE
         self.duck.close()
 
     @rule(batch=st.lists(records(), max_size=8))

@@ -6,6 +6,7 @@ import random
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -143,3 +144,70 @@ def test_a_failed_correction_leaves_nothing_behind(monkeypatch, make):
             ledger.reprice(BOOK, reason="test", made_at=datetime(2026, 11, 20, tzinfo=UTC))
         assert (list(ledger.calls(Query())), ledger.report(Query())) == before
         assert ledger.corrections() == []
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Makes the second slice of the next correction or revert fail."""
+
+    def fail():
+        done = []
+        real = reprice._repost
+
+        def repost(connection):
+            done.append(1)
+            real(connection)
+            if len(done) == 2:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(reprice, "_repost", repost)
+
+    monkeypatch.setattr(reprice, "_SLICE", 3)
+    return fail
+
+
+def answers(ledger):
+    sums = [ledger._report(Query(by=("kind",), bucket="hour"), relation) for relation in ("rollup", "measures")]
+    assert sums[0] == sums[1]
+    return list(ledger.calls(Query())), sums[0], ledger.corrections()
+
+
+def correct(ledger):
+    return ledger.reprice(BOOK, reason="test", made_at=datetime(2026, 11, 20, tzinfo=UTC))
+
+
+WRONG = Posting(list_pusd=None, low_pusd=None, high_pusd=9, kind=Kind.ASSUMED, unpriced=("nobody asked",))
+
+
+def test_an_interrupted_correction_is_taken_back_at_once(interrupted, make):
+    with DuckDBLedger(Path(":memory:")) as ledger:
+        ledger.add([make(str(n), posting=(NOWHERE, WRONG)[n % 2]) for n in range(8)])
+        before = answers(ledger)
+        interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            correct(ledger)
+        assert answers(ledger) == before
+        assert correct(ledger).correction_id == 1
+
+
+@pytest.mark.parametrize("reverting", [False, True])
+def test_a_process_that_ends_in_between_is_recovered_from_on_opening(interrupted, monkeypatch, make, path, reverting):
+    with DuckDBLedger(path) as ledger:
+        ledger.add([make(str(n), posting=(NOWHERE, WRONG)[n % 2]) for n in range(8)])
+        before = answers(ledger)
+        if reverting:
+            correct(ledger)
+        interrupted()
+        monkeypatch.setattr(reprice, "recover", no_time_to)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.revert(1) if reverting else correct(ledger)
+    monkeypatch.undo()
+    with DuckDBLedger(path) as ledger:
+        calls, sums, corrections = answers(ledger)
+        assert (calls, sums) == before[:2]
+        assert [one.reverted for one in corrections] == ([True] if reverting else [])
+        assert ledger._number("SELECT count(*) FROM former_postings") == 0
+
+
+def no_time_to(_connection):
+    raise duckdb.Error("the process was killed")

@@ -14,15 +14,17 @@ from itertools import chain, islice
 from threading import RLock
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from farthing.errors import LedgerFault
-from farthing.ledger import corrections, question, reprice, rows, sums
+from farthing.ledger import corrections, question, reprice, rollup, rows, sums
 from farthing.ledger.asking import Asked
 from farthing.ledger.ingest import Ingested, ingest, unsettled
 from farthing.ledger.interface import Added, Correction, Query, Row, Stored
 from farthing.ledger.merge import Tally, checked
 from farthing.ledger.posting import post
 from farthing.ledger.staging import id_key
-from farthing.ledger.store import faults, open_file, sql, transaction
+from farthing.ledger.store import faults, open_file, transaction
 from farthing.units import Kind
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from typing import Self
-
-    import duckdb
 
     from farthing.ledger.journal import Begun
     from farthing.prices.book import PriceBook
@@ -59,13 +59,17 @@ class DuckDBLedger:
         self._lock = RLock()
         self._connection: duckdb.DuckDBPyConnection | None = open_file(path, memory_mb_max)
         self._next_no = 1 + self._number("SELECT coalesce(max(call_no), 0) FROM calls")
-        self._rollup_merged = self._number("SELECT count(*) FROM rollup")
+        with self._using() as connection:
+            reprice.recover(connection)
+            self._rollup_merged = rollup.count(connection)
 
     def add(self, calls: Iterable[Stored]) -> Added:
         """See :meth:`farthing.ledger.interface.Ledger.add`."""
         tally = Tally()
-        with self._using() as connection, transaction(connection):
-            self._post(calls, tally)
+        with self._using() as connection:
+            with transaction(connection):
+                self._post(calls, tally)
+            self._tidy_rollup(connection)
         return tally.added()
 
     def ingest(self, journals: Sequence[Path]) -> Ingested:
@@ -79,7 +83,9 @@ class DuckDBLedger:
 
         """
         with self._using() as connection:
-            return ingest(connection, journals, self._post)
+            done = ingest(connection, journals, self._post)
+            self._tidy_rollup(connection)
+            return done
 
     def unsettled(self) -> list[Begun]:
         """Calls that began in an ingested journal and have no outcome there yet, oldest first."""
@@ -129,22 +135,22 @@ class DuckDBLedger:
         """See :meth:`farthing.ledger.interface.Ledger.reprice`."""
         made_at = corrections.utc(made_at)
         question.check(Query(since=since, until=until))
-        with self._using() as connection, transaction(connection):
-            changes = reprice.price_again(connection, book, since, until)
-            if preview:
-                return corrections.correction(None, made_at, reason, book.version, changes)
-            number = 1 + self._number("SELECT coalesce(max(correction_id), 0) FROM corrections")
+        with self._using() as connection:
+            with transaction(connection):
+                changes = reprice.price_again(connection, book, since, until)
+            number = None if preview else 1 + self._number("SELECT coalesce(max(correction_id), 0) FROM corrections")
             made = corrections.correction(number, made_at, reason, book.version, changes)
-            reprice.write(connection, made)
-            self._tidy_rollup(connection)
+            if not preview:
+                with self._all_or_nothing(connection):
+                    reprice.write(connection, made)
             return made
 
     def revert(self, correction_id: int) -> Correction:
         """See :meth:`farthing.ledger.interface.Ledger.revert`."""
-        with self._using() as connection, transaction(connection):
+        with self._using() as connection:
             corrections.standing(reprice.all_made(connection), correction_id)
-            reprice.take_back(connection, correction_id)
-            self._tidy_rollup(connection)
+            with self._all_or_nothing(connection):
+                reprice.take_back(connection, correction_id)
             return next(c for c in reprice.all_made(connection) if c.correction_id == correction_id)
 
     def corrections(self) -> list[Correction]:
@@ -187,14 +193,25 @@ class DuckDBLedger:
             while chunk := list(islice(rest, _CHUNK)):
                 post(connection, chunk, self._next_no, tally)
                 self._next_no += len(chunk)
-            self._tidy_rollup(connection)
 
     def _tidy_rollup(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Merge the rollup's rows when it has doubled since the last time."""
-        rows_now = self._number("SELECT count(*) FROM rollup")
-        if rows_now - self._rollup_merged > max(_ROLLUP_ROWS_LOOSE, self._rollup_merged):
-            connection.execute(sql("rollup_merge"))
-            self._rollup_merged = self._number("SELECT count(*) FROM rollup")
+        if rollup.count(connection) - self._rollup_merged > max(_ROLLUP_ROWS_LOOSE, self._rollup_merged):
+            rollup.merge(connection)
+            self._rollup_merged = rollup.count(connection)
+
+    @contextmanager
+    def _all_or_nothing(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """A correction or revert of several transactions: where one fails, recover now or on the next opening."""
+        try:
+            yield
+        except BaseException:
+            try:
+                reprice.recover(connection)
+            except duckdb.Error:
+                self.close()
+            raise
+        self._tidy_rollup(connection)
 
     def _span(self, query: Query) -> tuple[datetime, datetime]:
         """First and last instant that a query can be about."""

@@ -18,7 +18,7 @@ from farthing.ledger import rows
 from farthing.ledger.corrections import change, reposted
 from farthing.ledger.interface import Change, Correction, Posting
 from farthing.ledger.staging import load, naive, unpriced_text
-from farthing.ledger.store import sql
+from farthing.ledger.store import sql, transaction
 from farthing.prices.card import Card, Facts
 from farthing.prices.engine import price_served
 from farthing.units import Kind
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
 
 _PAGE = 20_000
-_MANY = 0.2
-"""Share of changed calls above which the rollup is cheaper to write anew than to correct."""
+_SLICE = 1_000_000
+"""Calls that are reposted in one transaction: what DuckDB must keep to undo one is what bounds memory."""
 
 
 class _Rate(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +64,6 @@ class _Reposted(msgspec.Struct, frozen=True, kw_only=True):
     list_pusd: int | None
     low_pusd: int | None
     high_pusd: int | None
-    contract_pusd: int | None
     kind: Kind
     unpriced: str
     book_version: str
@@ -87,25 +86,45 @@ def price_again(
 
 
 def write(connection: duckdb.DuckDBPyConnection, made: Correction) -> None:
-    """Post ``repriced`` as a correction."""
-    connection.execute(
-        "INSERT INTO corrections VALUES (?, ?, ?, ?, FALSE)",
-        [made.correction_id, naive(made.made_at), made.reason, made.book_version],
-    )
-    for one in made.changes:
+    """
+    Post ``repriced`` as a correction, in slices of bounded size.
+
+    The correction stands when the last slice is in. If the process ends before, :func:`recover` takes it back.
+    """
+    with transaction(connection):
         connection.execute(
-            "INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [made.correction_id, *msgspec.structs.astuple(one)]
+            "INSERT INTO corrections VALUES (?, ?, ?, ?, 'writing')",
+            [made.correction_id, naive(made.made_at), made.reason, made.book_version],
         )
-    connection.execute(sql("keep_former"), {"correction_id": made.correction_id})
-    _repost(connection, "repriced")
+        for one in made.changes:
+            row = [made.correction_id, *msgspec.structs.astuple(one)]
+            connection.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    for edges in _slices(connection, "SELECT min(call_no), max(call_no) FROM repriced", {}):
+        with transaction(connection):
+            connection.execute(sql("slice_repriced"), edges)
+            connection.execute(sql("keep_former"), {"correction_id": made.correction_id})
+            _repost(connection)
+    _set_state(connection, made.correction_id, "standing")
 
 
 def take_back(connection: duckdb.DuckDBPyConnection, correction_id: int) -> None:
-    """Give every call that a correction changed its former posting."""
-    connection.execute(sql("former"), {"correction_id": correction_id})
-    connection.execute("DELETE FROM former_postings WHERE correction_id = ?", [correction_id])
-    connection.execute("UPDATE corrections SET reverted = TRUE WHERE correction_id = ?", [correction_id])
-    _repost(connection, "former")
+    """Give every call that a correction changed its former posting, in slices; :func:`recover` goes on if need be."""
+    _set_state(connection, correction_id, "reverting")
+    _restore(connection, correction_id)
+    _set_state(connection, correction_id, "reverted")
+
+
+def recover(connection: duckdb.DuckDBPyConnection) -> None:
+    """Finish what a process left half done: a correction being written goes, one being taken back is taken back."""
+    half_done = "SELECT correction_id, state FROM corrections WHERE state IN ('writing', 'reverting')"
+    for correction_id, state in connection.execute(half_done).fetchall():
+        _restore(connection, correction_id)
+        if state == "reverting":
+            _set_state(connection, correction_id, "reverted")
+            continue
+        with transaction(connection):
+            connection.execute("DELETE FROM changes WHERE correction_id = ?", [correction_id])
+            connection.execute("DELETE FROM corrections WHERE correction_id = ?", [correction_id])
 
 
 def all_made(connection: duckdb.DuckDBPyConnection) -> list[Correction]:
@@ -115,14 +134,14 @@ def all_made(connection: duckdb.DuckDBPyConnection) -> list[Correction]:
 
 
 def _correction(lines: list[tuple[Any, ...]]) -> Correction:
-    number, made_at, reason, book_version, reverted = lines[0][:5]
+    number, made_at, reason, book_version, state = lines[0][:5]
     return Correction(
         correction_id=number,
         made_at=made_at.replace(tzinfo=UTC),
         reason=reason,
         book_version=book_version,
         changes=tuple(change(row[5], row[6:]) for row in lines if row[5] is not None),
-        reverted=reverted,
+        reverted=state == "reverted",
     )
 
 
@@ -176,28 +195,43 @@ def _priced(book: PriceBook, page: list[tuple[int, Stored]]) -> Iterator[_Repost
         bill = price_served(book, stored.call.served, stored.call.sent_at)
         posting = reposted(stored.posting, Posting.of(bill))
         if posting is not stored.posting:
-            values = msgspec.structs.asdict(posting) | {"unpriced": unpriced_text(posting.unpriced)}
-            yield _Reposted(call_no=number, **values)
+            yield _Reposted(
+                call_no=number,
+                list_pusd=posting.list_pusd,
+                low_pusd=posting.low_pusd,
+                high_pusd=posting.high_pusd,
+                kind=posting.kind,
+                unpriced=unpriced_text(posting.unpriced),
+                book_version=posting.book_version,
+            )
 
 
-def _repost(connection: duckdb.DuckDBPyConnection, relation: str) -> None:
-    """Give calls the postings in *relation*, and correct the rollup."""
-    changed, calls = _counts(connection, relation)
-    if not changed:
-        return
-    update = sql("repost").replace("{relation}", relation)
-    if changed > calls * _MANY:
-        connection.execute(update)
-        connection.execute(sql("rollup_rebuild"))
-        return
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE touched AS SELECT call_no FROM {relation}")  # noqa: S608 - ours
+def _restore(connection: duckdb.DuckDBPyConnection, correction_id: int) -> None:
+    ours = {"correction_id": correction_id}
+    span = "SELECT min(call_no), max(call_no) FROM former_postings WHERE correction_id = $correction_id"
+    for edges in _slices(connection, span, ours):
+        with transaction(connection):
+            connection.execute(sql("slice_former"), ours | edges)
+            _repost(connection)
+            connection.execute(sql("drop_former"), ours | edges)
+
+
+def _repost(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give the calls in ``reposting`` the postings there, and correct the rollup."""
+    connection.execute(sql("touch_other_kind"))
     connection.execute(sql("rollup_add"), {"sign": -1})
-    connection.execute(update)
+    connection.execute(sql("rollup_repost"))
+    connection.execute(sql("repost"))
     connection.execute(sql("rollup_add"), {"sign": 1})
 
 
-def _counts(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[int, int]:
-    query = f"SELECT (SELECT count(*) FROM {relation}), (SELECT count(*) FROM calls)"  # noqa: S608 - ours
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return int(row[0]), int(row[1])
+def _slices(connection: duckdb.DuckDBPyConnection, span: str, parameters: dict[str, int]) -> list[dict[str, int]]:
+    """Edges of call numbers that cut the span a query gives into slices."""
+    row = connection.execute(span, parameters).fetchone()
+    if row is None or row[0] is None:
+        return []
+    return [{"first": first, "beyond": first + _SLICE} for first in range(row[0], row[1] + 1, _SLICE)]
+
+
+def _set_state(connection: duckdb.DuckDBPyConnection, correction_id: int | None, state: str) -> None:
+    connection.execute("UPDATE corrections SET state = ? WHERE correction_id = ?", [state, correction_id])

@@ -1,11 +1,14 @@
 -- Re-pricings: what was changed, why, and every former posting.
 
+-- A correction is 'writing', 'standing', 'reverting' or 'reverted'. It is written in slices, so one that was left in the
+-- first or third state is taken back when the ledger is opened again.
+
 CREATE TABLE corrections (
     correction_id INTEGER NOT NULL,
     made_at TIMESTAMP NOT NULL,
     reason VARCHAR NOT NULL,
     book_version VARCHAR NOT NULL,
-    reverted BOOLEAN NOT NULL
+    state VARCHAR NOT NULL
 );
 
 CREATE TABLE changes (
@@ -25,7 +28,6 @@ CREATE TABLE former_postings (
     list_pusd HUGEINT,
     low_pusd HUGEINT,
     high_pusd HUGEINT,
-    contract_pusd HUGEINT,
     kind VARCHAR NOT NULL,
     unpriced VARCHAR NOT NULL,
     book_version VARCHAR NOT NULL

@@ -4,7 +4,7 @@ SELECT
     made_at,
     reason,
     book_version,
-    reverted,
+    state,
     changes.model,
     changes.calls,
     changes.changed_calls,

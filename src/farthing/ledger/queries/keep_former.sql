@@ -1,13 +1,13 @@
--- Keeps the former posting of every call that a correction changes.
+-- Keeps the posting that every call about to be reposted has now.
 INSERT INTO former_postings
 SELECT
     $correction_id,
-    call_no,
-    former_list_pusd,
-    former_low_pusd,
-    former_high_pusd,
-    former_contract_pusd,
-    former_kind,
-    former_unpriced,
-    former_book_version
-FROM repriced;
+    calls.call_no,
+    calls.list_pusd,
+    calls.low_pusd,
+    calls.high_pusd,
+    calls.kind,
+    calls.unpriced,
+    calls.book_version
+FROM calls
+JOIN reposting ON reposting.call_no = calls.call_no;

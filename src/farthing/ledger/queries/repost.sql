@@ -1,12 +1,11 @@
--- Gives calls the postings in {relation}; the word in braces is the name of one of our own tables.
+-- Gives the calls of a slice their other postings.
 UPDATE calls
 SET
-    list_pusd = new.list_pusd,
-    low_pusd = new.low_pusd,
-    high_pusd = new.high_pusd,
-    contract_pusd = new.contract_pusd,
-    kind = new.kind,
-    unpriced = new.unpriced,
-    book_version = new.book_version
-FROM {relation} AS new
-WHERE new.call_no = calls.call_no;
+    list_pusd = reposting.list_pusd,
+    low_pusd = reposting.low_pusd,
+    high_pusd = reposting.high_pusd,
+    kind = reposting.kind,
+    unpriced = reposting.unpriced,
+    book_version = reposting.book_version
+FROM reposting
+WHERE reposting.call_no = calls.call_no;

@@ -1,4 +1,4 @@
--- Prices the calls in range at the rates and keeps those whose posting changes, with their former posting.
+-- Prices the calls in range at the rates and keeps those whose posting changes, with their former price.
 -- A call that no row of rates fits has a rule of its own: it is marked, and the price engine prices it in Python.
 CREATE OR REPLACE TEMP TABLE repriced AS
 WITH in_range AS (
@@ -32,10 +32,8 @@ priced AS (
         c.list_pusd AS former_list_pusd,
         c.low_pusd AS former_low_pusd,
         c.high_pusd AS former_high_pusd,
-        c.contract_pusd AS former_contract_pusd,
         c.kind AS former_kind,
-        c.unpriced AS former_unpriced,
-        c.book_version AS former_book_version
+        c.unpriced AS former_unpriced
     FROM in_range AS c
     LEFT JOIN rates ON c.model = rates.model
         AND c.channel = rates.channel
@@ -77,17 +75,10 @@ SELECT
     pusd AS list_pusd,
     pusd AS low_pusd,
     pusd AS high_pusd,
-    former_contract_pusd AS contract_pusd,
     kind,
     unpriced,
     $book_version::VARCHAR AS book_version,
-    former_list_pusd,
-    former_low_pusd,
-    former_high_pusd,
-    former_contract_pusd,
-    former_kind,
-    former_unpriced,
-    former_book_version
+    former_list_pusd
 FROM priced
 WHERE is_special
     OR pusd IS DISTINCT FROM former_list_pusd

@@ -7,23 +7,16 @@ SELECT
     new.list_pusd,
     new.low_pusd,
     new.high_pusd,
-    new.contract_pusd,
     new.kind,
     new.unpriced,
     new.book_version,
-    calls.list_pusd,
-    calls.low_pusd,
-    calls.high_pusd,
-    calls.contract_pusd,
-    calls.kind,
-    calls.unpriced,
-    calls.book_version
+    calls.list_pusd
 FROM read_json(
     $path,
     format = 'newline_delimited',
     columns = {
-        call_no: 'BIGINT', list_pusd: 'HUGEINT', low_pusd: 'HUGEINT', high_pusd: 'HUGEINT', contract_pusd: 'HUGEINT',
-        kind: 'VARCHAR', unpriced: 'VARCHAR', book_version: 'VARCHAR'
+        call_no: 'BIGINT', list_pusd: 'HUGEINT', low_pusd: 'HUGEINT', high_pusd: 'HUGEINT', kind: 'VARCHAR',
+        unpriced: 'VARCHAR', book_version: 'VARCHAR'
     }
 ) AS new
 JOIN calls ON calls.call_no = new.call_no;
