@@ -176,7 +176,7 @@ def _fallbacks(world: World, taken: Taken) -> list[Asked]:
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         raise invalid("fallbacks: Input should be a valid list")
     return [
-        (find_model(world.book, one.get("model"), taken.at.date()), {**taken.terms.body, "speed": None, **one})
+        Asked(find_model(world.book, one.get("model"), taken.at.date()), {**taken.terms.body, "speed": None, **one})
         for one in listed
     ]
 
