@@ -283,6 +283,11 @@ def test_burn_rate_levels(machine, run, tokens, level):
 def test_the_context_from_the_last_call_where_claude_code_does_not_say(machine, run):
     machine.transcript.write_text(call(1, 2, cr=31_000))
     assert "🧠 32,000 (16%)" in run(context_window=None)
+    refresh()
+    assert "🧠 32,000 (16%)" in run(context_window=None)
+
+
+def test_no_context_is_said(machine, run):
     machine.transcript.write_text("")
     assert "🧠 N/A" in run(context_window=None)
 

@@ -51,7 +51,7 @@ def figures_of(
         "span": active,
         "cache": session["cache"],
         "now_us": now_us,
-        "context": _context(given, found),
+        "context": _context(given, found, session.get("prompt")),
     }
     rates = known.get("rates", {}) if known.get("day") == _utc_day(now_us) else {}
     counted_before = {key: cost for one in known.get("sessions", {}).values() for key, cost in one["recent"].items()}
@@ -142,7 +142,7 @@ def _model(given: dict[str, Any]) -> str:
     return " ".join(str(name or "?").split())[:60]
 
 
-def _context(given: dict[str, Any], found: list[dict[str, Any]]) -> tuple[int, int] | None:
+def _context(given: dict[str, Any], found: list[dict[str, Any]], known: int | None) -> tuple[int, int] | None:
     """Tokens in the context window, and its size: as Claude Code says, else from the last call."""
     window = _dict(given.get("context_window"))
     size = int(_number(window.get("context_window_size")) or 200_000)
@@ -150,7 +150,8 @@ def _context(given: dict[str, Any], found: list[dict[str, Any]]) -> tuple[int, i
     if stated is not None:
         return int(stated), size
     prompts = [sum(one["counts"][:4]) for one in found if not one["side"]]
-    return (prompts[-1], size) if prompts else None
+    last = prompts[-1] if prompts else known
+    return None if last is None else (last, size)
 
 
 def _dict(value: Any) -> dict[str, Any]:

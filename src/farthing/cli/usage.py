@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from farthing.cli import output, usage_tables
+from farthing.cli import output
 from farthing.cli.usage_data import WHERE_TO_LOOK, Usage, read_usage
 from farthing.cli.usage_flags import Flags, Weekday, console_for, days_of, with_flags
 from farthing.cli.usage_notes import debug_lines, notes_of
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console, RenderableType
+
+    from farthing.cli.usage_tables import Look
 
 Instances = Annotated[bool, typer.Option("--instances", "-i", help="Each project by itself.")]
 Last = Annotated[int | None, typer.Option("--last", metavar="N", help="The most recent N; 1 is the current one.")]
@@ -67,7 +69,9 @@ def session(
     if flags.json:
         _print_json(row_report.session_json(rows, total, with_cost=not flags.no_cost), usage, flags)
         return
-    _print(usage, flags, lambda look: usage_tables.session_table(rows, total, usage.calendar.zone, look), total)
+    from farthing.cli.usage_tables import session_table
+
+    _print(usage, flags, lambda look: session_table(rows, total, usage.calendar.zone, look), total)
 
 
 @with_flags
@@ -107,10 +111,12 @@ def blocks(
         return
     total = _total_of(shown)
 
-    def table(look: usage_tables.Look) -> RenderableType:
+    from farthing.cli.usage_tables import active_panel, blocks_table
+
+    def table(look: Look) -> RenderableType:
         if active:
-            return usage_tables.active_panel(shown[0], limit, zone, now_us, look)
-        return usage_tables.blocks_table(shown, limit, zone, now_us, look)
+            return active_panel(shown[0], limit, zone, now_us, look)
+        return blocks_table(shown, limit, zone, now_us, look)
 
     _print(usage, flags, table, total)
 
@@ -161,7 +167,9 @@ def _by_period(period: str, flags: Flags, instances: bool, last: int | None, wee
         _print_json(value, usage, flags)
         return
     heading = PERIODS[period]
-    _print(usage, flags, lambda look: usage_tables.period_table(rows, total, heading, look), total)
+    from farthing.cli.usage_tables import period_table
+
+    _print(usage, flags, lambda look: period_table(rows, total, heading, look), total)
 
 
 def _blocks(flags: Flags, length_us: int) -> tuple[Usage, list[block_report.Block]]:
@@ -183,12 +191,14 @@ def _chosen_blocks(
 
 def live_view(flags: Flags, length_us: int, token_limit: str | None, console: Console) -> RenderableType:
     """The active block as it is now, for :func:`watch`."""
+    from farthing.cli.usage_tables import active_panel, look_of
+
     usage, found = _blocks(flags, length_us)
-    look = usage_tables.look_of(console, compact=flags.compact, cost=not flags.no_cost)
+    look = look_of(console, compact=flags.compact, cost=not flags.no_cost)
     for block in found:
         if block.is_active:
             limit = block_report.token_limit(token_limit, found)
-            return usage_tables.active_panel(block, limit, usage.calendar.zone, to_us(usage.now), look)
+            return active_panel(block, limit, usage.calendar.zone, to_us(usage.now), look)
     return "No active block. Waiting for Claude Code's next call; Ctrl-C ends."
 
 
@@ -213,17 +223,19 @@ def _print_json(value: dict[str, Any], usage: Usage, flags: Flags) -> None:
     output.print_json(value | {"mode": flags.mode, "notes": notes_of(usage, flags)})
 
 
-def _print(usage: Usage, flags: Flags, table: Callable[[usage_tables.Look], RenderableType], total: Sum) -> None:
+def _print(usage: Usage, flags: Flags, table: Callable[[Look], RenderableType], total: Sum) -> None:
+    from farthing.cli.usage_tables import look_of, unpriced_lines
+
     console = console_for(flags)
     for line in debug_lines(usage, flags):
         output.note(line)
     if not usage.items:
         console.print(_nothing(usage), style="yellow")
         return
-    look = usage_tables.look_of(console, compact=flags.compact, cost=not flags.no_cost, breakdown=flags.breakdown)
+    look = look_of(console, compact=flags.compact, cost=not flags.no_cost, breakdown=flags.breakdown)
     console.print(table(look))
     if total.unpriced_calls and not flags.no_cost:
-        console.print(usage_tables.unpriced_lines(total))
+        console.print(unpriced_lines(total))
     for line in notes_of(usage, flags):
         console.print(line, style="dim", markup=False)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from farthing.cli import output, usage_tables
+from farthing.cli import output
 from farthing.cli.options import settings
 from farthing.cli.usage_data import index_path, now, scan_with_progress
 from farthing.cli.usage_flags import Flags, console_for, zone_of
@@ -105,6 +105,8 @@ def _entry_json(one: Costed, *, with_cost: bool) -> dict[str, Any]:
 
 
 def _print(session: str, items: list[Costed], zone: tzinfo | None, flags: Flags) -> None:
+    from farthing.cli import usage_tables
+
     console, total = console_for(flags), summed(items)
     look = usage_tables.look_of(console, compact=flags.compact, cost=not flags.no_cost)
     entries = [(usage_tables.instant(one.bucket.first_us, zone), summed([one])) for one in items]

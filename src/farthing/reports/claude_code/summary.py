@@ -108,7 +108,7 @@ def _sessions(
         if one.bucket.session in kept:
             _add(costs[one.bucket.session], one)
     found: dict[str, dict[str, Any]] = {
-        session: {"pusd": pusd, "unpriced": unpriced, "cache": None, "recent": {}}
+        session: {"pusd": pusd, "unpriced": unpriced, "cache": None, "prompt": None, "recent": {}}
         for session, (pusd, unpriced) in costs.items()
     }
     for message_id, one in recent_calls:
@@ -118,6 +118,8 @@ def _sessions(
             while len(session["recent"]) > RECENT_CALLS:
                 del session["recent"][next(iter(session["recent"]))]
             session["cache"] = _cache(one, session["cache"])
+            if one.bucket.agent == MAIN:
+                session["prompt"] = one.bucket.usage.prompt_tokens
     return found
 
 
