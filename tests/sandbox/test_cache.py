@@ -168,7 +168,7 @@ def test_memory_is_bounded_by_expiry_and_then_by_number():
     assert ask(cache, blocks((chr(1000 + 4999), 2000, "1h")), 6050) == (0, 2000, 0, 0)
 
 
-# -- a twin that remembers every write and read, and works each answer out from the rules -------------------------------
+# -- a twin that remembers every write and read, and works each answer out from the rules
 
 
 class Written(NamedTuple):
