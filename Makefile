@@ -56,8 +56,8 @@ ifdef SCRIPT
 	@$(VENV)/bench/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(VENV)/bench/bin/python bench/$(SCRIPT).py $(ARGS)
 else
-	@for script in $(wildcard bench/*.py); do \
-	  name=$${script##*/}; printf 'make bench SCRIPT=%-16s  ' "$${name%.py}"; \
+	@for script in $(wildcard bench/*.py bench/*/bench.py); do \
+	  name=$${script#bench/}; printf 'make bench SCRIPT=%-18s  ' "$${name%.py}"; \
 	  $(BIN)/python -c 'import ast, sys; print((ast.get_docstring(ast.parse(open(sys.argv[1]).read())) or "").partition("\n")[0])' "$$script"; \
 	done
 endif
