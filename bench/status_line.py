@@ -67,7 +67,8 @@ def main() -> None:
             "XDG_CACHE_HOME": f"{home}/cache",
             "CLAUDE_CONFIG_DIR": f"{home}/claude",
         }
-        given = json.dumps({"session_id": "s-1", "transcript_path": str(transcript), "model": {"id": "m", "display_name": "M"}}).encode()
+        model = {"id": "m", "display_name": "M"}
+        given = json.dumps({"session_id": "s-1", "transcript_path": str(transcript), "model": model}).encode()
         commands = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "farthing statusline": [farthing, "statusline"],
