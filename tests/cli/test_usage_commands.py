@@ -136,6 +136,15 @@ def test_blocks_with_their_gaps_and_the_active_one(filled):
     assert as_json("blocks", "-a", "-t", "max")["blocks"][0]["tokenLimitStatus"]["limit"] == 2_200
 
 
+def test_the_active_block_for_a_glance(filled):
+    shown = run("blocks", "--active").stdout
+    assert "Burn rate" in shown
+    assert "Limit" not in shown
+    assert "exceeds" in run("blocks", "--active", "-t", "100").stdout
+    assert "No active block" in run("blocks", "-a", "-p", "other").stdout
+    assert "--live beside --json" in run("blocks", "--live", "--json", code=1).stdout
+
+
 def test_the_namespace_says_the_same(filled):
     assert as_json("claude", "daily") == as_json("daily")
     assert as_json("claude", "blocks") == as_json("blocks")
@@ -235,6 +244,7 @@ def test_calls_outside_the_days_are_mentioned(filled):
         (("daily", "--last", "0"), "--last 0"),
         (("blocks", "-n", "0"), "--session-length '0'"),
         (("blocks", "-t", "lots"), "--token-limit 'lots'"),
+        (("session", "--id", "s-"), "2 sessions begin with"),
     ],
 )
 def test_a_bad_flag_is_one_clear_line(filled, arguments, told):

@@ -11,6 +11,7 @@ from farthing.cli import output
 from farthing.cli.usage_data import WHERE_TO_LOOK, Usage, read_usage
 from farthing.cli.usage_flags import Flags, Weekday, console_for, days_of, with_flags
 from farthing.cli.usage_notes import debug_lines, notes_of
+from farthing.errors import BadInput
 from farthing.reports.claude_code import blocks as block_report
 from farthing.reports.claude_code import rows as row_report
 from farthing.reports.claude_code.periods import PERIODS
@@ -94,15 +95,17 @@ def blocks(
 ) -> None:
     """Claude Code's five-hour blocks: tokens, cost, burn rate, and where the active one is heading."""
     length = block_report.session_length_us(session_length)
+    if live and flags.json:
+        raise BadInput("read --live beside --json", "one of them")
     if live:
         console = console_for(flags)
         watch(console, lambda: live_view(flags, length, token_limit, console), _waiting(refresh_interval))
         return
     usage, found = _blocks(flags, length)
     limit = block_report.token_limit(token_limit, found)
+    stated = limit if token_limit is not None else None
     shown = _chosen_blocks(found, usage, flags, active=active, recent=recent)
     if flags.json:
-        stated = limit if token_limit is not None else None
         _print_json(block_report.blocks_json(shown, stated, with_cost=not flags.no_cost), usage, flags)
         return
     now_us, zone = to_us(usage.now), usage.calendar.zone
@@ -115,7 +118,7 @@ def blocks(
 
     def table(look: Look) -> RenderableType:
         if active:
-            return active_panel(shown[0], limit, zone, now_us, look)
+            return active_panel(shown[0], stated, zone, now_us, look)
         return blocks_table(shown, limit, zone, now_us, look)
 
     _print(usage, flags, table, total)
@@ -197,7 +200,7 @@ def live_view(flags: Flags, length_us: int, token_limit: str | None, console: Co
     look = look_of(console, compact=flags.compact, cost=not flags.no_cost)
     for block in found:
         if block.is_active:
-            limit = block_report.token_limit(token_limit, found)
+            limit = None if token_limit is None else block_report.token_limit(token_limit, found)
             return active_panel(block, limit, usage.calendar.zone, to_us(usage.now), look)
     return "No active block. Waiting for Claude Code's next call; Ctrl-C ends."
 
