@@ -151,7 +151,7 @@ def test_a_fallback_serves_and_each_attempt_is_billed_at_its_own_price(stream):
     assert seen == entry.call.served
     assert seen.model == "claude-haiku-4-5-20251001"
     assert [(extra.kind, extra.model) for extra in seen.extra_passes] == [(PassKind.DECLINED, "claude-sonnet-5")]
-    # Sonnet 5 at 2 / 2.50 / 10 wrote 5,000, took 40, put out 20; Haiku 4.5 at 1 / 1.25 / 5 wrote 5,000, took 40, put out 9.
+    # Sonnet 5 (2 / 2.50 / 10) wrote 5,000, took 40, put out 20; Haiku 4.5 (1 / 1.25 / 5) wrote 5,000, took 40, put out 9.
     assert entry.pusd == (40 * 2 + 20 * 10) * 10**6 + 5000 * 2_500_000 + (40 * 1 + 9 * 5) * 10**6 + 5000 * 1_250_000
     if stream:
         events = list(begun.events())
@@ -473,20 +473,25 @@ passes = st.builds(
     result_tokens=st.integers(0, 3000),
     failed=st.booleans(),
 )
+tokens = st.integers(0, 900)
+tool_uses = st.builds(ToolUse, st.just("t"), st.dictionaries(st.text(max_size=3), st.text(max_size=9)))
+refusals = st.builds(Refusal, category=st.sampled_from([None, "bio", "cyber"]), after_output=st.booleans())
+compactions = st.builds(Compaction, output_tokens=tokens, remaining_tokens=st.none() | tokens)
+advices = st.builds(Advice, model=st.just("claude-opus-5"), input_tokens=tokens, output_tokens=tokens)
 any_reply = st.builds(
     Reply,
     text=st.none() | st.text(max_size=60),
     thinking=st.text(max_size=30),
     thinking_tokens=st.none() | st.integers(0, 300),
-    tool_uses=st.lists(st.builds(ToolUse, st.just("t"), st.dictionaries(st.text(max_size=3), st.text(max_size=9))), max_size=2).map(tuple),
-    output_tokens=st.none() | st.integers(0, 900),
+    tool_uses=st.lists(tool_uses, max_size=2).map(tuple),
+    output_tokens=st.none() | tokens,
     loop=st.lists(passes, max_size=2).map(tuple),
     paused=st.booleans(),
-    refusal=st.none() | st.builds(Refusal, category=st.sampled_from([None, "bio", "cyber"]), after_output=st.booleans()),
-    compaction=st.none() | st.builds(Compaction, output_tokens=st.integers(0, 99), remaining_tokens=st.none() | st.integers(0, 9999)),
-    advice=st.lists(st.builds(Advice, model=st.just("claude-opus-5"), input_tokens=st.integers(0, 99), output_tokens=st.integers(0, 99)), max_size=1).map(tuple),
+    refusal=st.none() | refusals,
+    compaction=st.none() | compactions,
+    advice=st.lists(advices, max_size=1).map(tuple),
     chunk_chars=st.integers(1, 50),
-)  # fmt: skip
+)
 
 
 @given(any_reply, st.booleans(), st.integers(1, 1200), st.sampled_from([None, "5m", "1h"]))
