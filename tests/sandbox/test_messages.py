@@ -151,7 +151,7 @@ def test_a_fallback_serves_and_each_attempt_is_billed_at_its_own_price(stream):
     assert seen == entry.call.served
     assert seen.model == "claude-haiku-4-5-20251001"
     assert [(extra.kind, extra.model) for extra in seen.extra_passes] == [(PassKind.DECLINED, "claude-sonnet-5")]
-    # Sonnet 5 (2 / 2.50 / 10) wrote 5,000, took 40, put out 20; Haiku 4.5 (1 / 1.25 / 5) wrote 5,000, took 40, put out 9.
+    # Sonnet 5 (2 / 2.50 / 10) wrote 5,000, took 40, put out 20; Haiku 4.5 (1 / 1.25 / 5) put out 9.
     assert entry.pusd == (40 * 2 + 20 * 10) * 10**6 + 5000 * 2_500_000 + (40 * 1 + 9 * 5) * 10**6 + 5000 * 1_250_000
     if stream:
         events = list(begun.events())

@@ -38,6 +38,16 @@ _BETA_FIELDS = {
     "thread": ("message-threads-",),
 }
 """Fields that are refused unless a beta with one of these prefixes is asked for."""
+_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "system": ((str, list), "string or list"),
+    "tools": (list, "list"),
+    "tool_choice": (dict, "dictionary"),
+    "thinking": (dict, "dictionary"),
+    "output_config": (dict, "dictionary"),
+    "metadata": (dict, "dictionary"),
+    "stop_sequences": (list, "list"),
+    "stream": (bool, "boolean"),
+}
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _NOT_HERE = "is not supported by the sandbox"
 
@@ -102,6 +112,7 @@ def accept(
     if not counting:
         _check_max_tokens(body, model, betas, batch=batch)
     _check_messages(body, version, betas)
+    _check_types(body)
     _check_fields(body, betas)
     if version == NEW_VERSION:
         _check_new_version(body)
@@ -237,6 +248,15 @@ def _check_new_version(body: Mapping[str, Any]) -> None:
     for name in _SAMPLING:
         if name in body:
             raise invalid(f"{name}: Extra inputs are not permitted")
+
+
+def _check_types(body: Mapping[str, Any]) -> None:
+    for field, (types, name) in _TYPES.items():
+        if body.get(field) is not None and not isinstance(body[field], types):
+            raise invalid(f"{field}: Input should be a valid {name}")
+    for at, sequence in enumerate(body.get("stop_sequences") or ()):
+        if not isinstance(sequence, str):
+            raise invalid(f"stop_sequences.{at}: Input should be a valid string")
 
 
 def _check_fields(body: Mapping[str, Any], betas: frozenset[str]) -> None:
