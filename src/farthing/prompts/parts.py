@@ -9,13 +9,15 @@ Source: prompt caching page (facts: claude-api 5.1, 5.7, 0.3, 12.1), checked 202
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from farthing.prompts.shape import is_web_tool, mapping, mappings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class Section(StrEnum):
@@ -36,6 +38,7 @@ class Part(NamedTuple):
         path: Where it stands in the body, for error messages: ``messages.0.content.1``.
         value: The block as an object, without its ``cache_control``.
         cache_control: As it came, or None.
+        encoded: The content as canonical JSON: key order kept, spaces and escapes evened out.
 
     """
 
@@ -44,11 +47,7 @@ class Part(NamedTuple):
     path: str
     value: Mapping[str, Any]
     cache_control: Any
-
-    @property
-    def encoded(self) -> bytes:
-        """The content as canonical JSON: key order kept, spaces and escapes evened out."""
-        return msgspec.json.encode(self.value)
+    encoded: bytes
 
     @property
     def cacheable(self) -> bool:
@@ -73,7 +72,7 @@ def parts_of(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part]
             follows that is more than tool results.
 
     """
-    tools = [(f"tools.{at}", tool) for at, tool in enumerate(_list(body.get("tools"))) if isinstance(tool, Mapping)]
+    tools = [(f"tools.{at}", tool) for at, tool in enumerate(_list(body.get("tools"))) if isinstance(tool, dict)]
     tools = [(path, tool) for path, tool in tools if not tool.get("defer_loading")]
     for path, tool in tools:
         if not is_web_tool(tool):
@@ -91,7 +90,7 @@ def _messages(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part
     messages = _list(body.get("messages"))
     strip_before = 0 if keeps_thinking else _last_user_turn(messages)
     for at, message in enumerate(messages):
-        if not isinstance(message, Mapping):
+        if not isinstance(message, dict):
             continue
         role = str(message.get("role"))
         for path, block in _blocks(message.get("content"), f"messages.{at}.content"):
@@ -119,7 +118,7 @@ def _blocks(content: object, path: str) -> Iterator[tuple[str, Mapping[str, Any]
         yield f"{path}.0", {"type": "text", "text": content}
         return
     for at, block in enumerate(_list(content)):
-        if isinstance(block, Mapping):
+        if isinstance(block, dict):
             yield f"{path}.{at}", block
         elif isinstance(block, str):
             yield f"{path}.{at}", {"type": "text", "text": block}
@@ -129,7 +128,7 @@ def _part(section: Section, role: str, path: str, block: Mapping[str, Any]) -> P
     cache_control = block.get("cache_control")
     if "cache_control" in block:
         block = {key: value for key, value in block.items() if key != "cache_control"}
-    return Part(section, role, path, block, cache_control)
+    return Part(section, role, path, block, cache_control, msgspec.json.encode(block))
 
 
 def _list(value: object) -> Sequence[Any]:

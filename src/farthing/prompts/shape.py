@@ -20,10 +20,12 @@ taken as shown: that ``inference_geo`` separates caches, and which thinking mode
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 WEB_TOOL_PREFIXES = ("web_search_", "web_fetch_")
 """Server tools whose presence changes the system prompt and leaves the other tools as they were."""
@@ -60,17 +62,17 @@ def shape_of(body: Mapping[str, Any], model: str, inference_geo: str | None = No
         inference_geo: The one in force, where the caller knows a default; None: the body's own.
 
     """
-    messages = mappings(body.get("messages"))
+    content = list(_content_blocks(mappings(body.get("messages"))))
     config = mapping(body.get("output_config"))
     system = {
         "speed": body.get("speed") or "standard",
-        "citations": any(_cites(block) for block in _content_blocks(messages)),
+        "citations": any(_cites(block) for block in content),
         "format": config.get("format"),
         "skills": mapping(body.get("container")).get("skills"),
     }
     shown = {
         "tool_choice": _tool_choice(body),
-        "images": any(block.get("type") == "image" for block in _content_blocks(messages)),
+        "images": any(block.get("type") == "image" for block in content),
         "thinking": _thinking(body, model),
         "effort": config.get("effort") or ("medium" if model in _MEDIUM_EFFORT else "high"),
     }
@@ -105,18 +107,20 @@ def _content_blocks(messages: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[s
     for message in messages:
         for block in mappings(message.get("content")):
             yield block
-            yield from mappings(block.get("content"))
-            yield from mappings(mapping(block.get("source")).get("content"))
+            if "content" in block:
+                yield from mappings(block["content"])
+            if "source" in block:
+                yield from mappings(mapping(block["source"]).get("content"))
 
 
 def mapping(value: object) -> Mapping[str, Any]:
     """*value* where it is an object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def mappings(value: object) -> list[Mapping[str, Any]]:
     """The objects of *value* where it is a list, else none."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _encoded(value: Any) -> bytes:

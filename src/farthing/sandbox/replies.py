@@ -178,12 +178,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: dict[str, int] = {}
 
 
+_ECHO_CHARS_MAX = 4000
 _ORDER = re.compile(r"<<(\w+):([^<>]{1,200})>>")
 
 
 class Echo:
     """
-    Says back the last user text, deterministically.
+    Says back the last user text (its first 4,000 characters), deterministically.
 
     A prompt can order more (docs/sandbox.md): ``<<output:200>>`` asks for 200 output tokens in all, ``<<thinking:50>>``
     for 50 of them to be thinking. A forced ``tool_choice`` is answered by a call of that tool.
@@ -197,7 +198,7 @@ class Echo:
         tool = _forced_tool(ask.body)
         if tool is not None:
             return Reply(tool_uses=(ToolUse(tool),), output_tokens=output, thinking_tokens=thinking or 0)
-        said = None if output is not None else " ".join(_ORDER.sub(" ", text).split()) or "Hello."
+        said = None if output is not None else " ".join(_ORDER.sub(" ", text[:_ECHO_CHARS_MAX]).split()) or "Hello."
         return Reply(text=said, output_tokens=output, thinking_tokens=thinking or 0)
 
 
