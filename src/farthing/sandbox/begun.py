@@ -12,6 +12,7 @@ from farthing.prompts.blocks import read_prompt
 from farthing.sandbox import passes
 from farthing.sandbox.books import Entry
 from farthing.sandbox.cache import Write
+from farthing.sandbox.diagnostics import Fingerprint
 from farthing.sandbox.stream import Event, Progress, play
 from farthing.sandbox.tokenizer import SandboxCounter
 from farthing.tokens.models import Unknowable, traits_of
@@ -72,6 +73,8 @@ class Begun:
         self.is_stream = bool(taken.terms.body.get("stream"))
         self.request_id = taken.request_id
         self.message_id = world.new_id("msg_")
+        fingerprint = Fingerprint(taken.caller, taken.terms.speed, attempts[0].prompt)
+        self._diagnostics = world.diagnostics.answer(taken.terms.body, self.message_id, fingerprint)
         self.cut_after_bytes = taken.fault.cut_after_bytes
         self.broken_off = False
         self.first_byte_delay_s = taken.fault.first_byte_s + reply.ttft_s
@@ -115,7 +118,7 @@ class Begun:
             **self._shell(turn.model),
             "content": [segment.block for segment in turn.segments],
             **self._ending(),
-            "diagnostics": None,
+            "diagnostics": self._diagnostics,
             "usage": passes.usage_json(turn.passes, self._terms, iterations=turn.shows_iterations),
         }
 
@@ -167,7 +170,7 @@ class Begun:
         usage = passes.start_json(first.usage if first else passes.NOTHING, self._terms)
         ending = {"stop_reason": None, "stop_sequence": None, "stop_details": None, "container": None}
         shell = self._shell(self._taken.terms.model.id)
-        return {**shell, "content": [], **ending, "diagnostics": None, "usage": usage}
+        return {**shell, "content": [], **ending, "diagnostics": self._diagnostics, "usage": usage}
 
     def _shell(self, model: str) -> dict[str, Any]:
         return {"id": self.message_id, "type": "message", "role": "assistant", "model": model}

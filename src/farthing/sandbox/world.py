@@ -11,6 +11,7 @@ from farthing.sandbox.accounts import Accounts, Caller, Key, Organization, Works
 from farthing.sandbox.books import Books
 from farthing.sandbox.cache import PromptCache
 from farthing.sandbox.clock import Clock, RealClock
+from farthing.sandbox.diagnostics import Diagnostics
 from farthing.sandbox.faults import Faults
 from farthing.sandbox.limits import RateLimiter
 from farthing.sandbox.replies import Echo, Replies
@@ -56,6 +57,7 @@ class World:
         self.accounts = Accounts()
         self.cache = PromptCache()
         self.limits = RateLimiter()
+        self.diagnostics = Diagnostics()
         self.replies = Replies(Echo())
         self.faults = Faults(seed=seed)
         self.books = Books()
