@@ -1,0 +1,83 @@
+"""
+The Models API: what the price book knows of each model, in the API's shape. It has no prices.
+
+Source: facts: claude-api 10.6, checked 2026-11-20. What the book does not know of a model's abilities is left out:
+``capabilities`` is empty.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import TYPE_CHECKING, Any
+
+from farthing.sandbox.paging import rfc3339
+from farthing.sandbox.problems import ApiError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from farthing.prices.book import PriceBook
+    from farthing.prices.schema import Model
+
+_LINES = frozenset({"fable", "haiku", "mythos", "opus", "sonnet"})
+
+
+def list_models(book: PriceBook, on: date) -> list[dict[str, Any]]:
+    """Every model released by that day, the newest first."""
+    released = [model for model in book.models if model.ids.claude_api and _is_released(book, model, on)]
+    released.sort(key=lambda model: (model.released or EPOCH, model.id), reverse=True)
+    return [model_json(model, on) for model in released]
+
+
+def get_model(book: PriceBook, wanted: str, on: date) -> dict[str, Any]:
+    """
+    One model, by its id or an alias.
+
+    Raises:
+        ApiError: There is none, or there was none yet.
+
+    """
+    named = book.names.find(wanted) if len(wanted) <= 256 else None
+    if named is None or named.channel != "claude_api" or not _is_released(book, named.model, on):
+        raise ApiError("not_found_error", f"model: {wanted[:256]}")
+    return model_json(named.model, on)
+
+
+def model_json(model: Model, on: date) -> dict[str, Any]:
+    """One object of the Models API, as it looks on that day."""
+    lifecycle = lifecycle_of(model, on)
+    retires = model.retired or model.retires_on or (model.retire_not_before if lifecycle == "deprecated" else None)
+    return {
+        "type": "model",
+        "id": model.id,
+        "display_name": model.name,
+        "created_at": _midnight(model.released or EPOCH),
+        "line": model.family if model.family in _LINES else None,
+        "lifecycle": lifecycle,
+        "deprecated_at": _midnight(model.deprecated) if lifecycle != "active" else None,
+        "retires_at": _midnight(retires) if lifecycle != "active" else None,
+        "max_input_tokens": model.context_window_tokens,
+        "max_tokens": model.output_tokens_max,
+        "capabilities": {},
+    }
+
+
+def lifecycle_of(model: Model, on: date) -> str:
+    """``active``, ``deprecated`` or ``retired`` on that day."""
+    if model.retired is not None and model.retired <= on:
+        return "retired"
+    return "deprecated" if model.deprecated is not None and model.deprecated <= on else "active"
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC).date()
+"""What the API says where a release day is unknown."""
+
+
+def _is_released(book: PriceBook, model: Model, on: date) -> bool:
+    if model.released is not None:
+        return model.released <= on
+    return bool(book.rows(model, on))
+
+
+def _midnight(day: date | None) -> str | None:
+    return None if day is None else rfc3339(datetime.combine(day, time(), UTC))

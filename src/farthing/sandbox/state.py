@@ -1,0 +1,108 @@
+"""Everything that one sandbox server serves: the world, and what the other endpoints keep beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from farthing.errors import BadInput
+from farthing.sandbox.batches import Batches
+from farthing.sandbox.clock import VirtualClock
+from farthing.sandbox.files import Files
+from farthing.sandbox.replies import Echo, Recorded, Scripted
+from farthing.sandbox.reports import Lateness, View
+from farthing.sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from farthing.sandbox.books import Books
+    from farthing.sandbox.clock import Clock
+    from farthing.sandbox.replies import Case, Reply
+
+
+class State:
+    """
+    One sandbox as a server sees it.
+
+    Args:
+        world: The world it starts with; None: a new one.
+
+    Attributes:
+        world: The present one; :meth:`reset` replaces it and everything beside it.
+        batches, files, lateness: What the world keeps no track of.
+        scripted: Replies on order, asked before every other source.
+
+    """
+
+    def __init__(self, world: World | None = None) -> None:
+        self._begin(world or World())
+
+    def reset(
+        self,
+        *,
+        seed: int | None = None,
+        tier: str | None = "",
+        clock: Clock | None = None,
+        start: datetime | None = None,
+    ) -> World:
+        """
+        Begin anew: empty books and caches, no faults, no replies on order.
+
+        Args:
+            seed: None: as before.
+            tier: Empty: as before. None: no limits.
+            clock: None: as before.
+            start: Where a virtual clock starts again.
+
+        """
+        old = self.world
+        clock = VirtualClock(start) if start is not None else clock or old.clock
+        organization = old.accounts.organizations[old.organization.id]
+        world = World(
+            clock=clock,
+            seed=old.seed if seed is None else seed,
+            book=old.book,
+            tier=organization.tier if tier == "" else tier,
+        )
+        self._begin(world)
+        return world
+
+    @property
+    def books(self) -> Books:
+        """The books, with every batch request that is due."""
+        self.batches.tick()
+        return self.world.books
+
+    def answer_with(self, *replies: Reply) -> None:
+        """Answer the next requests so, each reply once."""
+        self.scripted.add(*replies)
+
+    def answer_cases(self, cases: Mapping[str, Case]) -> None:
+        """Answer requests that name a case as recorded."""
+        self.world.replies.sources.insert(-1, Recorded(cases))
+
+    def virtual_clock(self) -> VirtualClock:
+        """
+        The clock, to be moved.
+
+        Raises:
+            BadInput: It is the machine's.
+
+        """
+        if not isinstance(self.world.clock, VirtualClock):
+            raise BadInput("read an order to move the clock", "a sandbox that was started with a virtual clock")
+        return self.world.clock
+
+    def view(self, organization_id: str) -> View:
+        """The books as the reports of an organisation see them now."""
+        default = next((one.id for one in self.world.accounts.workspaces_of(organization_id) if one.is_default), None)
+        return View(self.books, organization_id, default, self.world.clock.now(), self.lateness)
+
+    def _begin(self, world: World) -> None:
+        self.world = world
+        self.batches = Batches(world)
+        self.files = Files(world)
+        self.lateness = Lateness()
+        self.scripted = Scripted()
+        world.replies.sources = [self.scripted, *(world.replies.sources or [Echo()])]
