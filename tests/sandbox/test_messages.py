@@ -448,6 +448,61 @@ def test_workspaces_do_not_share_a_cache():
         assert dict(begun.headers())["anthropic-workspace-id"] == caller.workspace_id
 
 
+def test_the_documented_sequence_with_real_requests():
+    # Facts 5.13, on Sonnet 5: (input, read, 5m write) of each request.
+    sandbox = world()
+    tools = [{"name": "t", "description": "old <<tokens:0>>", "input_schema": {}}]
+
+    def question(text, *, history=False):
+        turns = [{"role": "user", "content": cached(900)}, {"role": "assistant", "content": "<<tokens:0>>"}]
+        return [*(turns if history else []), {"role": "user", "content": text}]
+
+    def row(messages, **changes):
+        body = request(system=cached(), messages=messages, **{"tools": tools, **changes})
+        usage = accepted(sandbox, body).message()["usage"]
+        assert usage["cache_creation"]["ephemeral_1h_input_tokens"] == 0
+        return tuple(usage[name] for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"))
+
+    third = question("<<tokens:30>>", history=True)
+    assert row(question("<<tokens:40>>")) == (40, 0, 5000)
+    sandbox.clock.advance(120)
+    assert row(question("<<tokens:55>>")) == (55, 5000, 0)
+    assert row(third) == (30, 5000, 900)
+    assert row(third, tool_choice={"type": "none"}) == (30, 5000, 900)
+    assert row(third, tools=[{**tools[0], "description": "new <<tokens:0>>"}]) == (30, 0, 5900)
+    sandbox.clock.advance(360)
+    assert row(third) == (30, 0, 5900)
+
+
+def test_delays_are_numbers_for_whoever_sends():
+    reply = Reply(text="a" * 30, chunk_chars=10, ttft_s=1.5, event_s=0.25)
+    sandbox = world(reply, reply)
+    sandbox.faults.add(Fault(first_byte_s=2, event_s=0, count=None))
+    stream, plain = accepted(sandbox, request(stream=True)), accepted(sandbox, request())
+    assert stream.first_byte_delay_s == 3.5
+    assert [event.delay_s for event in stream.events() if event.delay_s] == [0.25] * 3
+    assert plain.first_byte_delay_s == 3.5 + 3 * 0.25
+
+
+def test_a_call_knows_how_long_it_took():
+    sandbox = world()
+    begun = send(sandbox, request())
+    sandbox.clock.advance(1.25)
+    begun.first_byte()
+    sandbox.clock.advance(0.5)
+    begun.first_byte()
+    call = begun.settle().call
+    assert (call.sent_at, call.ttft_ms, call.duration_ms) == (T0, 1250, 1750)
+
+
+def test_later_passes_count_against_the_input_limit():
+    loop = (ServerPass(result_tokens=900_000, output_tokens=0),) * 2
+    sandbox = world(Reply(text="x", loop=loop), tier="Start")
+    accepted(sandbox, request()).settle()
+    # 40, then 900,040, then 1,800,040 tokens: more than the 2 M a minute of tier Start.
+    assert refused(send(sandbox, request()))[0] == 429
+
+
 # -- counting -------------------------------------------------------------------------------------------------------
 
 

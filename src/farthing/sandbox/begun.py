@@ -67,7 +67,7 @@ class Begun:
         self._turn = turn
         self._reply = reply
         speed = taken.terms.speed if len(attempts) == 1 else attempts[-1].body.get("speed") or "standard"
-        self._terms = passes.Terms(taken.service_tier, taken.terms.inference_geo, speed)
+        self._served_as = passes.ServedAs(taken.service_tier, taken.terms.inference_geo, speed)
         self._first_byte_at: datetime | None = None
         self._entry: Entry | None = None
         self.is_stream = bool(taken.terms.body.get("stream"))
@@ -119,7 +119,7 @@ class Begun:
             "content": [segment.block for segment in turn.segments],
             **self._ending(),
             "diagnostics": self._diagnostics,
-            "usage": passes.usage_json(turn.passes, self._terms, iterations=turn.shows_iterations),
+            "usage": passes.usage_json(turn.passes, self._served_as, iterations=turn.shows_iterations),
         }
 
     def settle(self, events_sent: int | None = None) -> Entry:
@@ -167,7 +167,7 @@ class Begun:
     def _start(self) -> dict[str, Any]:
         """The message of ``message_start``: it names the model that was asked for."""
         first = next((one for one in self._turn.passes if one.kind in (passes.MESSAGE, passes.FALLBACK)), None)
-        usage = passes.start_json(first.usage if first else passes.NOTHING, self._terms)
+        usage = passes.start_json(first.usage if first else passes.NOTHING, self._served_as)
         ending = {"stop_reason": None, "stop_sequence": None, "stop_details": None, "container": None}
         shell = self._shell(self._taken.terms.model.id)
         return {**shell, "content": [], **ending, "diagnostics": self._diagnostics, "usage": usage}
@@ -225,9 +225,9 @@ class Begun:
             model=serving,
             usage=passes.total(ran),
             extra_passes=passes.extra_passes(ran),
-            service_tier=self._terms.service_tier,
-            speed=self._terms.speed,
-            inference_geo=self._terms.inference_geo,
+            service_tier=self._served_as.service_tier,
+            speed=self._served_as.speed,
+            inference_geo=self._served_as.inference_geo,
             stop_reason=turn.stop_reason if whole else None,
             refusal_category=refusal.category if refusal else None,
             output_started=has_output,
@@ -254,7 +254,7 @@ class Begun:
         )
 
     def _charge(self, ran: Sequence[Pass], now: datetime) -> None:
-        """Output counts against the limits, and so does the input of passes after the first."""
+        """Output counts against the limits of the model asked for, and so does the input of passes after the first."""
         charge = self._taken.charge
         if charge is None:
             return
@@ -273,7 +273,7 @@ class Begun:
         for count in turn.writes_after:
             said = {"role": "assistant", "content": [segment.block for segment in turn.segments[:count]]}
             body = {**attempt.body, "messages": [*attempt.body["messages"], said]}
-            geo = self._terms.inference_geo
+            geo = self._served_as.inference_geo
             prompt = read_prompt(body, counter, model=attempt.model.id, inference_geo=geo, breakpoints=False)
             writes.append(Write(prompt.blocks[-1].prefix_hash, "5m", prompt.tokens))
         self._world.cache.became_readable(attempt.lookup._replace(writes=tuple(writes)), now)

@@ -43,7 +43,7 @@ class Pass(NamedTuple):
     usage: Usage
 
 
-class Terms(NamedTuple):
+class ServedAs(NamedTuple):
     """What a response's ``usage`` says beside counts."""
 
     service_tier: str
@@ -98,21 +98,21 @@ def _no_tools(usage: Usage, output_tokens: int) -> dict[str, int]:
     return {"web_search_requests": 0, "web_fetch_requests": 0, "code_execution_requests": 0}
 
 
-def usage_json(passes: Sequence[Pass], terms: Terms, *, iterations: bool) -> dict[str, Any]:
+def usage_json(passes: Sequence[Pass], served_as: ServedAs, *, iterations: bool) -> dict[str, Any]:
     """The ``usage`` of a whole response."""
     usage = total(passes)
     return {
         **_counts(usage),
         "output_tokens_details": {"thinking_tokens": usage.thinking_tokens},
         "server_tool_use": _tools(usage),
-        **terms._asdict(),
+        **served_as._asdict(),
         **({"iterations": [_entry(one) for one in passes]} if iterations else {}),
     }
 
 
-def start_json(usage: Usage, terms: Terms) -> dict[str, Any]:
+def start_json(usage: Usage, served_as: ServedAs) -> dict[str, Any]:
     """The ``usage`` of ``message_start``: the first pass's input, and a placeholder for the output."""
-    return {**_counts(usage), "output_tokens": 1, "server_tool_use": None, **terms._asdict()}
+    return {**_counts(usage), "output_tokens": 1, "server_tool_use": None, **served_as._asdict()}
 
 
 def delta_json(passes: Sequence[Pass], *, iterations: bool) -> dict[str, Any]:
