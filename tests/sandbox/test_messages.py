@@ -503,6 +503,20 @@ def test_later_passes_count_against_the_input_limit():
     assert refused(send(sandbox, request()))[0] == 429
 
 
+def test_a_growing_conversation_pays_for_each_token_once():
+    sandbox, turns, whole = world(*[Reply(thinking_tokens=30, output_tokens=130)] * 6), [], 0
+    for turn in range(6):
+        turns = [*turns, {"role": "user", "content": f"<<tokens:{2000 + turn}>>"}]
+        begun = accepted(sandbox, request(messages=turns, cache_control=EPHEMERAL, stream=turn % 2 == 0))
+        usage = begun.settle().call.served.usage
+        answer = 130 if turn else 0  # thinking comes back at its raw length, filler at its own
+        assert (usage.input_tokens, usage.cache_read_tokens) == (0, whole)
+        assert usage.cache_write_5m_tokens == answer + 2000 + turn
+        whole = usage.prompt_tokens
+        turns = [*turns, {"role": "assistant", "content": begun.message()["content"]}]
+        sandbox.clock.advance(240)
+
+
 # -- counting -------------------------------------------------------------------------------------------------------
 
 

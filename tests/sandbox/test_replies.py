@@ -1,5 +1,6 @@
 """Where replies come from: echo, script, recorded answers."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -75,3 +76,22 @@ def test_sources_are_asked_in_order_and_there_is_always_an_answer():
     replies = Replies(Scripted([Reply(text="once")]), Echo())
     assert [replies.reply(ask()).text for _ in range(2)] == ["once", "hi"]
     assert Replies().reply(ask()).text
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "object", "properties": {"a": {"type": "integer"}, "b": {}}, "required": ["a"]}, {"a": 0}),
+        ({"type": "object", "properties": {"a": {"enum": ["x", "y"]}}, "required": ["a"]}, {"a": "x"}),
+        ({"anyOf": [{"type": "null"}, {"type": "string"}]}, None),
+        ({"type": ["string", "null"]}, ""),
+        ({"const": 5}, 5),
+        ({"$defs": {"p": {"type": "boolean"}}, "type": "object", "properties": {"a": {"$ref": "#/$defs/p"}},
+          "required": ["a"]}, {"a": False}),
+        ({"$defs": {"p": {"$ref": "#/$defs/p"}}, "$ref": "#/$defs/p"}, None),
+        ("no schema", None),
+    ],
+)  # fmt: skip
+def test_an_echo_of_a_structured_output_is_the_plainest_value(schema, value):
+    reply = Echo().reply(ask(output_config={"format": {"type": "json_schema", "schema": schema}}))
+    assert json.loads(reply.text) == value

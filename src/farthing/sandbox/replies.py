@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from farthing.prompts.shape import mapping, mappings
+from farthing.sandbox.instance import plainest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -187,7 +188,8 @@ class Echo:
     Says back the last user text (its first 4,000 characters), deterministically.
 
     A prompt can order more (docs/sandbox.md): ``<<output:200>>`` asks for 200 output tokens in all, ``<<thinking:50>>``
-    for 50 of them to be thinking. A forced ``tool_choice`` is answered by a call of that tool.
+    for 50 of them to be thinking. A forced ``tool_choice`` is answered by a call of that tool, a structured output by
+    the plainest value of its schema.
     """
 
     def reply(self, ask: Ask) -> Reply | None:
@@ -198,6 +200,9 @@ class Echo:
         tool = _forced_tool(ask.body)
         if tool is not None:
             return Reply(tool_uses=(ToolUse(tool),), output_tokens=output, thinking_tokens=thinking or 0)
+        schema = mapping(mapping(ask.body.get("output_config")).get("format")).get("schema")
+        if schema is not None:
+            return Reply(text=msgspec.json.encode(plainest(schema)).decode(), thinking_tokens=thinking or 0)
         said = None if output is not None else " ".join(_ORDER.sub(" ", text[:_ECHO_CHARS_MAX]).split()) or "Hello."
         return Reply(text=said, output_tokens=output, thinking_tokens=thinking or 0)
 
