@@ -517,6 +517,17 @@ def test_a_growing_conversation_pays_for_each_token_once():
         sandbox.clock.advance(240)
 
 
+def test_no_repr_shows_a_prompt():
+    asks = []
+    sandbox = world()
+    sandbox.replies = Replies(Scripted(rules=[(lambda ask: asks.append(ask) is not None, Reply())]), Echo())
+    secret = "the secret of the house"
+    begun = accepted(sandbox, request(system=secret, messages=[{"role": "user", "content": secret}]))
+    shown = repr([asks, begun, begun._taken, begun._attempts, begun._turn, list(begun.events()), begun.settle()])
+    assert "secret" not in shown
+    assert "<Ask claude-sonnet-5" in shown
+
+
 # -- counting -------------------------------------------------------------------------------------------------------
 
 

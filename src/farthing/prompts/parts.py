@@ -49,6 +49,9 @@ class Part(NamedTuple):
     cache_control: Any
     encoded: bytes
 
+    def __repr__(self) -> str:
+        return f"<Part {self.path}, {len(self.encoded)} bytes>"
+
     @property
     def cacheable(self) -> bool:
         """Whether a breakpoint may stand here: not on thinking, nor on empty text."""

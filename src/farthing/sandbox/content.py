@@ -39,6 +39,9 @@ class Segment(NamedTuple):
     pass_index: int = 0
     partial_json: str | None = None
 
+    def __repr__(self) -> str:
+        return f"<Segment {self.block['type']}, {self.output_tokens} tokens>"
+
 
 class Cut(NamedTuple):
     """Segments after a cut, and why there was one (None: there was none)."""

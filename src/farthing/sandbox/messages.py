@@ -46,6 +46,9 @@ class Asked(NamedTuple):
     model: Model
     body: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"<Asked {self.model.id}>"
+
 
 class Refused(NamedTuple):
     """An answer that is an error. Nothing was generated and nothing is booked."""

@@ -46,6 +46,9 @@ class Ask(NamedTuple):
     attempt: int
     prompt_tokens: int
 
+    def __repr__(self) -> str:
+        return f"<Ask {self.model}, {self.prompt_tokens} tokens>"
+
 
 class ToolUse(msgspec.Struct, frozen=True):
     """A client tool call. The id is made up where None."""

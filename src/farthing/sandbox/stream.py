@@ -31,6 +31,9 @@ class Event(NamedTuple):
     name: str
     payload: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"<Event {self.name} after {self.delay_s} s>"
+
 
 class Progress(NamedTuple):
     """

@@ -52,6 +52,9 @@ class Attempt(NamedTuple):
     lookup: Lookup
     tokens_min: int
 
+    def __repr__(self) -> str:
+        return f"<Attempt {self.model.id}, {self.prompt.tokens} tokens>"
+
     @property
     def usage(self) -> Usage:
         """The counts of the prompt, before any output."""
@@ -74,7 +77,7 @@ class Attempt(NamedTuple):
         return self.model.context_window_tokens - self.prompt.tokens
 
 
-@dataclass
+@dataclass(repr=False)
 class Turn:
     """
     What a request led to so far.

@@ -75,6 +75,9 @@ class Terms(NamedTuple):
     inference_geo: str
     on: date
 
+    def __repr__(self) -> str:
+        return f"<Terms {self.model.id}, {self.version}>"
+
     def has_beta(self, prefix: str) -> bool:
         """Whether a beta that begins so was asked for."""
         return any(beta.startswith(prefix) for beta in self.betas)
