@@ -14,6 +14,7 @@ START = "Start here"
 MONEY = "Price and account"
 CLAUDE_CODE = "Claude Code"
 PLAN = "Plan and compare"
+TEST = "Test"
 BOOK = "Prices and corrections"
 
 
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "blocks": Command("farthing.cli.usage:blocks", CLAUDE_CODE),
     "statusline": Command("farthing.cli.statusline:main", CLAUDE_CODE, raw=True),
     "claude": Command("farthing.cli.usage:claude", CLAUDE_CODE),
+    "sandbox": Command("farthing.cli.sandbox:sandbox", TEST),
     "prices": Command("farthing.cli.prices:app", BOOK),
     "reprice": Command("farthing.cli.corrections:reprice", BOOK),
     "corrections": Command("farthing.cli.corrections:corrections", BOOK),
