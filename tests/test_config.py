@@ -16,6 +16,8 @@ SAMPLE = {
     "prices.contract": ("/srv/contract.toml", Path("/srv/contract.toml")),
     "import.tag_map": ("customer=tenant, team=feature", {"customer": "tenant", "team": "feature"}),
     "report.timezone": ("Europe/Berlin", "Europe/Berlin"),
+    "report.daily_budget_usd": ("25.00", "25.00"),
+    "report.monthly_budget_usd": ("400", "400"),
     "claude_code.index_path": ("/srv/index", Path("/srv/index")),
 }
 """Each key as one writes it in the environment, and what it means."""
@@ -46,13 +48,13 @@ def write(folder, text, name="farthing.toml"):
 def test_defaults_follow_the_xdg_folders(folder):
     loaded = load(environment={"HOME": "/home/ada"}, folder=folder)
     assert loaded.config.ledger.path == Path("/home/ada/.local/share/farthing/ledger.duckdb")
-    assert loaded.config.claude_code.index_path == Path("/home/ada/.cache/farthing/claude-code.index")
+    assert loaded.config.claude_code.index_path is None
+    assert (loaded.config.report.daily_budget_usd, loaded.config.report.monthly_budget_usd) == (None, None)
     assert (loaded.config.prices.overrides, loaded.config.prices.contract) == (None, None)
     assert (loaded.config.report.timezone, loaded.config.import_.tag_map) == ("UTC", {})
     assert set(origins(loaded).values()) == {"default"}
-    moved = load(environment={"HOME": "/home/ada", "XDG_DATA_HOME": "/d", "XDG_CACHE_HOME": "/c"}, folder=folder)
+    moved = load(environment={"HOME": "/home/ada", "XDG_DATA_HOME": "/d"}, folder=folder)
     assert moved.config.ledger.path == Path("/d/farthing/ledger.duckdb")
-    assert moved.config.claude_code.index_path == Path("/c/farthing/claude-code.index")
 
 
 def test_the_sample_covers_every_key():

@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from farthing.errors import BadConfig
+from farthing.errors import BadConfig, FarthingError
+from farthing.money import parse_usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,15 +47,26 @@ class ImportSettings(msgspec.Struct, frozen=True):
 
 
 class ReportSettings(msgspec.Struct, frozen=True):
-    """``[report]``: ``timezone`` is an IANA name; it decides where a day ends in a report, never what a call cost."""
+    """
+    ``[report]``.
+
+    ``timezone`` is an IANA name; it decides where a day ends in a report, never what a call cost. The budgets are exact
+    decimal USD for a calendar day and a calendar month of that zone; None: no budget.
+    """
 
     timezone: str
+    daily_budget_usd: str | None
+    monthly_budget_usd: str | None
 
 
 class ClaudeCodeSettings(msgspec.Struct, frozen=True):
-    """``[claude_code]``: ``index_path`` is what makes a second scan of the transcripts fast; it may be deleted."""
+    """
+    ``[claude_code]``: ``index_path`` says where the index of the transcripts lies that makes a second scan fast.
 
-    index_path: Path
+    None: :func:`farthing.sources.claude_code.default_index_path` decides. It may be deleted.
+    """
+
+    index_path: Path | None
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -154,14 +166,15 @@ def load(
 def _defaults(environment: Mapping[str, str]) -> dict[str, Any]:
     home = Path(environment.get("HOME") or Path.home())
     data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
-    cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
     return {
         "ledger.path": data / "farthing" / "ledger.duckdb",
         "prices.overrides": None,
         "prices.contract": None,
         "import.tag_map": {},
         "report.timezone": "UTC",
-        "claude_code.index_path": cache / "farthing" / "claude-code.index",
+        "report.daily_budget_usd": None,
+        "report.monthly_budget_usd": None,
+        "claude_code.index_path": None,
     }
 
 
@@ -241,8 +254,12 @@ def _converted(key: str, value: Any, where: str, base: Path) -> Any:
         converted = msgspec.convert(value, _TYPES[key], dec_hook=_path_reader(base))
         if key == "report.timezone":
             ZoneInfo(converted)
+        if key.endswith("_budget_usd") and parse_usd(converted) < 0:
+            raise ValueError(f"{converted} is less than nothing")  # noqa: TRY301 - one message for all
     except (msgspec.ValidationError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
         raise BadConfig(f"read {where}: {error.args[0]}", _EXPECTED[key]) from error
+    except FarthingError:
+        raise BadConfig(f"read {where}: {value!r} is no amount", _EXPECTED[key]) from None
     return converted
 
 
@@ -252,6 +269,8 @@ _EXPECTED = {
     "prices.contract": "the path of a TOML file",
     "import.tag_map": 'a table of names, such as { customer = "tenant" }',
     "report.timezone": "an IANA time zone such as Europe/Berlin",
+    "report.daily_budget_usd": 'exact dollars as a text, such as "25.00"',
+    "report.monthly_budget_usd": 'exact dollars as a text, such as "400"',
     "claude_code.index_path": "the path of a file",
 }
 

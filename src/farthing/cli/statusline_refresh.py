@@ -17,13 +17,13 @@ from pathlib import Path
 import msgspec
 
 from farthing.cli.options import settings
-from farthing.cli.usage_data import index_path, now
+from farthing.cli.usage_data import now
 from farthing.errors import FarthingError
 from farthing.prices.installed import default_book
 from farthing.reports.claude_code.blocks import HOUR_US
 from farthing.reports.claude_code.costing import Mode, costed
 from farthing.reports.claude_code.summary import KEPT_US, summary_of
-from farthing.sources.claude_code import Index, discover, iter_buckets, scan
+from farthing.sources.claude_code import Index, discover, index_path, iter_buckets, scan
 from farthing.sources.claude_code.buckets import bucketed, to_us
 
 RECENT_US = 3 * HOUR_US
@@ -42,7 +42,7 @@ def refresh(digest: Path) -> None:
     (setting,) = (one for one in loaded.settings if one.key == "report.timezone")
     at, book, roots = now(), default_book(), discover()
     now_us = to_us(at)
-    with Index(index_path(loaded, roots, named=False) if roots else ":memory:") as index:
+    with Index(index_path(roots, loaded.config.claude_code.index_path) if roots else ":memory:") as index:
         scan(roots, index, workers=1)
         items = list(costed(iter_buckets(index), book, Mode.AS_BILLED, at))
         recent = [

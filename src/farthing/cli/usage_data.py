@@ -14,13 +14,11 @@ from farthing.prices.installed import default_book
 from farthing.reports.claude_code.costing import Costed, Mode, costed
 from farthing.reports.claude_code.periods import Calendar, Days
 from farthing.reports.claude_code.rows import in_project
-from farthing.sources.claude_code import Index, Root, ScanReport, default_index_path, discover, iter_buckets, scan
+from farthing.sources.claude_code import Index, Root, ScanReport, discover, index_path, iter_buckets, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from farthing.config import Loaded
     from farthing.prices.book import PriceBook
 
 WHERE_TO_LOOK = (
@@ -85,7 +83,7 @@ def read_usage(
     if not roots:
         return Usage([], calendar, book, at, [], None)
     since, until = (None, None) if all_days else days.instants()
-    with Index(index_path(loaded, roots, named=bool(flags.paths))) as index:
+    with Index(index_path(roots, loaded.config.claude_code.index_path)) as index:
         report = scan_with_progress(roots, index, flags)
         items = list(costed(iter_buckets(index, since, until), book, Mode(flags.mode), at))
     if not all_days and (days.since or days.until):
@@ -93,14 +91,6 @@ def read_usage(
     if flags.project is not None:
         items = in_project(items, flags.project)
     return Usage(items, calendar, book, at, roots, report)
-
-
-def index_path(loaded: Loaded, roots: list[Root], *, named: bool) -> Path:
-    """The index of *roots*: an index belongs to its roots alone, so the setting is for the usual ones."""
-    (setting,) = (one for one in loaded.settings if one.key == "claude_code.index_path")
-    if named or setting.origin == "default":
-        return default_index_path(roots)
-    return loaded.config.claude_code.index_path
 
 
 def scan_with_progress(roots: list[Root], index: Index, flags: Flags) -> ScanReport:

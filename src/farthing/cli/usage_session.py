@@ -8,14 +8,14 @@ import msgspec
 
 from farthing.cli import output
 from farthing.cli.options import settings
-from farthing.cli.usage_data import index_path, now, scan_with_progress
+from farthing.cli.usage_data import now, scan_with_progress
 from farthing.cli.usage_flags import Flags, console_for, zone_of
 from farthing.errors import BadInput
 from farthing.prices.installed import default_book
 from farthing.reports.claude_code.costing import Costed, Mode, costed
 from farthing.reports.claude_code.rows import instant_json
 from farthing.reports.claude_code.sums import cost_json, ours_json, summed
-from farthing.sources.claude_code import Bucket, Index, discover, iter_buckets
+from farthing.sources.claude_code import Bucket, Index, discover, index_path, iter_buckets
 from farthing.sources.claude_code.buckets import bucketed
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def show_session(flags: Flags, wanted: str) -> None:
     roots = discover(flags.paths or None)
     session, calls = None, list[Bucket]()
     if roots:
-        with Index(index_path(loaded, roots, named=bool(flags.paths))) as index:
+        with Index(index_path(roots, loaded.config.claude_code.index_path)) as index:
             scan_with_progress(roots, index, flags)
             session, calls = calls_of_session(index, wanted)
     items = list(costed(calls, default_book(), Mode(flags.mode), now()))

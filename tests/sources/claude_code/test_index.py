@@ -12,6 +12,7 @@ from farthing.sources.claude_code import (
     default_index_path,
     discover,
     forget_deleted,
+    index_path,
     iter_buckets,
     iter_calls,
     sessions,
@@ -101,6 +102,11 @@ def test_each_set_of_roots_has_an_index_of_its_own(tmp_path):
     assert default_index_path(one, env).parent == tmp_path / "farthing"
     assert default_index_path(one + two, env) == default_index_path(two + one, env)
     assert default_index_path(one, env) != default_index_path(two, env)
+    assert index_path(one, None, env) == default_index_path(one, env)
+    set_path = tmp_path / "mine.index"
+    assert index_path(one, set_path).parent == tmp_path
+    assert (index_path(one, set_path).name[:5], index_path(one, set_path).suffix) == ("mine-", ".index")
+    assert index_path(one, set_path) != index_path(two, set_path)
 
 
 def test_calls_and_buckets_keep_to_their_limits_in_order(tree, response):

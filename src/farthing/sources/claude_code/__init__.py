@@ -18,7 +18,14 @@ for how long, in :mod:`.index`.
 
 from __future__ import annotations
 
-from farthing.sources.claude_code.answers import Session, default_index_path, iter_buckets, iter_calls, sessions
+from farthing.sources.claude_code.answers import (
+    Session,
+    default_index_path,
+    index_path,
+    iter_buckets,
+    iter_calls,
+    sessions,
+)
 from farthing.sources.claude_code.buckets import Bucket
 from farthing.sources.claude_code.discovery import Root, discover
 from farthing.sources.claude_code.index import Index
@@ -35,6 +42,7 @@ __all__ = [
     "default_index_path",
     "discover",
     "forget_deleted",
+    "index_path",
     "iter_buckets",
     "iter_calls",
     "price_bucket",

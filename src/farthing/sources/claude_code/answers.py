@@ -56,8 +56,19 @@ def default_index_path(roots: Sequence[Root], env: Mapping[str, str] | None = No
     """
     environment = os.environ if env is None else env
     cache = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
-    digest = hashlib.blake2b("\n".join(sorted(root.path for root in roots)).encode(), digest_size=8).hexdigest()
-    return Path(cache) / "farthing" / f"claude-code-{digest}.sqlite"
+    return Path(cache) / "farthing" / f"claude-code-{_digest(roots)}.sqlite"
+
+
+def index_path(roots: Sequence[Root], setting: Path | None, env: Mapping[str, str] | None = None) -> Path:
+    """
+    Where the index of *roots* lies, given what the setting ``claude_code.index_path`` says (None: nothing).
+
+    An index belongs to its roots alone, so a digest of them goes before the suffix of the file that was set, as it does
+    in :func:`default_index_path`: looking elsewhere once never touches the index of the usual places.
+    """
+    if setting is None:
+        return default_index_path(roots, env)
+    return setting.with_name(f"{setting.stem}-{_digest(roots)}{setting.suffix}")
 
 
 def iter_buckets(index: Index, since: datetime | None = None, until: datetime | None = None) -> Iterator[Bucket]:
@@ -116,6 +127,10 @@ def _call(key: Key, sighting: Sighting, origin: Origin) -> Call:
             "agent": SUBAGENT if sighting.from_subagent else MAIN,
         },
     )
+
+
+def _digest(roots: Sequence[Root]) -> str:
+    return hashlib.blake2b("\n".join(sorted(root.path for root in roots)).encode(), digest_size=8).hexdigest()
 
 
 def _us(at: datetime | None) -> int | None:
