@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
-from farthing.cli import output
+from farthing.cli import output, plain
 from farthing.cli.commands import COMMANDS, Command
 from farthing.errors import FarthingError
 
@@ -152,9 +152,7 @@ def farthing(
 
 def run(arguments: Sequence[str]) -> int:
     """Run ``farthing`` with *arguments* and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # an ASCII terminal gets a "?" for a bar, not a traceback
+    plain.bear_any_terminal()
     try:
         get_command(app).main(args=list(arguments))
     except SystemExit as end:
