@@ -173,8 +173,8 @@ class Batches:
             self._check_queue(caller, len(requests))
             batch_id, now = self._world.new_id("msgbatch_"), self._world.clock.now()
             order = sorted(requests, key=lambda one: _shuffled(self._world.seed, batch_id, one[0]))
-            step = timedelta(seconds=self.pace.processing_s) / len(order)
-            waiting = [Item(*one, now + step * at) for at, one in enumerate(order, 1)]
+            whole = timedelta(seconds=self.pace.processing_s)
+            waiting = [Item(*one, now + whole * at / len(order)) for at, one in enumerate(order, 1)]
             waiting.reverse()  # the next one is popped off the end
             batch = Batch(batch_id, caller, dict(headers), waiting, now)
             self._batches[batch_id] = self._live[batch_id] = batch
