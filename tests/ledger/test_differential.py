@@ -38,7 +38,7 @@ BY = (
 
 SLICE = reprice._SLICE
 
-names = st.sampled_from(("a", "b", "c", "d", "e", ""))
+names = st.sampled_from(("a", "b", "c", "d", "e", "", "\ud83d"))
 amounts = st.one_of(st.none(), st.integers(0, 5), st.integers(0, 2**70))
 
 
@@ -98,6 +98,15 @@ def queries(draw):
     )
 
 
+def by_source(call, bill):
+    """A contract that depends on the call as well as on its bill, and gives some of both no price."""
+    return None if bill.list_pusd is None or call.source == "jsonl" else bill.list_pusd // 3
+
+
+def no_price(_call, _bill):
+    return None
+
+
 class BothEngines(RuleBasedStateMachine):
     @initialize()
     def open(self):
@@ -113,10 +122,15 @@ class BothEngines(RuleBasedStateMachine):
     def add(self, batch):
         assert self.plain.add(batch) == self.duck.add(batch)
 
-    @rule(book=st.sampled_from((BOOK, FLAT_BOOK)), since=st.sampled_from((None, NOON)), preview=st.booleans())
-    def reprice(self, book, since, preview):
+    @rule(
+        book=st.sampled_from((BOOK, FLAT_BOOK)),
+        since=st.sampled_from((None, NOON)),
+        preview=st.booleans(),
+        contract=st.sampled_from((None, None, by_source, no_price)),
+    )
+    def reprice(self, book, since, preview, contract):
         plain, duck = (
-            engine.reprice(book, reason="test", made_at=NOON, since=since, preview=preview)
+            engine.reprice(book, reason="test", made_at=NOON, since=since, preview=preview, contract=contract)
             for engine in (self.plain, self.duck)
         )
         assert plain == duck

@@ -116,6 +116,17 @@ def test_a_writer_goes_on_after_the_disk_was_full(tmp_path, monkeypatch, make):
     assert [r.entry for r in good(path)[1:]] == [f"after {room}" for room in (0, 1, 9, 50)]
 
 
+def test_half_an_emoji_costs_no_record(tmp_path, make):
+    path = tmp_path / "a.journal"
+    record = make("a", dims={"tenant": "half \ud83d"})
+    with JournalWriter(path, NOON, fsync="never") as writer:
+        writer.append(Begun("1", NOON, "m\ude00"))
+        writer.append(Settled("1", record))
+    _, begun, settled = [line.record for line in read(path)]
+    assert begun == Begun("1", NOON, "m\ufffd")
+    assert settled.stored == make("a", dims={"tenant": "half \ufffd"})
+
+
 def test_a_journal_is_never_written_twice(written):
     with pytest.raises(LedgerFault, match="exists"):
         JournalWriter(written, NOON)

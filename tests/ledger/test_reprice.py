@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farthing.call import Call, ExtraPass, PassKind, Served, Usage
-from farthing.ledger import reprice
+from farthing.ledger import corrections, reprice
 from farthing.ledger.duckdb import DuckDBLedger
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.prices.book import shipped_book
@@ -115,7 +115,7 @@ def test_every_model_on_both_sides_of_its_dates_and_bands():
 )
 def test_the_engine_is_asked_only_where_a_call_has_a_rule_of_its_own(monkeypatch, make, ordinary, served):
     asked = []
-    monkeypatch.setattr(reprice, "price_served", lambda *call: asked.append(call) or price_served(*call))
+    monkeypatch.setattr(corrections, "price_served", lambda *call: asked.append(call) or price_served(*call))
     record = make("a", at=datetime(2026, 11, 1, tzinfo=UTC), posting=NOWHERE, **served)
     with DuckDBLedger(Path(":memory:")) as ledger:
         ledger.add([record])

@@ -12,6 +12,7 @@ from farthing.call import Call, ExtraPass, PassKind, Served, Usage
 from farthing.errors import BadInput, LedgerFault
 from farthing.ledger.interface import Added, Posting, Query, Stored
 from farthing.prices.book import PriceBook
+from farthing.prices.engine import price_served
 from farthing.units import Kind
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -373,9 +374,9 @@ def test_a_correction_says_before_and_after_per_model(ledger, make, book):
     made = reprice(ledger, doubled(book))
     assert (made.correction_id, made.book_version, made.made_at, made.reverted) == (1, "doubled", NOON, False)
     assert [msgspec.structs.astuple(change) for change in made.changes] == [
-        ("claude-nope", 1, 0, 0, 0, 1, 1),
-        (opus, 1, 0, 75_000_000, 75_000_000, 0, 0),
-        ("claude-sonnet-4-5-20250929", 1, 1, 30_000_000, 60_000_000, 0, 0),
+        ("claude-nope", 1, 0, 0, 0, 1, 1, 0, 0),
+        (opus, 1, 0, 75_000_000, 75_000_000, 0, 0, 75_000_000, 75_000_000),
+        ("claude-sonnet-4-5-20250929", 1, 1, 30_000_000, 60_000_000, 0, 0, 30_000_000, 60_000_000),
     ]
     assert ledger.corrections() == [made]
     assert ledger.get("msg_a").posting.book_version == "doubled"
@@ -439,6 +440,103 @@ def test_a_revert_finds_a_call_whose_request_id_was_learnt_meanwhile(ledger, mak
     ledger.add([make("a", request="r", usage=Usage(output_tokens=1))])
     ledger.revert(1)
     assert ledger.get("req_a_r").posting == first.posting
+
+
+def nine_tenths(call, bill):
+    """A contract: 10 % off, but for the tenant that has none."""
+    return None if call.dims.get("tenant") == "none" or bill.list_pusd is None else bill.list_pusd * 9 // 10
+
+
+def test_under_a_contract_every_contract_price_is_posted_anew(ledger, make, book):
+    right = priced(450_000_000, contract_pusd=405_000_000, book_version="first")
+    odd = make("odd", posting=priced(7, contract_pusd=3))
+    ledger.add([make("a"), make("right", posting=right), odd, FULL, PLAIN])
+    ledger.add([make("none", dims={"tenant": "none"}, posting=priced(450_000_000, contract_pusd=1))])
+    before = list(ledger.calls(Query())), ledger.report(Query(by=("model",), bucket="hour"))
+    seen = reprice(ledger, book, contract=nine_tenths, preview=True)
+    assert (list(ledger.calls(Query())), ledger.report(Query(by=("model",), bucket="hour"))) == before
+    made = reprice(ledger, book, contract=nine_tenths)
+    assert made.changes == seen.changes
+    sonnet = next(change for change in made.changes if change.model == make("a").call.served.model)
+    assert msgspec.structs.astuple(sonnet)[1:] == (
+        4,
+        3,
+        3 * 450_000_000 + 7,
+        4 * 450_000_000,
+        0,
+        0,
+        450_000_000 + 405_000_000 + 3 + 1,
+        3 * 405_000_000 + 450_000_000,
+    )
+    assert ledger.get("msg_right").posting == right
+    posted = {name: ledger.get(f"msg_{name}").posting.contract_pusd for name in ("a", "odd", "none")}
+    assert posted == {"a": 405_000_000, "odd": 405_000_000, "none": None}
+    [row] = ledger.report(Query(by=("model",), where={"model": (sonnet.model,)}))
+    assert (row.list_pusd, row.contract_pusd) == (sonnet.after_pusd, sonnet.after_contract_pusd)
+    assert ledger.corrections() == [made]
+    ledger.revert(1)
+    assert (list(ledger.calls(Query())), ledger.report(Query(by=("model",), bucket="hour"))) == before
+
+
+def test_without_a_contract_its_prices_stay(ledger, make, book):
+    ledger.add([make("a", posting=priced(1, contract_pusd=5))])
+    reprice(ledger, book)
+    assert ledger.get("msg_a").posting == Posting.of(price_served(book, make("a").call.served, NOON), 5)
+
+
+def test_dimensions_and_tags_of_both_records_are_kept(ledger, make):
+    ledger.add([make("a", dims={"session": "s1", "tenant": "guessed", "user": "", "team": "red"})])
+    gateway = {"tenant": "acme", "user": "u1", "team": "blue", "floor": "3", "feature": ""}
+    better = make("a", usage=Usage(output_tokens=99), dims=gateway)
+    assert ledger.add([better]) == Added(new=0, known=0, improved=1)
+    kept = ledger.get("msg_a")
+    assert kept.posting == better.posting
+    assert kept.call.dims == gateway | {"session": "s1"}
+    equal = make("a", usage=Usage(output_tokens=99), dims={"feature": "chat", "tenant": "no", "floor": "4"})
+    assert ledger.add([equal]) == Added(new=0, known=0, improved=1)
+    worse = make("a", usage=Usage(), dims={"level": "7", "floor": "5"})
+    assert ledger.add([worse]) == Added(new=0, known=0, improved=1)
+    assert ledger.get("msg_a").call.dims == gateway | {"session": "s1", "feature": "chat", "level": "7"}
+    assert ledger.add([better, equal, worse, better]) == Added(new=0, known=4, improved=0)
+    for names in (("tenant", "feature"), ("session", "tag:floor", "tag:level")):
+        [row] = ledger.report(Query(by=names, bucket="hour"))
+        assert row.key == tuple(ledger.get("msg_a").call.dims[name.removeprefix("tag:")] for name in names)
+        assert (row.calls, row.list_pusd) == (1, better.posting.list_pusd)
+
+
+def test_half_an_emoji_loses_nothing(ledger, make):
+    half, other_half, whole = "\ud83d", "\ude00", "\U0001f600"
+    served = Served(
+        model=f"m{half}",
+        usage=Usage(1),
+        extra_passes=(ExtraPass(PassKind.ADVISOR, Usage(2), other_half),),
+        message_id=f"msg{half}",
+        notes=(f"a{half}b",),
+    )
+    dims = {"tenant": f"{half}{other_half}", f"tag{half}": f"x{other_half}"}
+    call = Call(call_id=f"msg{half}", sent_at=NOON, source="jsonl", served=served, dims=dims)
+    odd = Stored(call, Posting(list_pusd=None, low_pusd=None, high_pusd=None, unpriced=(f"unknown m{half}",)))
+    assert ledger.add([make("a"), odd]) == Added(new=2, known=0, improved=0)
+    assert ledger.add([odd]) == Added(new=0, known=1, improved=0)
+    kept = ledger.get("msg\ufffd")
+    assert ledger.get(f"msg{half}") == kept
+    assert kept.call.dims == {"tenant": whole, "tag\ufffd": "x\ufffd"}
+    assert (kept.call.served.model, kept.call.served.notes) == ("m\ufffd", ("a\ufffdb",))
+    assert kept.call.served.extra_passes[0].model == "\ufffd"
+    assert kept.posting.unpriced == ("unknown m\ufffd",)
+    with pytest.raises(BadInput, match="Unicode"):
+        ledger.report(Query(where={"tenant": (half,)}))
+
+
+def test_a_group_called_other_is_summed_into_the_others(ledger, make):
+    for name, tenant, pusd in (("a", "other", 9), ("b", "x", 8), ("c", None, 7), ("d", "", 7), ("e", "z", 7)):
+        ledger.add([make(name, dims={} if tenant is None else {"tenant": tenant}, posting=priced(pusd))])
+    found = ledger.report(Query(by=("tenant",), limit=2))
+    assert [(row.key, row.list_pusd, row.calls) for row in found] == [(("other",), 24, 3), ((None,), 14, 2)]
+    tied = [("f", "y", 7), ("g", "a", 7)]
+    ledger.add([make(name, dims={"tenant": tenant}, posting=priced(pusd)) for name, tenant, pusd in tied])
+    kept = {row.key[0] for row in ledger.report(Query(by=("tenant",), limit=4))}
+    assert kept == {None, "other", "x", "a"}  # a tie goes to the smaller key
 
 
 def test_a_correction_needs_an_aware_time(ledger, book):

@@ -12,8 +12,9 @@ import pytest
 from farthing.errors import LedgerFault
 from farthing.ledger import open_ledger, store
 from farthing.ledger.duckdb import DuckDBLedger
-from farthing.ledger.interface import Ledger, Query
+from farthing.ledger.interface import JournalOwner, Ledger, Query
 from farthing.ledger.memory import MemoryLedger
+from farthing.ledger.staging import id_key
 
 COLUMNS = "SELECT table_name, ordinal_position, column_name, data_type, is_nullable FROM information_schema.columns"
 VIEWS = "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal"
@@ -139,3 +140,39 @@ def test_both_engines_have_every_method_of_the_interface():
     methods = {name for name in vars(Ledger) if not name.startswith("_")}
     for engine in (MemoryLedger, DuckDBLedger):
         assert methods <= set(vars(engine))
+    assert {name for name in vars(JournalOwner) if not name.startswith("_")} <= set(vars(DuckDBLedger))
+
+
+def test_contract_prices_of_a_ledger_from_before_are_kept_and_restored(path, monkeypatch):
+    """Before migration 5 a correction kept no contract price, because none could change one."""
+    every = store.migrations()
+    monkeypatch.setattr(store, "migrations", lambda: every[:4])
+    with store.open_file(path, 500) as connection:
+        head = [
+            1,
+            "id",
+            id_key("id"),
+            None,
+            None,
+            None,
+            "2026-03-10",
+            "s",
+            "m",
+            "claude_api",
+            None,
+            "standard",
+            "standard",
+        ]
+        served = [*[None] * 6, 1, "measured", [], *[0] * 10]
+        row = [*head, *served, *[None] * 11, {}, None, None, 5, 5, 5, 4, "measured", "", "b"]
+        connection.execute(f"INSERT INTO calls VALUES ({', '.join('?' * len(row))})", row)
+        connection.execute("INSERT INTO corrections VALUES (1, '2026-03-11', 'why', 'b', 'standing')")
+        connection.execute("INSERT INTO changes VALUES (1, 'm', 1, 1, 9, 5, 0, 0)")
+        connection.execute("INSERT INTO former_postings VALUES (1, 1, 9, 9, 9, 'measured', '', 'a')")
+    monkeypatch.undo()
+    with open_ledger(path) as ledger:
+        [change] = ledger.corrections()[0].changes
+        assert (change.before_pusd, change.after_pusd, change.before_contract_pusd) == (9, 5, None)
+        ledger.revert(1)
+        posting = ledger.get("id").posting
+        assert (posting.list_pusd, posting.contract_pusd, posting.book_version) == (9, 4, "a")

@@ -17,6 +17,7 @@ from farthing.ledger.interface import FACTS, PARTS_OF_TIME
 from farthing.ledger.question import TAG, plain
 from farthing.ledger.staging import naive
 from farthing.ledger.store import sql
+from farthing.ledger.sums import OTHER
 from farthing.ledger.zones import bucket_start, segments, whole_hours
 
 if TYPE_CHECKING:
@@ -75,6 +76,23 @@ class Asked:
             "conditions": self.conditions(),
         }
         text = sql("report")
+        for word, fragment in fragments.items():
+            text = text.replace(f"{{{word}}}", fragment)
+        return text if self.query.limit is None or not self.query.by else self._limited(text, self.query.limit)
+
+    def _limited(self, report: str, limit: int) -> str:
+        """The same sums, with the keys that are not among the dearest summed as :data:`~farthing.ledger.sums.OTHER`."""
+        names = [f"key_{n}" for n in range(len(self.query.by))]
+        kept = (f"CASE WHEN is_kept THEN grouped.{name} ELSE '{OTHER}' END AS {name},\n    " for name in names)
+        fragments = {
+            "report": report.removesuffix(";\n"),
+            "names": ", ".join(names),
+            "texts": ", ".join(f"coalesce({name}, '')" for name in names),
+            "limit": str(limit),
+            "keys": "".join(kept),
+            "same": " AND ".join(f"grouped.{name} IS NOT DISTINCT FROM dearest.{name}" for name in names),
+        }
+        text = sql("report_limited")
         for word, fragment in fragments.items():
             text = text.replace(f"{{{word}}}", fragment)
         return text

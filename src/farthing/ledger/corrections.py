@@ -7,34 +7,33 @@ When a posting has changed, what the report of a correction counts, and which co
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from farthing.errors import BadInput
-from farthing.ledger.interface import Change, Correction
+from farthing.ledger.interface import Change, Correction, Posting
+from farthing.ledger.text import valid_text
+from farthing.prices.engine import price_served
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from farthing.ledger.interface import Posting
+    from farthing.ledger.interface import Contract, Stored
+    from farthing.prices.book import PriceBook
 
 
-def reposted(former: Posting, priced: Posting) -> Posting:
+def priced_again(book: PriceBook, stored: Stored, contract: Contract | None) -> Posting:
     """
-    The posting of a call after a re-pricing: *former* itself where nothing a reader sees has changed.
+    The posting of a call after a re-pricing: the former one itself where nothing but the book's version would change.
 
-    A call whose price is the same keeps the version of the book that posted it. The contract's price is not list price
-    and stays as it was: a price book knows no contract.
+    Without a *contract* its contract price stays as it was: a price book knows none.
     """
-    unchanged = (
-        former.list_pusd == priced.list_pusd
-        and former.low_pusd == priced.low_pusd
-        and former.high_pusd == priced.high_pusd
-        and former.kind == priced.kind
-        and former.unpriced == priced.unpriced
-    )
-    return former if unchanged else msgspec.structs.replace(priced, contract_pusd=former.contract_pusd)
+    former = stored.posting
+    bill = price_served(book, stored.call.served, stored.call.sent_at)
+    priced = Posting.of(bill, former.contract_pusd if contract is None else contract(stored.call, bill))
+    unchanged = msgspec.structs.replace(priced, book_version=former.book_version) == former
+    return former if unchanged else priced
 
 
 def standing(corrections: Sequence[Correction], correction_id: int) -> int:
@@ -76,7 +75,11 @@ def correction(
 ) -> Correction:
     """A correction that stands."""
     return Correction(
-        correction_id=correction_id, made_at=made_at, reason=reason, book_version=book_version, changes=changes
+        correction_id=correction_id,
+        made_at=made_at,
+        reason=valid_text(reason),
+        book_version=book_version,
+        changes=changes,
     )
 
 
@@ -88,28 +91,28 @@ class ChangeCounts:
 
     def count(self, model: str, before: Posting, after: Posting) -> None:
         """Count one call in range, changed or not."""
-        sums = self._by_model.setdefault(model, [0] * 6)
+        sums = self._by_model.setdefault(model, [0] * 8)
         sums[0] += 1
         sums[1] += after is not before
         sums[2] += before.list_pusd or 0
         sums[3] += after.list_pusd or 0
         sums[4] += before.list_pusd is None
         sums[5] += after.list_pusd is None
+        sums[6] += contract_or_list_pusd(before)
+        sums[7] += contract_or_list_pusd(after)
 
     def changes(self) -> tuple[Change, ...]:
         """One change per model, by name."""
         return tuple(change(model, sums) for model, sums in sorted(self._by_model.items()))
 
 
-def change(model: str, counts: Sequence[int]) -> Change:
-    """A :class:`Change` from its six counts, in the order every engine keeps them."""
-    calls, changed_calls, before_pusd, after_pusd, before_unpriced, after_unpriced = counts
-    return Change(
-        model=model,
-        calls=calls,
-        changed_calls=changed_calls,
-        before_pusd=before_pusd,
-        after_pusd=after_pusd,
-        before_unpriced=before_unpriced,
-        after_unpriced=after_unpriced,
-    )
+def contract_or_list_pusd(posting: Posting) -> int:
+    """What a call adds to sums under contract: its price there, else at list, else 0."""
+    contract_pusd = posting.list_pusd if posting.contract_pusd is None else posting.contract_pusd
+    return contract_pusd or 0
+
+
+def change(model: str, counts: Sequence[Any]) -> Change:
+    """A :class:`Change` from its eight values, in the order of its fields, which every engine keeps."""
+    names = Change.__struct_fields__[1:]
+    return Change(model=model, **dict(zip(names, counts, strict=True)))

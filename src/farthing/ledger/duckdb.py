@@ -15,6 +15,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 import duckdb
+import msgspec
 
 from farthing.errors import LedgerFault
 from farthing.ledger import corrections, question, reprice, rollup, rows, sums
@@ -25,6 +26,7 @@ from farthing.ledger.merge import Tally, checked
 from farthing.ledger.posting import post
 from farthing.ledger.staging import id_key
 from farthing.ledger.store import faults, open_file, transaction
+from farthing.ledger.text import valid_text
 from farthing.units import Kind
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from farthing.ledger.interface import Contract
     from farthing.ledger.journal import Begun
     from farthing.prices.book import PriceBook
 
@@ -43,7 +46,7 @@ _ROLLUP_ROWS_LOOSE = 200_000
 
 class DuckDBLedger:
     """
-    A :class:`farthing.ledger.interface.Ledger` in a file.
+    A :class:`farthing.ledger.interface.Ledger` and :class:`~farthing.ledger.interface.JournalOwner` in a file.
 
     Args:
         path: The file; made if it is not there.
@@ -73,27 +76,20 @@ class DuckDBLedger:
         return tally.added()
 
     def ingest(self, journals: Sequence[Path]) -> Ingested:
-        """
-        Post what is new in some journals, and remember in the same transaction how far each was read.
-
-        Safe to repeat at any time, also after a crash: nothing is lost or doubled.
-
-        Raises:
-            LedgerFault: A journal cannot be read or was written by a newer farthing; what came before it is posted.
-
-        """
+        """See :meth:`farthing.ledger.interface.JournalOwner.ingest`."""
         with self._using() as connection:
             done = ingest(connection, journals, self._post)
             self._tidy_rollup(connection)
             return done
 
     def unsettled(self) -> list[Begun]:
-        """Calls that began in an ingested journal and have no outcome there yet, oldest first."""
+        """See :meth:`farthing.ledger.interface.JournalOwner.unsettled`."""
         with self._using() as connection:
             return unsettled(connection)
 
     def get(self, call_id: str) -> Stored | None:
         """See :meth:`farthing.ledger.interface.Ledger.get`."""
+        call_id = valid_text(call_id)
         with self._using() as connection:
             key = id_key(call_id)
             for condition in (
@@ -131,13 +127,14 @@ class DuckDBLedger:
         since: datetime | None = None,
         until: datetime | None = None,
         preview: bool = False,
+        contract: Contract | None = None,
     ) -> Correction:
         """See :meth:`farthing.ledger.interface.Ledger.reprice`."""
         made_at = corrections.utc(made_at)
         question.check(Query(since=since, until=until))
         with self._using() as connection:
             with transaction(connection):
-                changes = reprice.price_again(connection, book, since, until)
+                changes = reprice.price_again(connection, book, (since, until), contract)
             number = None if preview else 1 + self._number("SELECT coalesce(max(correction_id), 0) FROM corrections")
             made = corrections.correction(number, made_at, reason, book.version, changes)
             if not preview:
@@ -184,7 +181,8 @@ class DuckDBLedger:
         groups = [
             sums.Group(asked.start(row[2]), row[3:kind_at], Kind(row[kind_at]), row[kind_at + 1 :]) for row in found
         ]
-        return sums.rows(groups, query, zone)
+        # The query summed what the limit leaves out, before a quarter of a million groups could come here.
+        return sums.rows(groups, msgspec.structs.replace(query, limit=None), zone)
 
     def _post(self, calls: Iterable[Stored], tally: Tally) -> None:
         """Post calls within the caller's transaction."""

@@ -16,17 +16,26 @@ from farthing.call import Call, Usage
 from farthing.units import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
+    from farthing.ledger.ingest import Ingested
+    from farthing.ledger.journal import Begun
     from farthing.prices.bill import Bill
     from farthing.prices.book import PriceBook
+
+    Contract = Callable[[Call, Bill], int | None]
 
 Bucket = Literal["hour", "day", "week", "month"]
 
 FACTS = ("model", "channel", "service_tier", "speed", "inference_geo", "source", "stop_reason", "kind")
-"""What a report can group and filter by besides :data:`farthing.call.DIMENSIONS` and tags (``tag:NAME``)."""
+"""
+What a report can group and filter by besides :data:`farthing.call.DIMENSIONS` and tags (``tag:NAME``).
+
+``kind`` is the posting's: how sure the *price* of a call is, which is never surer than its counts (``served.kind``).
+"""
 
 PARTS_OF_TIME = ("hour_of_day", "weekday")
 """Time-of-day views: 0-23 and 0 (Monday) - 6, in the query's time zone."""
@@ -104,7 +113,9 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         until: First instant no longer in, aware; None: to the end.
         where: Per dimension the values to keep; the empty string stands for "not set".
         timezone: IANA name; UTC is billing truth.
-        limit: Keep the dearest this many groups and sum the others into one row whose keys are ``other``; None: all.
+        limit: Keep the dearest this many keys, judged by their list price over all time buckets, and sum the others
+            into one row (per bucket) whose keys are ``other``; None: all. That row is in its place by its amount, like
+            any other, and a group whose own keys are ``other`` is summed into it.
 
     """
 
@@ -130,7 +141,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         low_pusd: Sum of lower bounds, 0 for calls without one; high_pusd: sum of upper bounds, or None where a call
             has none.
         contract_pusd: Sum under contract, at list where a call has no contract price.
-        kind: The weakest kind among the calls.
+        kind: The weakest kind among the calls' postings: one assumed price makes the sum an assumed one.
 
     """
 
@@ -147,7 +158,18 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Before and after of one model in a re-pricing. ``None`` sums do not occur: unpriced calls are counted instead."""
+    """
+    Before and after of one model in a re-pricing, over its calls in range.
+
+    Attributes:
+        model: Id as reported.
+        calls: How many; changed_calls: of them, how many have another posting.
+        before_pusd: Sum at list; after_pusd: likewise. Calls without an exact price are counted instead of summed.
+        before_unpriced: How many those are; after_unpriced: likewise.
+        before_contract_pusd: Sum under contract, at list where a call has no contract price; after_contract_pusd:
+            likewise. None only for corrections that were made before farthing kept these.
+
+    """
 
     model: str
     calls: int
@@ -156,6 +178,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     after_pusd: int
     before_unpriced: int
     after_unpriced: int
+    before_contract_pusd: int | None = None
+    after_contract_pusd: int | None = None
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +204,26 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     reverted: bool = False
 
 
+class JournalOwner(Protocol):
+    """An engine that gateways' journals are read into: the one process that owns a ledger file."""
+
+    def ingest(self, journals: Sequence[Path]) -> Ingested:
+        """
+        Post what is new in some journals, and remember in the same transaction how far each was read.
+
+        Safe to repeat at any time, also after a crash: nothing is lost or doubled.
+
+        Raises:
+            LedgerFault: A journal cannot be read or was written by a newer farthing; what came before it is posted.
+
+        """
+        ...
+
+    def unsettled(self) -> list[Begun]:
+        """Calls that began in an ingested journal and have no outcome there yet, oldest first."""
+        ...
+
+
 class Ledger(Protocol):
     """An engine that keeps calls. Safe for one process; close it or use it as a context manager."""
 
@@ -187,7 +231,9 @@ class Ledger(Protocol):
         """
         Post calls, each once: idempotent by ``call_id``.
 
-        A call without a request id matches one with the same message id. Rollups are written in the same transaction.
+        A call without a request id matches one with the same message id. Of two records of one call the better known
+        one is kept (:func:`farthing.ledger.merge.merged`), with the dimensions and tags of both. Text that is not
+        valid Unicode is mended (:mod:`farthing.ledger.text`). Rollups are written in the same transaction.
 
         Raises:
             LedgerFault: Nothing was written.
@@ -222,8 +268,29 @@ class Ledger(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         preview: bool = False,
+        contract: Contract | None = None,
     ) -> Correction:
-        """Price every call in range again at *book*'s rates; with *preview* only say what would change."""
+        """
+        Price every call in range again at *book*'s rates; with *preview* only say what would change.
+
+        Only calls whose posting changes are posted anew, and only they carry *book*'s version from then on: a call
+        whose price comes out the same keeps the version that posted it first.
+
+        Args:
+            book: What to price with.
+            reason: Why, in the user's words; kept with the correction.
+            made_at: Now; aware.
+            since: First instant, inclusive, aware; None: from the beginning.
+            until: First instant no longer in, aware; None: to the end.
+            preview: Change nothing.
+            contract: A call and its bill at *book*'s rates to its price under contract in picodollars, or None where it
+                has none; the contract price of every call in range is posted anew. It must be a pure function. Without
+                it contract prices stay as they are. Each call then goes through Python: about 30,000 calls a second.
+
+        Raises:
+            BadInput: A time has no time zone.
+
+        """
         ...
 
     def revert(self, correction_id: int) -> Correction:

@@ -22,6 +22,7 @@ import msgspec
 
 from farthing.errors import ErrorRecord, LedgerFault
 from farthing.ledger.interface import Stored
+from farthing.ledger.text import valid_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,8 +167,11 @@ def read(path: Path, offset: int = 0) -> Iterator[Read]:
 
 
 def line(record: Record) -> bytes:
-    """A record as it is written, newline included."""
-    body = _ENCODER.encode(record)
+    """A record as it is written, newline included; text that is not valid Unicode is mended."""
+    try:
+        body = _ENCODER.encode(record)
+    except UnicodeEncodeError:
+        body = _ENCODER.encode(valid_record(record))
     return b"%08x %b\n" % (crc32(body), body)
 
 

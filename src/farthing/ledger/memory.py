@@ -14,11 +14,11 @@ import msgspec
 
 from farthing.errors import LedgerFault
 from farthing.ledger import question, sums
-from farthing.ledger.corrections import ChangeCounts, correction, reposted, standing, utc
-from farthing.ledger.interface import Added, Correction, Posting, Query, Row, Stored
+from farthing.ledger.corrections import ChangeCounts, correction, priced_again, standing, utc
+from farthing.ledger.interface import Added, Correction, Query, Row, Stored
 from farthing.ledger.merge import Known, Tally, checked
+from farthing.ledger.text import valid_text
 from farthing.ledger.zones import bucket_start
-from farthing.prices.engine import price_served
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
     from zoneinfo import ZoneInfo
 
+    from farthing.ledger.interface import Contract, Posting
     from farthing.prices.book import PriceBook
 
 
@@ -57,6 +58,7 @@ class MemoryLedger:
 
     def get(self, call_id: str) -> Stored | None:
         """See :meth:`farthing.ledger.interface.Ledger.get`."""
+        call_id = valid_text(call_id)
         with self._lock:
             records = sorted(self._open.records.values(), key=_by_time)
         for pick in (_call_id, _message_id, _request_id):
@@ -86,6 +88,7 @@ class MemoryLedger:
         since: datetime | None = None,
         until: datetime | None = None,
         preview: bool = False,
+        contract: Contract | None = None,
     ) -> Correction:
         """See :meth:`farthing.ledger.interface.Ledger.reprice`."""
         made_at = utc(made_at)
@@ -96,8 +99,7 @@ class MemoryLedger:
             changed: dict[int, Posting] = {}
             for number, stored in self._open.records.items():
                 if question.keeps(query, stored, zone):
-                    bill = price_served(book, stored.call.served, stored.call.sent_at)
-                    posting = reposted(stored.posting, Posting.of(bill))
+                    posting = priced_again(book, stored, contract)
                     counts.count(stored.call.served.model, stored.posting, posting)
                     if posting is not stored.posting:
                         changed[number] = posting

@@ -14,6 +14,7 @@ import msgspec
 
 from farthing.errors import LedgerFault
 from farthing.ledger.interface import Added, Stored
+from farthing.ledger.text import valid_stored
 from farthing.units import Kind
 
 if TYPE_CHECKING:
@@ -41,10 +42,15 @@ def merged(known: Stored, other: Stored) -> Stored:
     """
     What to keep of two records of one call: *known* itself unless *other* tells more.
 
-    The better known record is kept whole, with its posting. Only the request id, and the call id made of it, is taken
-    from the other one where the better lacks it, so that later records still find their call.
+    The better known record is kept, with its posting. Two things are taken from the other one where the better lacks
+    them: the request id, and the call id made of it, so that later records still find their call; and every dimension
+    or tag, because one source knows the session and another the tenant. An empty value is none.
     """
     winner, loser = (other, known) if knowledge(other.call) > knowledge(known.call) else (known, other)
+    dims = winner.call.dims
+    learnt = {name: value for name, value in loser.call.dims.items() if value and not dims.get(name)}
+    if learnt:
+        winner = Stored(msgspec.structs.replace(winner.call, dims=dims | learnt), winner.posting)
     request_id = loser.call.served.request_id
     if winner.call.served.request_id or not request_id:
         return winner
@@ -136,12 +142,13 @@ class Tally:
 
 def checked(stored: Stored) -> Stored:
     """
-    The record as every engine keeps it: its time in UTC.
+    The record as every engine keeps it: its time in UTC, its texts valid Unicode.
 
     Raises:
         LedgerFault: A time without a zone, or a number that no engine can keep.
 
     """
+    stored = valid_stored(stored)
     call = stored.call
     if not _is_plain(stored):
         _explain(stored)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 from farthing.call import DIMENSIONS
 from farthing.errors import BadInput
 from farthing.ledger.interface import FACTS, PARTS_OF_TIME, Bucket, Query
+from farthing.ledger.text import valid_text
 from farthing.ledger.zones import find_zone
 
 if TYPE_CHECKING:
@@ -26,9 +27,13 @@ def check(query: Query) -> ZoneInfo:
     The query's time zone, if everything the query names exists.
 
     Raises:
-        BadInput: A dimension, bucket or time zone does not exist, a time has no zone, or the limit is not positive.
+        BadInput: A dimension, bucket or time zone does not exist, a time has no zone, the limit is not positive, or a
+            text is not valid Unicode (the ledger keeps none such).
 
     """
+    for text in (*query.by, *query.where, *(value for values in query.where.values() for value in values)):
+        if valid_text(text) != text:
+            raise BadInput(f"read {text!r}, which is not valid Unicode", "text of whole characters")
     for dimension in (*query.by, *query.where):
         if not _exists(dimension):
             known = ", ".join((*DIMENSIONS, *FACTS, *PARTS_OF_TIME, "tag:NAME"))

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from farthing.ledger import rows
-from farthing.ledger.corrections import change, reposted
-from farthing.ledger.interface import Change, Correction, Posting
+from farthing.ledger.corrections import change, priced_again
+from farthing.ledger.interface import Change, Correction
 from farthing.ledger.staging import load, naive, unpriced_text
 from farthing.ledger.store import sql, transaction
 from farthing.prices.card import Card, Facts
-from farthing.prices.engine import price_served
 from farthing.units import Kind
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from farthing.ledger.interface import Stored
+    from farthing.ledger.interface import Contract, Stored
     from farthing.prices.book import PriceBook
 
 _PAGE = 20_000
@@ -67,18 +66,27 @@ class _Reposted(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     unpriced: str
     book_version: str
+    contract_pusd: int | None
 
 
 def price_again(
-    connection: duckdb.DuckDBPyConnection, book: PriceBook, since: datetime | None, until: datetime | None
+    connection: duckdb.DuckDBPyConnection,
+    book: PriceBook,
+    span: tuple[datetime | None, datetime | None],
+    contract: Contract | None,
 ) -> tuple[Change, ...]:
-    """Make the table ``repriced`` of every call in range whose posting changes, and report per model."""
+    """
+    Make the table ``repriced`` of every call in *span* whose posting changes, and report per model.
+
+    A contract is a function that SQL cannot see into, so with one there are no rates and every call is special.
+    """
+    since, until = span
     edges = {"since": since and naive(since), "until": until and naive(until)}
-    facts = [Facts(*row) for row in connection.execute(sql("facts"), edges).fetchall()]
+    facts = [] if contract else [Facts(*row) for row in connection.execute(sql("facts"), edges).fetchall()]
     load(connection, sql("rates"), [rate for one in facts for rate in _rates(book, one)])
     connection.execute(sql("reprice"), {**edges, "book_version": book.version})
     for page in _special(connection):
-        changed = list(_priced(book, page))
+        changed = list(_priced(book, page, contract))
         if changed:
             load(connection, sql("reprice_special"), changed)
     connection.execute("DELETE FROM repriced WHERE is_special")
@@ -98,7 +106,7 @@ def write(connection: duckdb.DuckDBPyConnection, made: Correction) -> None:
         )
         for one in made.changes:
             row = [made.correction_id, *msgspec.structs.astuple(one)]
-            connection.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     for edges in _slices(connection, "SELECT min(call_no), max(call_no) FROM repriced", {}):
         with transaction(connection):
             connection.execute(sql("slice_repriced"), edges)
@@ -182,18 +190,18 @@ def _rate(facts: Facts, **values: Any) -> _Rate:
 
 def _special(connection: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[int, Stored]]]:
     """Pages of the calls that have a rule of their own."""
-    condition = "calls.call_no > $after AND calls.call_no IN (SELECT call_no FROM repriced WHERE is_special)"
-    after = 0
-    while page := list(rows.read(connection, condition, {"after": after}, f"calls.call_no LIMIT {_PAGE}")):
-        yield page
-        after = page[-1][0]
+    condition = (
+        "calls.call_no >= $first AND calls.call_no <= $last "
+        "AND calls.call_no IN (SELECT call_no FROM repriced WHERE is_special)"
+    )
+    for first, last in connection.execute(sql("special_pages"), {"page": _PAGE}).fetchall():
+        yield list(rows.read(connection, condition, {"first": first, "last": last}))
 
 
-def _priced(book: PriceBook, page: list[tuple[int, Stored]]) -> Iterator[_Reposted]:
+def _priced(book: PriceBook, page: list[tuple[int, Stored]], contract: Contract | None) -> Iterator[_Reposted]:
     """The new postings of those calls of a page whose posting changes."""
     for number, stored in page:
-        bill = price_served(book, stored.call.served, stored.call.sent_at)
-        posting = reposted(stored.posting, Posting.of(bill))
+        posting = priced_again(book, stored, contract)
         if posting is not stored.posting:
             yield _Reposted(
                 call_no=number,
@@ -203,6 +211,7 @@ def _priced(book: PriceBook, page: list[tuple[int, Stored]]) -> Iterator[_Repost
                 kind=posting.kind,
                 unpriced=unpriced_text(posting.unpriced),
                 book_version=posting.book_version,
+                contract_pusd=posting.contract_pusd,
             )
 
 

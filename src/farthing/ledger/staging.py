@@ -15,7 +15,6 @@ from zlib import crc32
 import msgspec
 
 from farthing.call import Call
-from farthing.errors import LedgerFault
 from farthing.ledger.interface import Posting
 from farthing.ledger.store import sql
 
@@ -56,40 +55,22 @@ def unpriced_text(reasons: tuple[str, ...]) -> str:
 
 
 def stage(connection: duckdb.DuckDBPyConnection, numbered: Iterable[tuple[int, Stored]]) -> None:
-    """
-    Make the table ``staged`` of these records, each under its number.
-
-    Raises:
-        LedgerFault: A text that is not valid Unicode.
-
-    """
+    """Make the table ``staged`` of these records, each under its number and checked before."""
     lines = []
     for number, stored in numbered:
         call = stored.call
         message_id = call.served.message_id
-        try:
-            message_key = id_key(message_id) if message_id else None
-            total_of_unknown = call.served.calls_in_total is None
-            reasons = unpriced_text(stored.posting.unpriced)
-            call_key = id_key(call.call_id)
-            lines.append(_Line(number, call_key, message_key, total_of_unknown, reasons, call, stored.posting))
-        except UnicodeEncodeError:
-            raise LedgerFault("the id of a call is not valid Unicode; nothing was written") from None
+        message_key = id_key(message_id) if message_id else None
+        total_of_unknown = call.served.calls_in_total is None
+        reasons = unpriced_text(stored.posting.unpriced)
+        call_key = id_key(call.call_id)
+        lines.append(_Line(number, call_key, message_key, total_of_unknown, reasons, call, stored.posting))
     load(connection, sql("stage"), lines)
 
 
 def load(connection: duckdb.DuckDBPyConnection, query: str, rows: Sequence[Any]) -> None:
-    """
-    Run a query that reads JSON lines from ``$path`` over *rows*.
-
-    Raises:
-        LedgerFault: A text that is not valid Unicode.
-
-    """
-    try:
-        encoded = _ENCODER.encode_lines(rows)
-    except UnicodeEncodeError:
-        raise LedgerFault("a text in a call is not valid Unicode; nothing was written") from None
+    """Run a query that reads JSON lines from ``$path`` over *rows*."""
+    encoded = _ENCODER.encode_lines(rows)
     file, path = tempfile.mkstemp(prefix="farthing-", suffix=".ndjson")
     try:
         with os.fdopen(file, "wb") as out:

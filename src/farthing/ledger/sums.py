@@ -10,6 +10,7 @@ from operator import add
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.call import Usage
+from farthing.ledger.corrections import contract_or_list_pusd
 from farthing.ledger.interface import Row
 from farthing.units import Kind, weakest
 
@@ -55,7 +56,6 @@ def measures(usages: Iterable[Usage], posting: Posting) -> tuple[int, ...]:
     counts = [0] * len(COUNTS)
     for usage in usages:
         counts = [total + getattr(usage, name) for total, name in zip(counts, COUNTS, strict=True)]
-    contract = posting.list_pusd if posting.contract_pusd is None else posting.contract_pusd
     return (
         1,
         int(posting.list_pusd is None),
@@ -64,7 +64,7 @@ def measures(usages: Iterable[Usage], posting: Posting) -> tuple[int, ...]:
         posting.list_pusd or 0,
         posting.low_pusd or 0,
         posting.high_pusd or 0,
-        contract or 0,
+        contract_or_list_pusd(posting),
     )
 
 

@@ -4,7 +4,8 @@ WITH before AS (
         model,
         count(*) AS calls,
         sum(coalesce(list_pusd, 0)) AS pusd,
-        sum(CASE WHEN list_pusd IS NULL THEN 1 ELSE 0 END) AS unpriced
+        sum(CASE WHEN list_pusd IS NULL THEN 1 ELSE 0 END) AS unpriced,
+        sum(coalesce(contract_pusd, list_pusd, 0)) AS contract_pusd
     FROM calls
     WHERE ($since::TIMESTAMP IS NULL OR sent_at >= $since::TIMESTAMP)
         AND ($until::TIMESTAMP IS NULL OR sent_at < $until::TIMESTAMP)
@@ -16,7 +17,9 @@ changed AS (
         count(*) AS calls,
         sum(coalesce(list_pusd, 0) - coalesce(former_list_pusd, 0)) AS pusd,
         sum(CASE WHEN list_pusd IS NULL THEN 1 ELSE 0 END - CASE WHEN former_list_pusd IS NULL THEN 1 ELSE 0 END)
-            AS unpriced
+            AS unpriced,
+        sum(coalesce(contract_pusd, list_pusd, 0) - coalesce(former_contract_pusd, former_list_pusd, 0))
+            AS contract_pusd
     FROM repriced
     GROUP BY model
 )
@@ -27,7 +30,9 @@ SELECT
     before.pusd,
     before.pusd + coalesce(changed.pusd, 0),
     before.unpriced,
-    before.unpriced + coalesce(changed.unpriced, 0)
+    before.unpriced + coalesce(changed.unpriced, 0),
+    before.contract_pusd,
+    before.contract_pusd + coalesce(changed.contract_pusd, 0)
 FROM before
 LEFT JOIN changed ON changed.model = before.model
 ORDER BY before.model;

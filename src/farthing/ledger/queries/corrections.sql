@@ -11,7 +11,9 @@ SELECT
     changes.before_pusd,
     changes.after_pusd,
     changes.before_unpriced,
-    changes.after_unpriced
+    changes.after_unpriced,
+    changes.before_contract_pusd,
+    changes.after_contract_pusd
 FROM corrections
 LEFT JOIN changes ON changes.correction_id = corrections.correction_id
 ORDER BY corrections.correction_id, changes.model;

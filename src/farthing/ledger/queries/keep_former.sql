@@ -8,6 +8,7 @@ SELECT
     calls.high_pusd,
     calls.kind,
     calls.unpriced,
-    calls.book_version
+    calls.book_version,
+    calls.contract_pusd
 FROM calls
 JOIN reposting ON reposting.call_no = calls.call_no;

@@ -1,4 +1,5 @@
 -- Staged records that may be calls the ledger has: by call id, or by message id. The narrow keys are compared first.
+-- One that is equally known, and has no dimension or tag that the call lacks, changes nothing.
 CREATE OR REPLACE TEMP TABLE matches AS
 WITH by_key AS (
     SELECT staged.call_no AS staged_no, calls.call_no
@@ -11,7 +12,25 @@ SELECT by_key.staged_no, by_key.call_no,
     calls.call_id = staged.call_id
         AND calls.served_kind = staged.served_kind
         AND calls.output_tokens = staged.output_tokens
-        AND coalesce(calls.request_id, '') = coalesce(staged.request_id, '') AS equally_known
+        AND coalesce(calls.request_id, '') = coalesce(staged.request_id, '')
+        AND (coalesce(staged.tenant, '') = '' OR coalesce(calls.tenant, '') <> '')
+        AND (coalesce(staged.feature, '') = '' OR coalesce(calls.feature, '') <> '')
+        AND (coalesce(staged.prompt, '') = '' OR coalesce(calls.prompt, '') <> '')
+        AND (coalesce(staged.prompt_version, '') = '' OR coalesce(calls.prompt_version, '') <> '')
+        AND (coalesce(staged."user", '') = '' OR coalesce(calls."user", '') <> '')
+        AND (coalesce(staged.session, '') = '' OR coalesce(calls.session, '') <> '')
+        AND (coalesce(staged.agent, '') = '' OR coalesce(calls.agent, '') <> '')
+        AND (coalesce(staged.environment, '') = '' OR coalesce(calls.environment, '') <> '')
+        AND (coalesce(staged.workspace, '') = '' OR coalesce(calls.workspace, '') <> '')
+        AND (coalesce(staged.api_key, '') = '' OR coalesce(calls.api_key, '') <> '')
+        AND (coalesce(staged.project, '') = '' OR coalesce(calls.project, '') <> '')
+        AND (
+            staged.tags = calls.tags
+            OR len(list_filter(
+                map_entries(staged.tags),
+                lambda tag: tag.value <> '' AND coalesce(calls.tags[tag.key], '') = ''
+            )) = 0
+        ) AS equally_known
 FROM by_key
 JOIN calls ON calls.call_no = by_key.call_no
 JOIN staged ON staged.call_no = by_key.staged_no

@@ -4,6 +4,7 @@ SET
     list_pusd = reposting.list_pusd,
     low_pusd = reposting.low_pusd,
     high_pusd = reposting.high_pusd,
+    contract_pusd = reposting.contract_pusd,
     kind = reposting.kind,
     unpriced = reposting.unpriced,
     book_version = reposting.book_version

@@ -1,5 +1,5 @@
 -- Prices the calls in range at the rates and keeps those whose posting changes, with their former price.
--- A call that no row of rates fits has a rule of its own: it is marked, and the price engine prices it in Python.
+-- Contract prices stay as they are. A call that no row of rates fits has a rule of its own: it is marked, and the price engine prices it in Python.
 CREATE OR REPLACE TEMP TABLE repriced AS
 WITH in_range AS (
     SELECT
@@ -33,7 +33,8 @@ priced AS (
         c.low_pusd AS former_low_pusd,
         c.high_pusd AS former_high_pusd,
         c.kind AS former_kind,
-        c.unpriced AS former_unpriced
+        c.unpriced AS former_unpriced,
+        c.contract_pusd
     FROM in_range AS c
     LEFT JOIN rates ON c.model = rates.model
         AND c.channel = rates.channel
@@ -78,7 +79,9 @@ SELECT
     kind,
     unpriced,
     $book_version::VARCHAR AS book_version,
-    former_list_pusd
+    contract_pusd,
+    former_list_pusd,
+    contract_pusd AS former_contract_pusd
 FROM priced
 WHERE is_special
     OR pusd IS DISTINCT FROM former_list_pusd

@@ -10,13 +10,15 @@ SELECT
     new.kind,
     new.unpriced,
     new.book_version,
-    calls.list_pusd
+    new.contract_pusd,
+    calls.list_pusd,
+    calls.contract_pusd
 FROM read_json(
     $path,
     format = 'newline_delimited',
     columns = {
         call_no: 'BIGINT', list_pusd: 'HUGEINT', low_pusd: 'HUGEINT', high_pusd: 'HUGEINT', kind: 'VARCHAR',
-        unpriced: 'VARCHAR', book_version: 'VARCHAR'
+        unpriced: 'VARCHAR', book_version: 'VARCHAR', contract_pusd: 'HUGEINT'
     }
 ) AS new
 JOIN calls ON calls.call_no = new.call_no;

@@ -35,7 +35,7 @@ SELECT
     sum(coalesce(reposting.low_pusd, 0) - coalesce(calls.low_pusd, 0)),
     sum(coalesce(reposting.high_pusd, 0) - coalesce(calls.high_pusd, 0)),
     sum(
-        coalesce(calls.contract_pusd, reposting.list_pusd, 0)
+        coalesce(reposting.contract_pusd, reposting.list_pusd, 0)
         - coalesce(calls.contract_pusd, calls.list_pusd, 0)
     )
 FROM calls

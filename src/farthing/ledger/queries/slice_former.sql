@@ -1,5 +1,5 @@
 -- The next slice of calls to repost: those of a correction being taken back.
 CREATE OR REPLACE TEMP TABLE reposting AS
-SELECT call_no, list_pusd, low_pusd, high_pusd, kind, unpriced, book_version
+SELECT call_no, list_pusd, low_pusd, high_pusd, kind, unpriced, book_version, contract_pusd
 FROM former_postings
 WHERE correction_id = $correction_id AND call_no >= $first AND call_no < $beyond;
