@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +13,7 @@ from farthing.errors import BadInput, ErrorRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import BinaryIO
 
     from farthing.call import Call
     from farthing.cli.ledger_file import Imported
@@ -257,16 +256,7 @@ def _files(paths: list[str], suffixes: tuple[str, ...]) -> list[str]:
 def _items(files: list[str], read: Reader, origin: Origin) -> Iterator[Call | ErrorRecord]:
     for file in files:
         try:
-            with _opened(file) as stream:
+            with options.opened(file) as stream:
                 yield from read(stream, file, origin)
         except OSError as error:
             yield ErrorRecord(source=file, error=f"cannot be read: {error.strerror or error}")
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[BinaryIO]:
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    with Path(file).open("rb") as stream:
-        yield stream

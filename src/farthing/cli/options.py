@@ -1,11 +1,13 @@
-"""Options that several commands share, and the reading of their texts: days, ranges, filters, settings."""
+"""Options that several commands share, and the reading of what they name: days, ranges, filters, settings, input."""
 
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from farthing.config import Loaded
+    from farthing.prices.book import PriceBook
 
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings file.")]
 LedgerPath = Annotated[Path | None, typer.Option("--ledger", metavar="FILE", help="Ledger file.")]
@@ -43,6 +46,36 @@ def settings(config: Path | None) -> Loaded:
     from farthing.config import load
 
     return load(config)
+
+
+def opened(file: str) -> AbstractContextManager[BinaryIO]:
+    """
+    The bytes of *file*, or of standard input where it is ``-``.
+
+    Raises:
+        BadInput: Standard input is closed.
+        OSError: The file cannot be opened.
+
+    """
+    if file != "-":
+        return Path(file).open("rb")
+    if sys.stdin is None:
+        raise BadInput("read standard input, which is closed", "a pipe, or the name of a file")
+    return nullcontext(sys.stdin.buffer)
+
+
+def price_book(config: Path | None) -> PriceBook:
+    """
+    The price book in force, under the corrections of the settings that ``--config`` names.
+
+    Raises:
+        BadPriceBook: It cannot be read.
+        BadConfig: The settings or the corrections cannot be read.
+
+    """
+    from farthing.prices.installed import book_under
+
+    return book_under(settings(config).config)
 
 
 def day(text: str | None, flag: str) -> date | None:

@@ -6,8 +6,7 @@ import gc
 import os
 import stat
 import sys
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
@@ -39,12 +38,12 @@ def price(
     the others are priced all the same, and the exit code is 1. The output is JSON with or without --json.
     """
     del json
-    from farthing.cli.options import day
+    from farthing.cli.options import day, opened
     from farthing.prices.installed import default_book
 
     known_on = day(known_at, "--known-at")
     book = default_book()
-    with _seldom_collected(), _opened(file) as stream:
+    with _seldom_collected(), opened(file) as stream:
         bad, unpriced = _price_stream(stream, book, known_on)
     if unpriced:
         output.note(f"UNPRICED: {_lines(unpriced)} no exact price; see unpriced in the output")
@@ -82,10 +81,6 @@ def _is_file(stream: BinaryIO) -> bool:
 
 def _lines(count: int) -> str:
     return f"{count:,} line has" if count == 1 else f"{count:,} lines have"
-
-
-def _opened(file: str) -> AbstractContextManager[BinaryIO]:
-    return nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb")
 
 
 @contextmanager
