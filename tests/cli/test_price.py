@@ -1,6 +1,7 @@
 """``farthing price``: JSON lines in, priced JSON lines out, in order; a bad line costs itself."""
 
 import json
+import shlex
 import subprocess
 import sys
 from decimal import Decimal
@@ -63,6 +64,9 @@ def test_order_is_kept_and_a_bad_line_loses_nothing_else(farthing):
         12: '"text"',
         13: row(id="openai", usage={"prompt_tokens": 3}),
         14: row(id="channel", channel=7),
+        15: row(id="refusal", stop_reason="refusal", stop_details="bio"),
+        16: row(id="before the calendar", at="0001-01-01T00:00:00+14:00"),
+        17: row(id="after the calendar", at="9999-12-31T23:59:59-14:00"),
     }
     given = [row(id="first"), *bad.values(), row(id="last")]
     text = "".join(one + "\n" if isinstance(one, str) else json.dumps(one) + "\n" for one in given)
@@ -75,7 +79,7 @@ def test_order_is_kept_and_a_bad_line_loses_nothing_else(farthing):
     assert with_id[3] == "cut"
     assert with_id[8] == "twice"
     assert with_id[7] == "huge"
-    assert result.stderr == "farthing: 13 lines have an error, told in its place; all others are priced\n"
+    assert result.stderr == "farthing: 16 lines have an error, told in its place; all others are priced\n"
 
 
 def test_an_unknown_model_is_unpriced_and_loud_but_no_error(farthing):
@@ -100,6 +104,14 @@ def test_nothing_in_is_nothing_out(farthing):
 def test_a_file_that_is_not_there_is_one_line(farthing):
     result = farthing("price", "missing.jsonl", code=1)
     assert result.stderr == "farthing: missing.jsonl: No such file or directory\n"
+
+
+def test_a_closed_standard_input_is_one_line():
+    command = f"exec {shlex.quote(sys.executable)} -m farthing price <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("farthing: read standard input, which is closed; expected")
+    assert done.stderr.count("\n") == 1
 
 
 def test_known_at_prices_by_what_was_known(farthing):

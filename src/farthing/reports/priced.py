@@ -55,6 +55,8 @@ def served_of(row: Mapping[str, Any]) -> Served:
     for name in ("model", "channel", "location", "stop_reason"):
         if not isinstance(row.get(name), str | None):
             raise BadInput(f"read {type_name(row[name])} as {name}", "a string")
+    if not isinstance(row.get("stop_details"), dict | None):  # would make a billed refusal a free one
+        raise BadInput(f"read {type_name(row['stop_details'])} as stop_details", "an object")
     if _is_plain(row):
         return read_message(row)
     served = read_any(row, channel=row.get("channel"), location=row.get("location"), model=row.get("model"))

@@ -143,7 +143,10 @@ def instant(value: Any, name: str = "at") -> datetime:
             raise BadInput(f"read a text as {name} that is no time", _TIME_EXPECTED) from None
         if at.tzinfo is None:
             raise BadInput(f"read {name} without a time zone", _TIME_EXPECTED)
-        return at.astimezone(UTC)
+        try:
+            return at.astimezone(UTC)
+        except OverflowError:  # the first or last hours of the calendar, written with an offset
+            raise BadInput(f"read a text as {name} whose UTC day is in no calendar", _TIME_EXPECTED) from None
     if type(value) in (int, float):
         try:
             return datetime.fromtimestamp(value / 1000 if value > _MILLISECONDS_FROM else value, UTC)
