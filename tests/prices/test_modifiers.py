@@ -217,6 +217,21 @@ def test_a_declined_attempt_follows_the_refusal_rule(at, expected):
     assert usd("claude-opus-4-8", at, PROMPT_ONLY, extra_passes=(declined,)) == expected
 
 
+@pytest.mark.parametrize(
+    ("at", "output", "kind"),
+    [
+        ("2026-09-23", 0, Kind.MEASURED),  # free in every category
+        ("2026-09-24", 0, Kind.ASSUMED),  # free in some, and the response does not say which it was
+        ("2026-09-24", 7, Kind.MEASURED),  # it wrote something: billed
+    ],
+)
+def test_a_declined_attempt_does_not_say_its_category(at, output, kind):
+    declined = ExtraPass(PassKind.DECLINED, Usage(input_tokens=500, output_tokens=output), "claude-opus-4-6")
+    bill = bill_of("claude-opus-4-8", at, PROMPT_ONLY, extra_passes=(declined,))
+    assert bill.kind is kind
+    assert ("does not say its category" in "".join(bill.notes)) == (kind is Kind.ASSUMED)
+
+
 def test_a_declined_attempt_on_a_partner_channel_is_bounded_while_nobody_knows():
     bedrock = "global.anthropic.claude-opus-4-8"
     declined = ExtraPass(PassKind.DECLINED, Usage(input_tokens=1_000), bedrock)
@@ -239,6 +254,11 @@ def test_a_declined_attempt_that_wrote_something_is_billed(output):
         ("claude-opus-5-5", {"service_tier": "platinum"}, "known: standard, batch, priority"),
         ("claude-opus-5-5", {"inference_geo": "mars"}, "'mars'"),
         ("claude-sonnet-4-5", {"inference_geo": "us"}, "no published price"),
+        (
+            "global.anthropic.claude-opus-5-5",
+            {"inference_geo": "us"},
+            "no published price on claude-opus-5-5 (bedrock)",
+        ),
         ("claude-opus-5-5", {"channel": "carrier_pigeon"}, "known: claude_api, claude_platform_aws, bedrock"),
         ("claude-opus-5-5", {"speed": "ludicrous"}, "no ludicrous rate"),
         ("claude-sonnet-5-5", {"speed": "fast"}, "no fast rate"),

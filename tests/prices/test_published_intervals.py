@@ -74,7 +74,8 @@ def factor(model, asked):
             return None
         product_ /= 2
     if served.inference_geo == "us":
-        if applies["inference_geo_us_1_1x"] is not True or asked.day < GEO_FROM:
+        operated_by_a_partner = asked.channel in {"bedrock", "google_cloud"}  # data_residency.channels names neither
+        if applies["inference_geo_us_1_1x"] is not True or asked.day < GEO_FROM or operated_by_a_partner:
             return None
         product_ *= Fraction(11, 10)
     premium = applies["partner_cloud_regional_premium_10pct"]

@@ -189,9 +189,10 @@ def _wanted_multipliers(named: Named, facts: Facts) -> tuple[list[str], Kind, st
     if _is_batch(named, facts):
         wanted.append("batch")
     if facts.inference_geo not in NO_GEO:
-        if facts.inference_geo != "us" or named.model.applies.inference_geo_us is not True:
+        sold = named.model.applies.inference_geo_us is True and named.channel not in PARTNER_CHANNELS
+        if facts.inference_geo != "us" or not sold:
             raise _NoPublishedPriceError(
-                f"inference_geo={facts.inference_geo!r} has no published price on {named.model.id}"
+                f"inference_geo={facts.inference_geo!r} has no published price on {named.model.id} ({named.channel})"
             )
         wanted.append("inference_geo_us")
     premium = named.model.applies.regional_premium

@@ -11,7 +11,7 @@ Rules: facts on the Messages API, sections 1.4, 3.4 and 3.5, checked 2026-11-20.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from farthing.call import ExtraPass, PassKind, Served, Usage
 from farthing.errors import BadInput
@@ -39,17 +39,19 @@ def price_served(book: PriceBook, served: Served, at: datetime, known_on: date |
         book: The price book.
         served: What the response says was served; counts disjoint and >= 0.
         at: Send time, timezone-aware; its UTC day chooses the rates.
-        known_on: Use only what the book knew on this day; None: all it knows now.
+        known_on: Use only what the book knew on this day (of an aware datetime: its UTC day); None: all it knows now.
 
     Returns:
         A bill whose lines sum exactly to its total. Where a part has no price the total is None and ``unpriced`` says
         why; where only bounds are certain (an aggregate on a banded model, say) it has bounds.
 
     Raises:
-        BadInput: *at* has no time zone.
+        BadInput: *at* is no time or has no time zone; or so has *known_on*.
 
     """
     day = utc_day(at)
+    if known_on is not None and type(known_on) is not date:
+        known_on = utc_day(cast("datetime", known_on))
     facts = Facts(
         served.model,
         served.channel,
@@ -98,14 +100,22 @@ def utc_day(at: datetime) -> date:
     The UTC calendar day of an aware time: what chooses rates.
 
     Raises:
-        BadInput: No time zone.
+        BadInput: No datetime, no time zone, or a day in UTC that no calendar has.
 
     """
-    if at.tzinfo is UTC:
-        return at.date()
-    if at.tzinfo is None:
-        raise BadInput("read a time without a zone", "an aware time such as 2026-11-20T09:00:00Z")
-    return at.astimezone(UTC).date()
+    try:
+        if at.tzinfo is UTC:
+            return at.date()
+        if at.tzinfo is not None:
+            return at.astimezone(UTC).date()
+    except AttributeError:
+        raise BadInput(f"read a {type(at).__name__} as a time", _TIME_EXPECTED) from None
+    except OverflowError:
+        raise BadInput("read a time whose UTC day is in no calendar", _TIME_EXPECTED) from None
+    raise BadInput("read a time without a zone", _TIME_EXPECTED)
+
+
+_TIME_EXPECTED = "an aware datetime such as 2026-11-20T09:00:00Z"
 
 
 class _Long:
@@ -164,7 +174,7 @@ class _Long:
         served, part = self.served, extra.kind.value
         billed: int = _Billed.YES
         if extra.kind is PassKind.DECLINED and extra.usage.output_tokens == 0:
-            billed = self._refusal(None)
+            billed = self._refusal(None, stated=False)
         model = extra.model or (served.model if extra.kind is PassKind.COMPACTION else None)
         if billed == _Billed.NO:
             return  # free whatever ran it, so neither a model nor a rate is needed; _refusal has noted it
@@ -234,7 +244,8 @@ class _Long:
             return card.band(largest), band or card.bands[-1]
         return band, band
 
-    def _refusal(self, category: str | None) -> int:
+    def _refusal(self, category: str | None, *, stated: bool = True) -> int:
+        """Whether a refusal before any output is billed; an attempt in ``iterations`` does not state its category."""
         rule = self.book.refusal_rule(self.facts.valid_on, self.facts.known_on)
         if rule.channels and self.channel not in rule.channels:
             self.unpriced.append(
@@ -243,7 +254,13 @@ class _Long:
             )
             return _Billed.MAYBE
         billed = rule.billed or category in rule.billed_categories
-        if not billed:
+        if not billed and not stated and rule.billed_categories:
+            self.kind = weakest(self.kind, Kind.ASSUMED)
+            self.notes.append(
+                "an attempt declined before any output is taken as not billed: the response does not say its category, "
+                f"and {', '.join(rule.billed_categories)} would be billed"
+            )
+        elif not billed:
             self.notes.append(f"refused before any output ({category or 'no category'}): not billed")
         return _Billed.YES if billed else _Billed.NO
 
