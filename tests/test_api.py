@@ -17,6 +17,7 @@ AT = datetime(2026, 10, 5, 9, tzinfo=UTC)
 USAGE = {"input_tokens": 1000, "output_tokens": 100}
 SONNET = "claude-sonnet-4-5"
 PUSD = 10**12
+COMPACTED_LESS_THAN_NOTHING = farthing.ExtraPass(farthing.PassKind.COMPACTION, Usage(input_tokens=-1), SONNET)
 
 
 class TestNames:
@@ -78,10 +79,12 @@ class TestPrice:
         assert farthing.price(says_so, model=SONNET, at=AT, service_tier="standard").list_usd == "0.00225"
 
     def test_a_refusal_before_any_output(self):
-        """Not billed since the rule of 2026; the bill says why."""
+        """Since 2026-09-24 some categories are billed and others are not; then the bill says why."""
         usage = {"input_tokens": 1000, "output_tokens": 0}
-        bill = farthing.price(usage, model=SONNET, at=AT, stop_reason="refusal", stop_details={"category": "cyber"})
-        assert bill.notes or bill.list_pusd
+        refusal = {"model": SONNET, "at": AT, "stop_reason": "refusal"}
+        free = farthing.price(usage, stop_details={"category": "cyber"}, **refusal)
+        assert (free.list_pusd, free.notes) == (0, ("refused before any output (cyber): not billed",))
+        assert farthing.price(usage, stop_details={"category": "bio"}, **refusal).list_pusd == 3 * PUSD // 1000
         assert farthing.price(usage, model=SONNET, at=AT).list_pusd == 3 * PUSD // 1000
 
     def test_partner_channels(self):
@@ -99,11 +102,22 @@ class TestPrice:
         assert farthing.price(USAGE, model=SONNET, at=AT, known_on=date(2025, 1, 1)).list_pusd is None
 
     def test_the_day_is_the_utc_day(self):
-        late = datetime(2026, 10, 5, 23, tzinfo=timezone(timedelta(hours=-8)))
-        assert (
-            farthing.price(USAGE, model=SONNET, at=late).list_pusd
-            == farthing.price(USAGE, model=SONNET, at=late.astimezone(UTC)).list_pusd
-        )
+        """Reads of Sonnet 5.5 fell from $0.20 to $0.10 on 2026-10-07."""
+        eve = datetime(2026, 10, 6, 15, 59, tzinfo=timezone(timedelta(hours=-8)))
+        reads = {"input_tokens": 0, "cache_read_input_tokens": 10**6, "output_tokens": 0}
+        prices = [
+            farthing.price(reads, model="claude-sonnet-5-5", at=at).list_usd
+            for at in (eve, eve + timedelta(minutes=1), (eve + timedelta(minutes=1)).astimezone(UTC))
+        ]
+        assert prices == ["0.2", "0.1", "0.1"]
+
+    def test_known_on_takes_a_time_by_its_utc_day(self):
+        """The rise to $15 was called off on 2026-08-10; half past ten at night in New York is the next day already."""
+        september = datetime(2026, 9, 15, tzinfo=UTC)
+        known = datetime(2026, 8, 9, 22, 30, tzinfo=timezone(timedelta(hours=-4)))
+        output = {"input_tokens": 0, "output_tokens": 10**6}
+        assert farthing.price(output, model="claude-sonnet-5", at=september, known_on=known).list_usd == "10"
+        assert farthing.price(output, model="claude-sonnet-5", at=september, known_on=date(2026, 8, 9)).list_usd == "15"
 
     @pytest.mark.parametrize(
         ("usage", "arguments"),
@@ -114,6 +128,15 @@ class TestPrice:
             ({"input_tokens": -1, "output_tokens": 0}, {"model": SONNET}),
             ({}, {"model": SONNET}),
             (7, {"model": SONNET}),
+            (Usage(input_tokens=-1), {"model": SONNET}),
+            (Usage(output_tokens=1.5), {"model": SONNET}),
+            (Usage(input_tokens=True), {"model": SONNET}),
+            (Served(model=SONNET, usage=Usage(web_search_requests="3")), {}),
+            (Served(model=SONNET, usage=Usage(), extra_passes=(COMPACTED_LESS_THAN_NOTHING,)), {}),
+            (USAGE, {"model": SONNET, "at": "2026-10-05T09:00:00Z"}),
+            (USAGE, {"model": SONNET, "at": AT.date()}),
+            (USAGE, {"model": SONNET, "at": datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))}),
+            (USAGE, {"model": SONNET, "known_on": "2026-10-05"}),
             (None, {"model": SONNET}),
             ({"type": "error", "error": {}}, {"model": None}),
         ],

@@ -20,8 +20,8 @@ from farthing.call import Served, Usage
 from farthing.errors import BadInput
 from farthing.prices.engine import price_served
 from farthing.prices.installed import default_book
-from farthing.usage.interface import Known
-from farthing.usage.messages import read_message
+from farthing.usage.interface import Known, type_name
+from farthing.usage.messages import read_message, refusal_category
 from farthing.usage.messages import read_usage as _read_usage
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def price(
         channel: ``claude_api``, ``claude_platform_aws``, ``bedrock``, ``google_cloud``, ``google_anthropic`` or
             ``foundry``.
         location: Region or ``global`` on partner channels; None where not stated.
-        service_tier: For a *usage* that does not say: ``standard`` or ``batch``.
-        speed: For a *usage* that does not say: ``standard`` or ``fast``.
+        service_tier: ``batch`` or ``priority``, for a *usage* that says ``standard`` or nothing.
+        speed: ``fast``, for a *usage* that says ``standard`` or nothing.
         stop_reason: For a bare *usage*: as the response reported it. A refusal before any output has a rule of its own.
         stop_details: For a bare *usage*: as the response reported it.
         write_ttls: Lifetimes the request's ``cache_control`` blocks named, for a *usage* without a 5m/1h split.
@@ -70,7 +70,7 @@ def price(
         (``bill.list_pusd is None``), never zero.
 
     Raises:
-        BadInput: A count is no count, no model is named, or *at* has no time zone.
+        BadInput: A count is no count, no model is named, or *at* is no time with a zone.
 
     """
     served = _served(usage, model, channel, location, write_ttls)
@@ -102,8 +102,10 @@ def _served(
 ) -> Served:
     if type(usage) is not dict:  # the ordinary case first: a look at an abstract class costs more than a price
         if isinstance(usage, Served):
+            _check_counts(usage.usage, *(extra.usage for extra in usage.extra_passes))
             return usage
         if isinstance(usage, Usage):
+            _check_counts(usage)
             return Served(model=_named(model), usage=usage, channel=channel, location=location)
         if not isinstance(usage, Mapping):
             usage = _dumped(usage)
@@ -112,6 +114,16 @@ def _served(
             return _read_usage(usage, model=model)
         return _read_usage(usage, model=model, known=Known(channel=channel, location=location, write_ttls=write_ttls))
     return read_message(usage, Known(model=model, channel=channel, location=location, write_ttls=write_ttls))
+
+
+def _check_counts(*usages: Usage) -> None:
+    """A struct made by hand takes whatever it is given; a negative or fractional count would become money."""
+    for usage in usages:
+        for name in Usage.__struct_fields__:
+            value = getattr(usage, name)
+            if type(value) is not int or value < 0:
+                shown = value if type(value) is int else type_name(value)
+                raise BadInput(f"read {name} = {shown}", "a whole number, 0 or more")
 
 
 def _dumped(usage: Any) -> Mapping[str, Any]:
@@ -137,11 +149,10 @@ def _completed(
     stop_reason: str | None,
     stop_details: Mapping[str, Any] | None,
 ) -> Served:
-    category = stop_details.get("category") if stop_details else None
     return msgspec.structs.replace(
         served,
         service_tier=service_tier if service_tier and served.service_tier == "standard" else served.service_tier,
         speed=speed if speed and served.speed == "standard" else served.speed,
         stop_reason=served.stop_reason or stop_reason,
-        refusal_category=served.refusal_category or category,
+        refusal_category=served.refusal_category or refusal_category(stop_details),
     )
