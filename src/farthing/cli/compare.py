@@ -58,7 +58,9 @@ def _show(found: Comparison, *, every_place: bool) -> None:
     beliefs = {note: None for row in found.rows if row.vendor != "anthropic" for note in row.notes}
     show_notes(console, [*now.notes, *(f"other vendors: {note}" for note in beliefs)])
     if found.missing:
-        console.print(f"{len(found.missing)} places have no price for this workload; --json says why")
+        count = len(found.missing)
+        have = "1 place has" if count == 1 else f"{count} places have"
+        console.print(f"{have} no price for this workload; --json says why")
 
 
 def _rows(console: Console, found: Comparison, *, every_place: bool) -> object:
