@@ -20,7 +20,7 @@ import msgspec
 from farthing.errors import LedgerFault
 from farthing.ledger import corrections, question, reprice, rollup, rows, sums
 from farthing.ledger.asking import Asked
-from farthing.ledger.ingest import Ingested, ingest, unsettled
+from farthing.ledger.ingest import ingest, unsettled
 from farthing.ledger.interface import Added, Correction, Query, Row, Stored
 from farthing.ledger.merge import Tally, checked
 from farthing.ledger.posting import post
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from farthing.ledger.interface import Contract
-    from farthing.ledger.journal import Begun
+    from farthing.ledger.interface import Begun, Contract, Ingested
     from farthing.prices.book import PriceBook
 
 _CHUNK = 50_000

@@ -11,12 +11,10 @@ from datetime import UTC
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from farthing.errors import ErrorRecord, LedgerFault
 from farthing.ledger import journal
-from farthing.ledger.interface import Added, Stored
-from farthing.ledger.journal import Begun, Settled
+from farthing.ledger.interface import Begun, Ingested
+from farthing.ledger.journal import Settled
 from farthing.ledger.merge import Tally, checked
 from farthing.ledger.staging import naive
 from farthing.ledger.store import transaction
@@ -27,25 +25,11 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from farthing.ledger.interface import Stored
+
     Post = Callable[[Iterable[Stored], Tally], None]
 
 _BATCH = 20_000
-
-
-class Ingested(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What an ``ingest`` did.
-
-    Attributes:
-        added: Calls posted.
-        errors: Lines that were damaged or hold what no ledger can keep; everything else was posted.
-        unsettled: Calls that began in any journal ingested so far and have no outcome there yet, oldest first.
-
-    """
-
-    added: Added
-    errors: tuple[ErrorRecord, ...]
-    unsettled: tuple[Begun, ...]
 
 
 class _Ingest:

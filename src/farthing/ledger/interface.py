@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from farthing.call import Call, Usage
+from farthing.errors import ErrorRecord
 from farthing.units import Kind
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from farthing.ledger.ingest import Ingested
-    from farthing.ledger.journal import Begun
     from farthing.prices.bill import Bill
     from farthing.prices.book import PriceBook
 
@@ -204,6 +203,30 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     reverted: bool = False
 
 
+class Begun(msgspec.Struct, frozen=True, tag_field="is", tag="begun"):
+    """A call is about to be sent. *entry* names it within this journal; *model* is what was asked for."""
+
+    entry: str
+    began_at: datetime
+    model: str
+
+
+class Ingested(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What an ``ingest`` did.
+
+    Attributes:
+        added: Calls posted.
+        errors: Lines that were damaged or hold what no ledger can keep; everything else was posted.
+        unsettled: Calls that began in any journal ingested so far and have no outcome there yet, oldest first.
+
+    """
+
+    added: Added
+    errors: tuple[ErrorRecord, ...]
+    unsettled: tuple[Begun, ...]
+
+
 class JournalOwner(Protocol):
     """An engine that gateways' journals are read into: the one process that owns a ledger file."""
 
@@ -285,7 +308,7 @@ class Ledger(Protocol):
             preview: Change nothing.
             contract: A call and its bill at *book*'s rates to its price under contract in picodollars, or None where it
                 has none; the contract price of every call in range is posted anew. It must be a pure function. Without
-                it contract prices stay as they are. Each call then goes through Python: about 30,000 calls a second.
+                it contract prices stay as they are. Each call then goes through Python: about 15,000 calls a second.
 
         Raises:
             BadInput: A time has no time zone.

@@ -21,7 +21,7 @@ from zlib import crc32
 import msgspec
 
 from farthing.errors import ErrorRecord, LedgerFault
-from farthing.ledger.interface import Stored
+from farthing.ledger.interface import Begun, Stored
 from farthing.ledger.text import valid_record
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from typing import Self
+
+__all__ = ["SUFFIX", "VERSION", "Begun", "Fsync", "JournalWriter", "Opened", "Read", "Record", "Settled"]
+__all__ += ["line", "new_path", "read"]
 
 VERSION = 1
 SUFFIX = ".journal"
@@ -41,14 +44,6 @@ class Opened(msgspec.Struct, frozen=True, tag_field="is", tag="opened"):
 
     version: int
     opened_at: datetime
-
-
-class Begun(msgspec.Struct, frozen=True, tag_field="is", tag="begun"):
-    """A call is about to be sent. *entry* names it within this journal; *model* is what was asked for."""
-
-    entry: str
-    began_at: datetime
-    model: str
 
 
 class Settled(msgspec.Struct, frozen=True, tag_field="is", tag="settled", omit_defaults=True):

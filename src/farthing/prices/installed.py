@@ -25,6 +25,7 @@ from farthing.prices.book import DATA, load_book, shipped_book
 from farthing.prices.overrides import layer, read_overrides
 
 if TYPE_CHECKING:
+    from farthing.config import Config
     from farthing.prices.book import PriceBook
 
 SHIPPED = "shipped"
@@ -138,16 +139,30 @@ def base_book() -> PriceBook:
     return book
 
 
+def book_under(settings: Config) -> PriceBook:
+    """
+    The book in force on this machine, installed or shipped, under the corrections that these settings name.
+
+    Raises:
+        BadPriceBook: The installed book cannot be read.
+        BadConfig: The file of corrections cannot be read.
+
+    """
+    book = base_book()
+    overrides = settings.prices.overrides
+    return book if overrides is None else layer(book, read_overrides(overrides))
+
+
 @lru_cache(maxsize=1)
 def default_book() -> PriceBook:
     """
-    The book in force on this machine, read once: installed or shipped, under the corrections of its user.
+    The book in force on this machine by the settings found without being told where, read once.
+
+    For Python programs; a command goes by its ``--config`` and :func:`book_under`.
 
     Raises:
         BadPriceBook: The installed book cannot be read.
         BadConfig: The settings or the file of corrections cannot be read.
 
     """
-    book = base_book()
-    overrides = config.load().config.prices.overrides
-    return book if overrides is None else layer(book, read_overrides(overrides))
+    return book_under(config.load().config)
