@@ -221,6 +221,12 @@ def test_controls_are_for_loopback_alone(host, is_own):
     assert is_loopback(host) is is_own
 
 
+def test_small_packets_are_sent_at_once():
+    server = SandboxServer(State())
+    assert server._socket.proto == socket.IPPROTO_TCP  # else asyncio leaves Nagle's algorithm on
+    server.stop()
+
+
 def test_without_controls_there_is_nothing_under_sandbox():
     with testing.sandbox(controls=False) as box:
         assert call(box, "GET", "/sandbox/state")[0] == 404

@@ -93,8 +93,23 @@ def is_loopback(host: str) -> bool:
 
 
 def _bind(host: str, port: int) -> socket.socket:
+    """Listen, so that nobody is refused between now and the first answer."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # asyncio sends small packets at once only on sockets that name their protocol; otherwise an answer of several
+        # packets waits for the client's delayed acknowledgement, 40 ms.
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
-        raise BadInput(f"tried to listen on {host} port {port}: {error.strerror}", "an address that is free") from error
+        raise _unavailable(host, port, error) from error
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen()
+    except OSError as error:
+        bound.close()
+        raise _unavailable(host, port, error) from error
+    return bound
+
+
+def _unavailable(host: str, port: int, error: OSError) -> BadInput:
+    return BadInput(f"tried to listen on {host} port {port}: {error.strerror}", "an address that is free")
