@@ -7,6 +7,7 @@ Source: facts: claude-api 4, checked 2026-11-20.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from farthing.sandbox.stream import Event
     from farthing.sandbox.world import World
 
+_log = logging.getLogger("farthing.sandbox")
 _LAST = frozenset({"message_stop", "error"})
 _JSON, _SSE = "application/json", "text/event-stream; charset=utf-8"
 
@@ -64,6 +66,9 @@ class Played(Response):
         wire = _Wire(self._world, self._begun, receive, send)
         try:
             await (wire.stream() if self._begun.is_stream else wire.message())
+        except Exception:
+            _log.exception("request %s failed while it was answered", self._begun.request_id)
+            raise
         finally:
             self._begun.settle(wire.events_sent)  # does nothing where it is booked already
             wire.close()
