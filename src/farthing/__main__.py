@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; *arguments* default to the process's own. Returns the exit code (see ``farthing.cli.app``)."""
@@ -12,7 +16,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     command = COMMANDS.get(given[0]) if given else None
     if command is not None and command.raw:
-        return _run_raw(command.target, given[1:])
+        return _entry(command.target)(given[1:]) or 0
+    if command is not None and command.quick:
+        code = _entry(command.quick)(given)
+        if code is not None:
+            return code
     if given in (["--version"], ["-V"]):
         from farthing import __version__  # noqa: PLC0415  reads installed metadata, which others need not
 
@@ -23,11 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
     return run(given)
 
 
-def _run_raw(target: str, arguments: list[str]) -> int:
+def _entry(target: str) -> Callable[[list[str]], int | None]:
     module, _, attribute = target.partition(":")
-    entry = __import__(module, fromlist=[attribute])
-    code: int = getattr(entry, attribute)(arguments)
-    return code
+    found: Callable[[list[str]], int | None] = getattr(__import__(module, fromlist=[attribute]), attribute)
+    return found
 
 
 if __name__ == "__main__":

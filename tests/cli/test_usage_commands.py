@@ -9,10 +9,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from farthing.cli import usage, usage_data
+from farthing.cli import usage_data, usage_reports
 from farthing.cli.app import app
-from farthing.cli.usage_flags import Flags
-from farthing.reports.claude_code.blocks import session_length_us
+from farthing.cli.usage_flags import BlockFlags, Flags
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SONNET = "claude-sonnet-4-5-20250929"
@@ -253,6 +252,42 @@ def test_a_bad_flag_is_one_clear_line(filled, arguments, told):
     assert error.count("\n") == 1
 
 
+def test_a_budget_is_shown_in_every_report_and_gates(filled, monkeypatch):
+    monkeypatch.setenv("FARTHING_REPORT_DAILY_BUDGET_USD", "0.012")  # all of which is spent
+    monkeypatch.setenv("FARTHING_REPORT_MONTHLY_BUDGET_USD", "1")
+    for command in ("daily", "weekly", "monthly", "session", "blocks"):
+        shown = run(command, "--gate", "-z", "UTC", "-p", "other").stdout
+        assert "Budget today: $0.012 of $0.012 spent, $0.00 left." in shown
+        assert "Budget this month: $0.026 of $1.00 spent, $0.97 left." in shown
+    monkeypatch.setenv("FARTHING_REPORT_DAILY_BUDGET_USD", "0.0119")
+    assert "OVER BUDGET today: $0.012 of $0.012 spent, $0.00010 over." in run("daily").stdout
+    found = json.loads(run("daily", "--json", "--gate", "-s", "20200101", "-u", "20200102", code=2).stdout)["budget"]
+    assert found["day"]["over"]
+    assert (found["day"]["leftUsdExact"], found["month"]["leftUsdExact"]) == ("-0.0001", "0.9745")
+    assert "Budget" not in run("daily", "--no-cost").stdout
+
+
+def test_a_gate_needs_a_budget(filled, monkeypatch):
+    assert as_json("daily")["budget"] is None
+    assert "--gate, and no budget is set" in run("daily", "--gate", code=1).stderr
+    monkeypatch.setenv("FARTHING_REPORT_DAILY_BUDGET_USD", "5")
+    assert "--gate beside --id" in run("session", "--id", "s-1", "--gate", code=1).stderr
+    assert "--live beside --gate" in run("blocks", "--live", "--gate", code=1).stderr
+
+
+def test_calls_without_a_price_leave_a_budget_open(tree, monkeypatch):
+    (tree / "s-1.jsonl").write_text(line(1, "2026-11-20T10:00:00Z", model="claude-opus-9"))
+    monkeypatch.setenv("FARTHING_REPORT_DAILY_BUDGET_USD", "5")
+    assert "at most $5.00 left. Calls without a price, not in it: 1." in run("daily", COLUMNS="200").stdout
+
+
+@pytest.mark.parametrize("report", ["daily", "session"])
+def test_what_is_told_apart_less_costs_the_same(filled, report):
+    for flags in ((), ("-i", "-z", "Asia/Kolkata"), ("-p", "app"), ("-m", "calculate")):
+        if report == "daily" or "-i" not in flags:
+            assert as_json(report, *flags) == as_json(report, *flags, "--debug")  # which tells every quarter-hour apart
+
+
 def test_the_live_view_looks_again_until_it_is_told_to_stop(filled):
     console = Console(record=True, width=80, force_terminal=True)
     steps = iter((True, False))
@@ -265,11 +300,11 @@ def test_the_live_view_looks_again_until_it_is_told_to_stop(filled):
     views = []
 
     def view():
-        shown = usage.live_view(Flags(), session_length_us("5"), None, console)
+        shown = usage_reports.live_view(Flags(), BlockFlags(), console)
         views.append(shown)
         return shown
 
-    usage.watch(console, view, wait)
+    usage_reports.watch(console, view, wait)
     assert len(views) == 2
     text = console.export_text()
     assert "2,200" in text  # before: two calls of 1,100 tokens
@@ -280,4 +315,4 @@ def test_an_interrupt_ends_the_live_view(filled):
     def wait():
         raise KeyboardInterrupt
 
-    usage.watch(Console(width=80, force_terminal=True, quiet=True), lambda: "shown", wait)
+    usage_reports.watch(Console(width=80, force_terminal=True, quiet=True), lambda: "shown", wait)

@@ -26,13 +26,18 @@ class Command(NamedTuple):
         target: ``module:attribute``.
         panel: Its heading in ``farthing --help``.
         raw: Whether it parses its own arguments.
+        quick: ``module:attribute`` of a ``main(arguments) -> int | None`` that is asked first, without Typer; it takes
+            the whole command line, and returns None where Typer is to do it.
 
     """
 
     target: str
     panel: str
     raw: bool = False
+    quick: str = ""
 
+
+_QUICK = "farthing.cli.usage_quick:main"
 
 COMMANDS: dict[str, Command] = {
     "demo": Command("farthing.cli.demo:demo", START),
@@ -42,13 +47,13 @@ COMMANDS: dict[str, Command] = {
     "explain": Command("farthing.cli.explain:explain", MONEY),
     "estimate": Command("farthing.cli.estimate:estimate", PLAN),
     "compare": Command("farthing.cli.compare:compare", PLAN),
-    "daily": Command("farthing.cli.usage:daily", CLAUDE_CODE),
-    "weekly": Command("farthing.cli.usage:weekly", CLAUDE_CODE),
-    "monthly": Command("farthing.cli.usage:monthly", CLAUDE_CODE),
-    "session": Command("farthing.cli.usage:session", CLAUDE_CODE),
-    "blocks": Command("farthing.cli.usage:blocks", CLAUDE_CODE),
+    "daily": Command("farthing.cli.usage:daily", CLAUDE_CODE, quick=_QUICK),
+    "weekly": Command("farthing.cli.usage:weekly", CLAUDE_CODE, quick=_QUICK),
+    "monthly": Command("farthing.cli.usage:monthly", CLAUDE_CODE, quick=_QUICK),
+    "session": Command("farthing.cli.usage:session", CLAUDE_CODE, quick=_QUICK),
+    "blocks": Command("farthing.cli.usage:blocks", CLAUDE_CODE, quick=_QUICK),
     "statusline": Command("farthing.cli.statusline:main", CLAUDE_CODE, raw=True),
-    "claude": Command("farthing.cli.usage:claude", CLAUDE_CODE),
+    "claude": Command("farthing.cli.usage:claude", CLAUDE_CODE, quick=_QUICK),
     "sandbox": Command("farthing.cli.sandbox:sandbox", TEST),
     "prices": Command("farthing.cli.prices:app", BOOK),
     "reprice": Command("farthing.cli.corrections:reprice", BOOK),

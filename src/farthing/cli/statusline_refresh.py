@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from farthing.cli.options import settings
+from farthing import config
 from farthing.cli.usage_data import now
 from farthing.errors import FarthingError
 from farthing.prices.installed import default_book
@@ -38,7 +38,7 @@ def refresh(digest: Path) -> None:
         FarthingError: Transcripts, index, settings or price book cannot be used.
 
     """
-    loaded = settings(None)
+    loaded = config.load()
     (setting,) = (one for one in loaded.settings if one.key == "report.timezone")
     at, book, roots = now(), default_book(), discover()
     now_us = to_us(at)

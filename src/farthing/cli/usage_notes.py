@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.cli import output
+from farthing.cli import plain
 from farthing.reports.claude_code.costing import Mode, client_differences, cost_today
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def debug_lines(usage: Usage, flags: Flags) -> list[str]:
     for bucket, listed in differences[:samples]:
         lines.append(
             f"{bucket.start:%Y-%m-%d %H:%M} {bucket.model}, calls: {bucket.calls}, costUSD: "
-            f"{output.usd(bucket.client_pusd)}, list: {output.usd(listed)}"
+            f"{plain.usd(bucket.client_pusd)}, list: {plain.usd(listed)}"
         )
     return lines
 
@@ -49,8 +49,8 @@ def _today(usage: Usage, flags: Flags) -> str:
     if billed == today:
         return ""
     return (
-        f"As billed: {output.usd(billed)}, at the prices of the day of each call. At today's prices the same tokens "
-        f"would cost {output.usd(today)} (--mode calculate)."
+        f"As billed: {plain.usd(billed)}, at the prices of the day of each call. At today's prices the same tokens "
+        f"would cost {plain.usd(today)} (--mode calculate)."
     )
 
 

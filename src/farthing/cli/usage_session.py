@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from farthing.cli import output
-from farthing.cli.options import settings
-from farthing.cli.usage_data import now, scan_with_progress
-from farthing.cli.usage_flags import Flags, console_for, zone_of
+from farthing.cli import plain
+from farthing.cli.usage_data import now, scan_with_progress, settings_of
+from farthing.cli.usage_days import zone_of
 from farthing.errors import BadInput
 from farthing.prices.installed import default_book
 from farthing.reports.claude_code.costing import Costed, Mode, costed
@@ -21,16 +20,20 @@ from farthing.sources.claude_code.buckets import bucketed
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from farthing.cli.usage_flags import Flags
+
 
 def show_session(flags: Flags, wanted: str) -> None:
     """
     Print the calls of the session whose id is *wanted* or begins with it; ``null`` as JSON where there is none.
 
     Raises:
-        BadInput: Several sessions begin like that.
+        BadInput: Several sessions begin like that, or there is a ``--gate``, which is for reports of days.
 
     """
-    loaded = settings(flags.config)
+    if flags.gate:
+        raise BadInput("read --gate beside --id", "one of them")
+    loaded = settings_of(flags)
     zone = zone_of(flags, loaded)
     roots = discover(flags.paths or None)
     session, calls = None, list[Bucket]()
@@ -42,9 +45,9 @@ def show_session(flags: Flags, wanted: str) -> None:
     if flags.order == "desc":
         items.reverse()
     if flags.json:
-        output.print_json(None if session is None else session_calls_json(session, items, flags))
+        plain.print_json(None if session is None else session_calls_json(session, items, flags))
     elif session is None:
-        output.note(f"no session's id is {wanted!r} or begins with it; farthing session lists them")
+        plain.note(f"no session's id is {wanted!r} or begins with it; farthing session lists them")
     else:
         _print(session, items, zone, flags)
 
@@ -107,7 +110,7 @@ def _entry_json(one: Costed, *, with_cost: bool) -> dict[str, Any]:
 def _print(session: str, items: list[Costed], zone: tzinfo | None, flags: Flags) -> None:
     from farthing.cli import usage_tables
 
-    console, total = console_for(flags), summed(items)
+    console, total = usage_tables.console_for(flags), summed(items)
     look = usage_tables.look_of(console, compact=flags.compact, cost=not flags.no_cost)
     entries = [(usage_tables.instant(one.bucket.first_us, zone), summed([one])) for one in items]
     console.print(f"[bold]Session {session}[/] [dim]in {items[0].bucket.project}[/]")

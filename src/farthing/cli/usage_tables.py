@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich import box
+from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from farthing.cli import output
+from farthing.cli import plain
+from farthing.cli.usage_budget import budget_line
 from farthing.reports.claude_code.blocks import MINUTE_US, Block, limit_status
 from farthing.reports.claude_code.sums import Sum, dearest_first
 from farthing.sources.claude_code.buckets import from_us
@@ -19,8 +23,10 @@ from farthing.units import Kind
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
+    from farthing.cli.usage_flags import Flags
+    from farthing.reports.claude_code.budget import Budget
     from farthing.reports.claude_code.rows import Row
 
 WIDE_FROM_COLUMNS = 100
@@ -33,6 +39,18 @@ class Look(NamedTuple):
     wide: bool
     cost: bool = True
     breakdown: bool = False
+
+
+def console_for(flags: Flags) -> Console:
+    """Standard output: 120 columns where it is no terminal and ``COLUMNS`` does not say, colored as the flag says."""
+    wide = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 120
+    return Console(
+        highlight=False,
+        soft_wrap=False,
+        width=wide,
+        no_color=None if flags.color is None else not flags.color,
+        force_terminal=True if flags.color else None,
+    )
 
 
 def look_of(console: Console, *, compact: bool, cost: bool, breakdown: bool = False) -> Look:
@@ -97,7 +115,7 @@ def blocks_table(blocks: list[Block], limit: int | None, zone: tzinfo | None, no
         state = f"[bold green]ACTIVE[/], {_left(block, now_us)}" if block.is_active else _span(block)
         models, tokens = "\n".join(sorted(map(short_model, block.total.models))), block.total.total_tokens
         cells = [models, f"{tokens:,}", _percent(tokens, limit), *([cost_cell(block.total)] if look.cost else [])]
-        table.add_row(f"{_clock(block.start_us, zone)}  {state}", *cells, output.kind_markup(block.total.kind))
+        table.add_row(f"{_clock(block.start_us, zone)}  {state}", *cells, plain.kind_markup(block.total.kind))
         if block.is_active:
             _add_outlook(table, block, limit, look)
     return table
@@ -111,20 +129,20 @@ def active_panel(block: Block, limit: int | None, zone: tzinfo | None, now_us: i
     rows.add_column()
     elapsed, left = duration(now_us - block.start_us), duration(block.end_us - now_us)
     rows.add_row("Block", f"{_clock(block.start_us, zone)}", f"[dim]{elapsed} gone, {left} left[/]")
-    rows.add_row("Tokens", f"{total.total_tokens:,}", output.kind_markup(total.kind))
+    rows.add_row("Tokens", f"{total.total_tokens:,}", plain.kind_markup(total.kind))
     rows.add_row("  input, output", f"{total.input_tokens:,}, {total.output_tokens:,}", "")
     rows.add_row("  cache write, read", f"{total.cache_creation_tokens:,}, {total.cache_read_tokens:,}", "")
     if look.cost:
-        rows.add_row("Cost", cost_cell(total), output.kind_markup(total.kind))
+        rows.add_row("Cost", cost_cell(total), plain.kind_markup(total.kind))
     if block.burn is not None:
         per_hour = block.burn.pusd_per_hour
-        cost = f", {output.usd(round(per_hour))}/h" if look.cost and per_hour is not None else ""
+        cost = f", {plain.usd(round(per_hour))}/h" if look.cost and per_hour is not None else ""
         rows.add_row(
-            "Burn rate", f"{round(block.burn.tokens_per_minute):,} tokens/min{cost}", output.kind_markup(Kind.DERIVED)
+            "Burn rate", f"{round(block.burn.tokens_per_minute):,} tokens/min{cost}", plain.kind_markup(Kind.DERIVED)
         )
     if block.projection is not None:
-        cost = f", {output.usd(block.projection.pusd)}" if look.cost else ""
-        rows.add_row("At its end", f"{block.projection.tokens:,} tokens{cost}", output.kind_markup(Kind.ASSUMED))
+        cost = f", {plain.usd(block.projection.pusd)}" if look.cost else ""
+        rows.add_row("At its end", f"{block.projection.tokens:,} tokens{cost}", plain.kind_markup(Kind.ASSUMED))
     if limit and block.projection is not None:
         status = limit_status(block.projection.tokens, limit)
         used = f"[{_STATUS_STYLE[status]}]{_percent(total.total_tokens, limit)} used, {status}[/]"
@@ -137,7 +155,7 @@ def cost_cell(total: Sum) -> str:
     """The cost of a sum as Rich markup: loud where it is missing or only a part."""
     if total.pusd is None:
         return "[bold red]unpriced[/]"
-    return f"[red]≥[/]{output.usd(total.pusd)}" if total.unpriced_calls else output.usd(total.pusd)
+    return f"[red]≥[/]{plain.usd(total.pusd)}" if total.unpriced_calls else plain.usd(total.pusd)
 
 
 def unpriced_lines(total: Sum) -> Text:
@@ -150,6 +168,11 @@ def unpriced_lines(total: Sum) -> Text:
     for model, reason in total.unpriced.items():
         lines.append(f"\n  {model}: {reason}", style="red")
     return lines
+
+
+def budget_text(one: Budget) -> Text:
+    """What is left of a budget; loud where nothing is."""
+    return Text(budget_line(one), style="bold red" if one.is_over else "")
 
 
 def duration(microseconds: int) -> str:
@@ -196,18 +219,18 @@ def _cells(total: Sum, look: Look) -> list[str]:
     counts = [total.input_tokens, total.output_tokens]
     counts += [total.cache_creation_tokens, total.cache_read_tokens] if look.wide else []
     cells = [f"{count:,}" for count in (*counts, total.total_tokens)]
-    return [*cells, *([cost_cell(total)] if look.cost else []), output.kind_markup(total.kind)]
+    return [*cells, *([cost_cell(total)] if look.cost else []), plain.kind_markup(total.kind)]
 
 
 def _add_outlook(table: Table, block: Block, limit: int | None, look: Look) -> None:
     """What is left of the limit, and the projection: both assumed."""
-    kind, empty = output.kind_markup(Kind.ASSUMED), [""] if look.cost else []
+    kind, empty = plain.kind_markup(Kind.ASSUMED), [""] if look.cost else []
     if limit:
         left = max(0, limit - block.total.total_tokens)
         table.add_row(f"  left of {limit:,}", "", f"{left:,}", _percent(left, limit), *empty, kind)
     if block.projection is not None:
         status = limit_status(block.projection.tokens, limit) if limit else "ok"
-        cost = [output.usd(block.projection.pusd)] if look.cost else []
+        cost = [plain.usd(block.projection.pusd)] if look.cost else []
         share = f"[{_STATUS_STYLE[status]}]{_percent(block.projection.tokens, limit)}[/]"
         table.add_row("  at its end, at this rate", "", f"{block.projection.tokens:,}", share, *cost, kind)
 

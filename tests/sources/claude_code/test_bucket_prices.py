@@ -11,6 +11,7 @@ from farthing.prices.book import shipped_book
 from farthing.prices.engine import price_served
 from farthing.sources.claude_code import iter_buckets, iter_calls, price_bucket
 from farthing.sources.claude_code.buckets import BAND_LIMITS
+from farthing.sources.claude_code.coarser import coarser
 
 BOOK = shipped_book()
 DAYS = ("2026-01-15", "2026-03-12", "2026-03-13", "2026-10-06", "2026-10-07", "2026-11-20")
@@ -76,10 +77,15 @@ def test_buckets_cost_what_their_calls_cost(kit, calls):
     summed = [price_bucket(BOOK, bucket) for bucket in iter_buckets(index)]
     assert len(one_by_one) == report.calls == len(calls)
     assert _total(one_by_one) == _total(summed)
+    for apart in (lambda _: None, lambda bucket: bucket.quarter % 7):
+        fewer = coarser(iter_buckets(index), apart)
+        assert _total(price_bucket(BOOK, bucket) for bucket in fewer) == _total(summed)
+        assert sum(bucket.calls for bucket in fewer) == len(calls)
     assert {reason for bill in one_by_one for reason in bill.unpriced} == {r for bill in summed for r in bill.unpriced}
 
 
 def _total(bills):
+    bills = list(bills)
     return (
         sum(bill.list_pusd or 0 for bill in bills),
         sum(bill.low_pusd or 0 for bill in bills),

@@ -33,7 +33,7 @@ class Days(NamedTuple):
         """UTC instants ``[since, until)`` that hold these days in any zone: a first sieve, before the day decides."""
         day = timedelta(days=1)
         return (
-            None if self.since is None or self.since == date.min else _midnight(self.since - day),
+            None if self.since is None or self.since == date.min else midnight_before(self.since),
             None if self.until is None or self.until > date.max - 2 * day else _midnight(self.until + 2 * day),
         )
 
@@ -92,6 +92,11 @@ class Calendar:
             return start - timedelta(days=(count - 1) * length)
         except (ValueError, OverflowError):
             raise BadInput(f"read --last {count}", "how many periods, 1 or more") from None
+
+
+def midnight_before(day: date) -> datetime:
+    """A UTC midnight before *day* begins in any zone: a first sieve, before the day decides."""
+    return _midnight(day - timedelta(days=1))
 
 
 def _midnight(day: date) -> datetime:
