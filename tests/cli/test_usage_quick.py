@@ -23,8 +23,6 @@ def arguments(report):
     pairs = st.tuples(flag, st.sampled_from(TEXTS)).map(list)
     parts = st.lists(words.map(lambda word: [word]) | pairs, max_size=4)
     return parts.map(lambda some: [word for part in some for word in part])
-        lambda parts: [word for part in parts for word in part]
-    )
 
 
 def by_typer(report, given_arguments, monkeypatch):
