@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from farthing.errors import BadInput
+from farthing.errors import BadInput, FarthingError
 from farthing.sandbox.http.app import create_app
 
 if TYPE_CHECKING:
@@ -67,14 +67,21 @@ class SandboxServer:
         self._server.run(sockets=[self._socket])
 
     def start(self) -> None:
-        """Serve from a thread until :meth:`stop`."""
+        """
+        Serve from a thread until :meth:`stop`.
+
+        Raises:
+            FarthingError: It did not come up.
+
+        """
         self._thread = threading.Thread(target=self.run, name="farthing sandbox", daemon=True)
         self._thread.start()
         waiting = threading.Event()
         for _ in range(int(_STARTUP_S / 0.01)):
-            if self._server.started or not self._thread.is_alive():
+            if self._server.started:
                 return
             waiting.wait(0.01)
+        raise FarthingError(f"the sandbox at {self.base_url} did not come up within {_STARTUP_S:.0f} s; see the log")
 
     def stop(self) -> None:
         """End the thread. Streams that are still open are broken off after a few seconds."""
