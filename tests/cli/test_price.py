@@ -192,3 +192,13 @@ def test_the_quick_way_reads_what_the_careful_one_reads(row):
             served_of(row)
     else:
         assert served_of(row) == careful
+
+
+def test_under_a_contract_list_and_contract_are_both_told(farthing, tmp_path):
+    """12.5 % off $0.0045 is $0.0039375; what has no list price has no contract price either."""
+    (tmp_path / "acme.toml").write_text('name = "Acme"\n[[discount]]\npercent = "12.5"\n', encoding="utf-8")
+    (tmp_path / "farthing.toml").write_text('[prices]\ncontract = "acme.toml"\n', encoding="utf-8")
+    rows = farthing.lines(farthing.row(), farthing.row(model="claude-sonnet-9"))
+    known, unknown = answers(farthing("price", stdin=rows))
+    assert (known["cost_usd"], known["contract_usd"]) == ("0.0045", "0.0039375")
+    assert (unknown["cost_usd"], unknown["contract_usd"]) == (None, None)

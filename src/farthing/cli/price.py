@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from farthing.cli import output
+from farthing.cli import options, output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date
+    from collections.abc import Callable, Iterator
 
-    from farthing.prices.book import PriceBook
+    from farthing.sources.lines import Line
 
 _CHUNK_LINES = 512
 
@@ -28,23 +27,26 @@ def price(
         str | None, typer.Option("--known-at", metavar="DATE", help="Use only prices known on this day.")
     ] = None,
     json: output.Json = False,
+    config: options.Config = None,
 ) -> None:
     """
     Price JSON lines: one object in, one out, in the same order.
 
     In: model, at (RFC 3339) and usage, or a whole Messages response plus at; id, channel, location, stop_reason and
     stop_details where known. Out: cost_usd as an exact decimal string (null where it cannot be known, then unpriced
-    says why), and a line per unit with its rate, rule and source. A bad line becomes an object with error and line;
-    the others are priced all the same, and the exit code is 1. The output is JSON with or without --json.
+    says why), and a line per unit with its rate, rule and source; contract_usd too where the settings name a contract.
+    A bad line becomes an object with error and line; the others are priced all the same, and the exit code is 1. The
+    output is JSON with or without --json.
     """
-    del json
-    from farthing.cli.options import day, opened
-    from farthing.prices.installed import default_book
+    from farthing.cli.ledger_file import contract_terms
+    from farthing.reports.priced import priced
 
-    known_on = day(known_at, "--known-at")
-    book = default_book()
-    with _seldom_collected(), opened(file) as stream:
-        bad, unpriced = _price_stream(stream, book, known_on)
+    del json
+    known_on = options.day(known_at, "--known-at")
+    book = options.price_book(config)
+    terms = contract_terms(config)
+    with _seldom_collected(), options.opened(file) as stream:
+        bad, unpriced = _price_stream(stream, lambda line: priced(line, book, known_on, terms))
     if unpriced:
         output.note(f"UNPRICED: {_lines(unpriced)} no exact price; see unpriced in the output")
     if bad:
@@ -52,16 +54,16 @@ def price(
         raise typer.Exit(1)
 
 
-def _price_stream(stream: BinaryIO, book: PriceBook, known_on: date | None) -> tuple[int, int]:
+def _price_stream(stream: BinaryIO, answer_to: Callable[[Line], dict[str, Any]]) -> tuple[int, int]:
     """Price every line of *stream* to standard output; returns how many were bad and how many unpriced."""
-    from farthing.reports.priced import encode, priced
+    from farthing.reports.priced import encode
     from farthing.sources.lines import read_lines
 
     bad, unpriced, out = 0, 0, sys.stdout
     buffer: list[bytes] = []
     at_once = _CHUNK_LINES if _is_file(stream) else 1
     for line in read_lines(stream):
-        answer = priced(line, book, known_on)
+        answer = answer_to(line)
         bad += "error" in answer
         unpriced += answer.get("cost_usd", "") is None
         buffer.append(encode(answer))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from farthing.errors import BadInput
+from farthing.prices.contracts import price_under
 from farthing.prices.engine import price_served
 from farthing.sources.rows import instant
 from farthing.usage.detect import read_any
@@ -19,29 +20,41 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from farthing.call import Served
+    from farthing.prices.bill import Bill
     from farthing.prices.book import PriceBook
+    from farthing.prices.contract_terms import ContractTerms
     from farthing.sources.lines import Line
 
 encode = msgspec.json.Encoder().encode
 
 
-def priced(line: Line, book: PriceBook, known_on: date | None = None) -> dict[str, Any]:
+def priced(
+    line: Line, book: PriceBook, known_on: date | None = None, terms: ContractTerms | None = None
+) -> dict[str, Any]:
     """
     The answer to one line: ``{"id"?, "cost_usd", "unpriced", "lines", "kind", ...}`` or ``{"id"?, "error", "line"}``.
 
-    Never raises for what the line says.
+    Under *terms* also ``contract_usd``, exact, null where the list price is not known. Never raises for what the line
+    says.
     """
     row = line.value
     if row is None:
         return _error(line.id, line.error, line.number)
     try:
-        served = served_of(row)
-        bill = price_served(book, served, _at(row), known_on)
+        served, at = served_of(row), _at(row)
+        bill = price_served(book, served, at, known_on)
     except BadInput as error:
         return _error(row.get("id"), str(error), line.number)
     answer = {"id": row["id"]} if "id" in row else {}
     answer.update(bill.to_json())
+    if terms is not None:
+        answer["contract_usd"] = _under(terms, bill, at)
     return answer
+
+
+def _under(terms: ContractTerms, bill: Bill, at: datetime) -> str | None:
+    contract_usd: str | None = price_under(terms, bill, at).to_json()["contract_usd"]
+    return contract_usd
 
 
 def served_of(row: Mapping[str, Any]) -> Served:
