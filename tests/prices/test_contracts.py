@@ -90,6 +90,13 @@ def test_fixed_rates_of_one_band():
     assert usd(low, total) == "0.0072"
 
 
+@pytest.mark.parametrize(("prompt_tokens", "expected"), [(50_000, "0.2"), (50_001, "0.150003")])
+def test_fixed_rates_of_a_band_that_list_does_not_have(prompt_tokens, expected):
+    """A limit itself belongs to the lower band, here as in the price book: 50,000 x 4, then 50,001 x 3."""
+    toml = '[[fixed]]\nmodel = "claude-opus-5-5"\nprompt_tokens_over = 50000\ninput = "3"'
+    assert usd(toml, bill_of(usage=Usage(input_tokens=prompt_tokens))) == expected
+
+
 def test_fees_take_no_discount_unless_named_but_a_marketplace_takes_its_share():
     bill = bill_of(usage=Usage(1_000_000, web_search_requests=100))  # 4 + 1
     assert usd('[[discount]]\npercent = "10"', bill) == "4.6"
@@ -136,6 +143,12 @@ def test_a_call_across_a_tier_is_split_exactly(before, expected):
 )
 def test_whole_month_tiers_are_credited_when_they_are_reached(before, expected):
     assert usd(WHOLE, bill_of(), month_to_date_usd=before) == expected
+
+
+def test_the_first_call_of_a_month_has_no_calls_before_it_to_credit():
+    toml = 'name = "test"\n[[volume]]\nmode = "whole-month"\ntier = [{ list_usd_over = "0", percent = "5" }]'
+    priced = price_under(parse_terms(toml), bill_of(), AT)
+    assert [line.contract for line in priced.lines if line.what == "volume credit"] == [-186 * PUSD_PER_USD // 100]
 
 
 def test_a_call_at_fixed_rates_neither_counts_nor_gets_the_credit():

@@ -203,6 +203,20 @@ def test_an_extra_pass_takes_batch_and_geo_with_it():
     assert usd("claude-opus-5-5", extra_passes=(compaction,), **facts) == "0.0044"
 
 
+def test_an_extra_pass_does_not_make_an_unstated_endpoint_certain():
+    compaction = ExtraPass(PassKind.COMPACTION, Usage(input_tokens=1_000))
+    facts = {"usage": PROMPT_ONLY, "channel": "bedrock", "extra_passes": (compaction,)}
+    assert bill_of("claude-opus-4-6", **facts).kind is Kind.ASSUMED
+    assert bill_of("claude-opus-4-6", location="global", **facts).kind is Kind.MEASURED
+
+
+def test_a_refusal_that_is_not_billed_needs_no_rate():
+    """No price of Mythos Preview's cache was ever published; nobody asks for it here."""
+    facts = {"usage": Usage(cache_read_tokens=1_000), "stop_reason": "refusal"}
+    assert usd("claude-mythos-preview", "2026-08-01", **facts) == "0"
+    assert usd("claude-mythos-preview", "2026-06-01", **facts) is None
+
+
 def test_an_advisor_without_a_model_is_unpriced():
     bill = bill_of("claude-opus-5-5", extra_passes=(ExtraPass(PassKind.ADVISOR, Usage(input_tokens=10)),))
     assert bill.list_pusd is None

@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from farthing.errors import BadPriceBook
+from farthing.prices import book as prices_book
 from farthing.prices.book import DATA, load_book, read_book, shipped_book
+from farthing.prices.card import Facts
 from farthing.prices.sanity import check_structure, findings
 from farthing.prices.schema import RateRow
 
@@ -147,3 +149,13 @@ def test_an_accepted_finding_is_accepted_by_its_name(copy):
     edit(copy / "anthropic/opus.toml", 'cache_read = "1.5"', 'cache_read = "15"')
     (finding,) = findings(read_book(copy).models)
     assert load_book(copy, accepted={finding.id: "the vendor says so"}).version != shipped_book().version
+
+
+def test_unknown_ids_without_end_do_not_fill_memory(monkeypatch):
+    monkeypatch.setattr(prices_book, "_CARDS_MAX", 3)
+    book = read_book(DATA)
+    for number in range(20):
+        assert book.card(
+            Facts(f"made-up-{number}", "claude_api", None, "standard", "standard", None, date(2026, 11, 20))
+        )
+    assert len(book._cards) <= 4
