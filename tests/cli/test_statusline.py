@@ -384,6 +384,45 @@ def test_a_bad_flag_is_one_line(run, arguments, told):
     assert told in run(*arguments, code=1)
 
 
+def test_what_is_left_of_the_budgets(machine, run, monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    month_ago = call(1, 15 * 24 * 60) + call(2, 25 * 24 * 60)  # November 5, and October 26: of no budget
+    machine.transcript.write_text(month_ago + call(3, 90))
+    refresh()
+    assert "💳" not in run()
+    monkeypatch.setenv("FARTHING_REPORT_DAILY_BUDGET_USD", "4")
+    monkeypatch.setenv("FARTHING_REPORT_MONTHLY_BUDGET_USD", "0.05")
+    refresh()
+    assert "| 💳 $3.98 left today, $0.01 left this month |" in run()
+    with machine.transcript.open("a") as stream:
+        stream.write(call(4, 1))
+    assert "| 💳 $3.96 left today, $0.00 over budget this month |" in run()  # 0.004
+    assert json.loads(run("--json"))["budget"]["month"] == {
+        "leftUsdExact": "-0.004",
+        "over": True,
+        "incomplete": False,
+        "kind": "measured",
+    }
+    with machine.transcript.open("a") as stream:
+        stream.write(call(5, 1, model="claude-opus-9"))
+    assert "at most $3.96 left today" in run()
+
+
+def test_flags_and_names_from_ccusage_s_file(machine, run, tmp_path, monkeypatch):
+    machine.transcript.write_text(call(1, 90))
+    refresh()
+    flags = {"costSource": "both", "refreshInterval": 3, "noCache": False, "contextLowThreshold": "x", "jq": "."}
+    names = {"modelLabelAliases": {"claude-opus-5-5": "mine"}}
+    file = tmp_path / "claude" / "ccusage.json"
+    file.write_text(json.dumps({"defaults": flags, "commands": {"statusline": names}}))
+    assert "🤖 mine |" in run()
+    assert "($0.23 cc / $0.02 farthing) session" in run()
+    assert "($" not in run("--cost-source", "cc")
+    file.write_text("{torn")
+    assert "🤖 Opus" in run()
+    assert "no JSON" in run("--config", str(file), code=1)
+
+
 def test_help_names_every_flag(run):
     told = run("--help")
     flags = (

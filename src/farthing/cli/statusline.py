@@ -14,6 +14,7 @@ import time
 
 from farthing.cli.statusline_figures import figures_of
 from farthing.cli.statusline_line import as_json, line_of
+from farthing.cli.usage_ccusage import load, options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,13 +34,24 @@ One line for Claude Code's status bar. In ~/.claude/settings.json:
   --refresh-interval SECONDS           Bring figures up to date at most this often, in the background (1).
   -z, --timezone NAME                  Zone in which today begins.
   -j, --json                           The figures as JSON, each with its kind.
-  -O, --offline, --no-offline, -d, --debug, --config FILE   Taken for ccusage's sake.
+  --config FILE                        ccusage's ccusage.json, for flags that are not given here.
+  -O, --offline, --no-offline, -d, --debug   Taken for ccusage's sake.
 """
 _CHOICES = {
     "cost-source": ("auto", "ccusage", "cc", "both"),
     "visual-burn-rate": ("off", "emoji", "text", "emoji-text"),
 }
+_NUMBERS = ("context-low-threshold", "context-medium-threshold", "refresh-interval")
 _SHORT = {"B": "visual-burn-rate", "z": "timezone", "j": "json", "O": "offline", "d": "debug", "h": "help"}
+_DEFAULTS = {
+    "cost-source": "auto",
+    "visual-burn-rate": "off",
+    "timezone": None,
+    "config": None,
+    "context-low-threshold": "50",
+    "context-medium-threshold": "80",
+    "refresh-interval": "1",
+}
 _SWITCHES = ("json", "cache", "no-cache", "offline", "no-offline", "debug", "help")
 _STALE_LOCK_S = 600
 _STALE_DIGEST_US = 60 * 10**6
@@ -64,6 +76,7 @@ def main(arguments: list[str]) -> int:
         refresh([path])
     digest = read_digest(path)
     figures = figures_of(given, digest, now_us, flags["timezone"])
+    figures["model"] = flags["aliases"].get(_id(given)) or figures["model"]
     text = json.dumps(as_json(figures)) if flags["json"] else line_of(figures, flags)
     sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"\n")
     sys.stdout.flush()
@@ -80,16 +93,14 @@ def parse(arguments: list[str]) -> dict[str, Any]:
         ValueError: An unknown flag or a value that it does not take.
 
     """
-    flags: dict[str, Any] = {"cost-source": "auto", "visual-burn-rate": "off", "timezone": None, "config": None}
-    flags |= {"context-low-threshold": "50", "context-medium-threshold": "80", "refresh-interval": "1"}
-    flags |= dict.fromkeys(_SWITCHES, False)
-    flags["cache"] = True
+    flags: dict[str, Any] = {}
+    known = {*_DEFAULTS, *_SWITCHES}
     rest = list(arguments)
     while rest:
         given = rest.pop(0)
         name, equals, value = given.partition("=")
         name = name[2:] if name.startswith("--") else _SHORT.get(name[1:], "")
-        if not given.startswith("-") or name not in flags:
+        if not given.startswith("-") or name not in known:
             raise ValueError(f"read {given!r}, which statusline does not take; see farthing statusline --help")
         if name in _SWITCHES:
             flags[name.removeprefix("no-")] = not name.startswith("no-")
@@ -97,17 +108,42 @@ def parse(arguments: list[str]) -> dict[str, Any]:
         if not equals and not rest:
             raise ValueError(f"read {given} without a value")
         flags[name] = value if equals else rest.pop(0)
-    _check(flags)
+    switches = dict.fromkeys(_SWITCHES, False) | {"cache": True}
+    chosen = _DEFAULTS | switches | {"aliases": {}} | from_file(flags.get("config")) | flags
+    _check(chosen)
+    return chosen
+
+
+def from_file(named: str | None) -> dict[str, Any]:
+    """
+    What ccusage's settings file says; a value that a flag does not take is passed over.
+
+    Raises:
+        ValueError: The file that was *named* cannot be read.
+
+    """
+    found = load(named, os.environ)
+    flags: dict[str, Any] = {}
+    for key, value in options(found[1], "statusline").items() if found else ():
+        name = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in key)
+        if name == "model-label-aliases" and isinstance(value, dict):
+            flags["aliases"] = value
+        elif name in _SWITCHES and value is True:
+            flags[name.removeprefix("no-")] = not name.startswith("no-")
+        elif name in _DEFAULTS and _fits(name, str(value)):
+            flags[name] = str(value)
     return flags
 
 
 def _check(flags: dict[str, Any]) -> None:
-    for name, choices in _CHOICES.items():
-        if flags[name] not in choices:
-            raise ValueError(f"read --{name} {flags[name]!r}; expected one of {', '.join(choices)}")
-    for name in ("context-low-threshold", "context-medium-threshold", "refresh-interval"):
-        if not flags[name].replace(".", "", 1).isdecimal():
-            raise ValueError(f"read --{name} {flags[name]!r}; expected a number")
+    for name in (*_CHOICES, *_NUMBERS):
+        if not _fits(name, flags[name]):
+            expected = f"one of {', '.join(_CHOICES[name])}" if name in _CHOICES else "a number"
+            raise ValueError(f"read --{name} {flags[name]!r}; expected {expected}")
+
+
+def _fits(name: str, value: str) -> bool:
+    return value in _CHOICES.get(name, (value,)) and (name not in _NUMBERS or value.replace(".", "", 1).isdecimal())
 
 
 def read_input(raw: bytes) -> dict[str, Any]:
@@ -129,6 +165,12 @@ def read_input(raw: bytes) -> dict[str, Any]:
     if missing:
         raise ValueError(f"read JSON without {missing[0]}; expected what Claude Code gives a status line")
     return given
+
+
+def _id(given: dict[str, Any]) -> str:
+    """The model's id: what ccusage's aliases go by."""
+    model = given.get("model")
+    return str(model.get("id") if isinstance(model, dict) else model)
 
 
 def digest_path(environment: Any) -> str:

@@ -29,8 +29,9 @@ def figures_of(
     """
     All that the line says, in picodollars and microseconds.
 
-    ``session``, ``today`` and ``block`` are ``[pusd, is incomplete]``: incomplete where calls are left out that only
-    the next digest can price. They mean nothing unless ``counted``. ``block`` is None where none is active.
+    ``session``, ``today``, ``month`` and ``block`` are ``[pusd, is incomplete]``: incomplete where calls are left out
+    that only the next digest can price. They mean nothing unless ``counted``. ``block`` is None where none is active,
+    ``month`` where there is no budget for it. ``budgets`` are picodollars by ``day`` and ``month``.
     """
     known = digest or {}
     path = os.path.realpath(given["transcript_path"])
@@ -38,7 +39,8 @@ def figures_of(
     lines, left_out = new_lines(path, _offset(known, path, changed_us))
     found = responses(lines)
     session = known.get("sessions", {}).get(given["session_id"]) or {"pusd": 0, "unpriced": 0, "cache": None}
-    today_start = _midnight_us(now_us, timezone or known.get("zone"))
+    today_start, month_start = _starts_us(now_us, timezone or known.get("zone"))
+    budgets = known.get("budgets", {})
     active = _active(known.get("block"), now_us)
     figures: dict[str, Any] = {
         "model": _model(given),
@@ -46,7 +48,9 @@ def figures_of(
         "counted": digest is not None,
         "behind": bool(found or left_out) and changed_us >= known.get("at_us", 0),
         "session": [session["pusd"], bool(session["unpriced"]) or left_out],
-        "today": _today(known, today_start),
+        "today": _since(known, today_start),
+        "month": _since(known, month_start) if "month" in budgets else None,
+        "budgets": budgets,
         "block": active and [active["pusd"], bool(active["unpriced"])],
         "span": active,
         "cache": session["cache"],
@@ -58,7 +62,8 @@ def figures_of(
     for one in found:
         figures["cache"] = cache_after(one, figures["cache"])
         if digest is not None and one["at_us"] >= known["at_us"] - _COPIED_US:
-            _add(figures, one, counted_before.get(one["id"], 0), price(one, rates), one["at_us"] >= today_start)
+            in_time = {"today": one["at_us"] >= today_start, "month": one["at_us"] >= month_start}
+            _add(figures, one, counted_before.get(one["id"], 0), price(one, rates), in_time)
     return figures
 
 
@@ -78,11 +83,13 @@ def _changed_us(path: str) -> int:
         return 0
 
 
-def _add(figures: dict[str, Any], one: dict[str, Any], before: int | None, pusd: int | None, is_today: bool) -> None:
+def _add(
+    figures: dict[str, Any], one: dict[str, Any], before: int | None, pusd: int | None, in_time: dict[str, bool]
+) -> None:
     """Count a call that the digest does not know (*before* is 0), or knows as it was when part of it was there."""
     span = _span(figures, one)
-    for name, concerned in (("session", True), ("today", is_today), ("block", span is not None)):
-        if concerned:
+    for name, concerned in (("session", True), *in_time.items(), ("block", span is not None)):
+        if concerned and figures[name] is not None:
             figure = figures[name]
             figures[name] = [figure[0], True] if pusd is None else [figure[0] + pusd - (before or 0), figure[1]]
     if span is not None:
@@ -110,26 +117,28 @@ def _active(block: dict[str, Any] | None, now_us: int) -> dict[str, Any] | None:
     return dict(block) if block is not None and goes_on else None
 
 
-def _today(known: dict[str, Any], start_us: int) -> list[Any]:
+def _since(known: dict[str, Any], start_us: int) -> list[Any]:
     first = start_us // (_HOUR_US // 4)
     pairs = [pair for quarter, pair in known.get("quarters", {}).items() if int(quarter) >= first]
     return [sum(pair[0] for pair in pairs), any(pair[1] for pair in pairs)]
 
 
-def _midnight_us(now_us: int, timezone: str | None) -> int:
-    """When today began, in the zone named or in the machine's."""
+def _starts_us(now_us: int, timezone: str | None) -> tuple[int, int]:
+    """When today and this month began, in the zone named or in the machine's."""
     if timezone is None:
         year, month, day, *_ = time.localtime(now_us // 10**6)
-        return int(time.mktime((year, month, day, 0, 0, 0, 0, 0, -1))) * 10**6
+        starts = (int(time.mktime((year, month, first, 0, 0, 0, 0, 0, -1))) * 10**6 for first in (day, 1))
+        return next(starts), next(starts)
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
     try:
         zone = ZoneInfo(timezone)
     except (KeyError, ValueError, OSError):
-        return _midnight_us(now_us, None)
+        return _starts_us(now_us, None)
     local = datetime.fromtimestamp(now_us // 10**6, zone)
-    return int(datetime(local.year, local.month, local.day, tzinfo=zone).timestamp()) * 10**6
+    today = datetime(local.year, local.month, local.day, tzinfo=zone)
+    return int(today.timestamp()) * 10**6, int(today.replace(day=1).timestamp()) * 10**6
 
 
 def _utc_day(now_us: int) -> str:

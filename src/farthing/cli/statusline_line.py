@@ -17,6 +17,8 @@ _PUSD_PER_CENT = 10**10
 def line_of(figures: dict[str, Any], flags: dict[str, Any]) -> str:
     """The line."""
     parts = [f"🤖 {figures['model']}", f"💰 {_costs(figures, flags['cost-source'])}"]
+    if budgets := _budgets(figures):
+        parts.append(f"💳 {budgets}")
     burn = _burn(figures)
     if burn is not None:
         parts.append(f"🔥 {dollars(burn[0])}/hr{_burn_mark(burn[1], flags['visual-burn-rate'])}")
@@ -53,6 +55,27 @@ def _amount(figure: list[Any]) -> str:
     """An amount, with a plus behind it where calls are left out of it."""
     pusd, is_incomplete = figure
     return f"{dollars(pusd)}{'+' if is_incomplete else ''}"
+
+
+def _budgets(figures: dict[str, Any]) -> str:
+    """What is left of the budgets; empty where there are none, or nothing is counted yet."""
+    parts = [_left(*one) for one in _left_of(figures)]
+    text = ", ".join(parts)
+    return f"\x1b[31m{text}\x1b[0m" if " over budget " in text and _is_colored() else text
+
+
+def _left(period: str, left_pusd: int, is_incomplete: bool) -> str:
+    name = "today" if period == "day" else "this month"
+    if left_pusd < 0:
+        return f"{dollars(-left_pusd)} over budget {name}"
+    return f"{'at most ' if is_incomplete else ''}{dollars(left_pusd)} left {name}"
+
+
+def _left_of(figures: dict[str, Any]) -> list[tuple[str, int, bool]]:
+    """Each budget's period, what is left of it in picodollars, and whether calls are left out of that."""
+    spent = {"day": figures["today"], "month": figures["month"]}
+    budgets = figures["budgets"].items() if figures["counted"] else ()
+    return [(period, limit - spent[period][0], spent[period][1]) for period, limit in budgets]
 
 
 def dollars(pusd: int) -> str:
@@ -122,6 +145,11 @@ def as_json(figures: dict[str, Any]) -> dict[str, Any]:
         "session": _json(figures, "session") | {"claudeCodeUSD": figures["cc_usd"]},
         "today": _json(figures, "today"),
         "block": None if figures["block"] is None else _json(figures, "block") | _block_json(figures),
+        "budget": {
+            period: {"leftUsdExact": _exact(left), "over": left < 0, "incomplete": is_incomplete, "kind": "measured"}
+            for period, left, is_incomplete in _left_of(figures)
+        }
+        or None,
         "context": None if context is None else {"tokens": context[0], "windowTokens": context[1]},
         "cache": None
         if cache is None

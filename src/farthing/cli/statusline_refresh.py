@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from farthing import config
+from farthing.cli.usage_budget import limits_of
 from farthing.cli.usage_data import now
 from farthing.errors import FarthingError
 from farthing.prices.installed import default_book
@@ -57,7 +58,8 @@ def refresh(digest: Path) -> None:
             path: state.offset for path, state in index.file_states().items() if state.file.mtime_ns >= changed_since_ns
         }
     zone = None if setting.origin == "default" else str(setting.value)
-    summary = summary_of(items, recent, book, now=at, offsets=offsets, zone=zone)
+    budgets = limits_of(loaded, gate=False)
+    summary = summary_of(items, recent, book, now=at, offsets=offsets, zone=zone, budgets=budgets)
     digest.parent.mkdir(parents=True, exist_ok=True)
     new = digest.with_suffix(f".{os.getpid()}.new")
     new.write_text(json.dumps(summary, separators=(",", ":")), encoding="utf-8")

@@ -93,7 +93,11 @@ def session_length_us(hours: str) -> int:
             return int(length)
     except ArithmeticError:
         pass
-    raise BadInput(f"read --session-length {hours!r}", "hours in quarters, such as 5 or 2.5")
+    raise BadInput(
+        f"read --session-length {hours!r}",
+        "hours in whole quarters, such as 5, 2.5 or 0.25",
+        "calls are kept by the quarter-hour",
+    )
 
 
 def blocks_of(items: Iterable[Costed], length_us: int, now_us: int) -> list[Block]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 VERSION = 1
 KEPT_US = 72 * HOUR_US
 """Quarter-hours and sessions further back are of no day that is today somewhere."""
+MONTH_US = 33 * 24 * HOUR_US
+"""Holds the month that goes on now, in any zone: what a budget of it is counted from."""
 RATES_US = 45 * 24 * HOUR_US
 RECENT_CALLS = 16
 CACHE_5M_S, CACHE_1H_S = 300, 3600
@@ -38,6 +40,7 @@ def summary_of(
     now: datetime,
     offsets: Mapping[str, int],
     zone: str | None,
+    budgets: Mapping[str, int],
 ) -> dict[str, Any]:
     """
     The digest.
@@ -49,6 +52,7 @@ def summary_of(
         now: When; its UTC day is the day of the rates.
         offsets: Bytes read so far of the transcripts that changed lately, by path.
         zone: Name of the zone of days; None: the machine's.
+        budgets: Picodollars by ``day`` and ``month``, where there is a budget.
 
     """
     now_us = to_us(now)
@@ -60,7 +64,8 @@ def summary_of(
         "zone": zone,
         "book": book.version,
         "day": now.date().isoformat(),
-        "quarters": _quarters(items, now_us),
+        "quarters": _quarters(items, now_us - (MONTH_US if "month" in budgets else KEPT_US)),
+        "budgets": dict(budgets),
         "block": None
         if active is None
         else {
@@ -90,11 +95,11 @@ def rate_key(model: str, service_tier: str | None, speed: str | None, inference_
     return f"{model}|{service_tier or 'standard'}|{speed or 'standard'}|{geo}"
 
 
-def _quarters(items: Iterable[Costed], now_us: int) -> dict[str, list[int]]:
+def _quarters(items: Iterable[Costed], since_us: int) -> dict[str, list[int]]:
     """Cost and unpriced calls by quarter-hour."""
     found: dict[str, list[int]] = {}
     for one in items:
-        if one.bucket.last_us >= now_us - KEPT_US:
+        if one.bucket.last_us >= since_us:
             _add(found.setdefault(str(one.bucket.quarter), [0, 0]), one)
     return found
 
