@@ -146,7 +146,7 @@ def test_whole_month_tiers_are_credited_when_they_are_reached(before, expected):
 
 
 def test_the_first_call_of_a_month_has_no_calls_before_it_to_credit():
-    toml = 'name = "test"\n[[volume]]\nmode = "whole-month"\ntier = [{ list_usd_over = "0", percent = "5" }]'
+    toml = 'name = "test"\n[[volume]]\nmode = "whole-month"\ntier = [{ list_usd_over = "10", percent = "5" }]'
     priced = price_under(parse_terms(toml), bill_of(), AT)
     assert [line.contract for line in priced.lines if line.what == "volume credit"] == [-186 * PUSD_PER_USD // 100]
 
