@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -76,6 +77,103 @@ class TestImport:
         assert (totals["list_usd"], totals["contract_usd"]) == ("0.0045", "0.0036")
         assert "contract" in farthing("report").stdout
         assert "$0.0036" in farthing("explain", "a").stdout
+
+
+CONTRACT = """
+name = "ours"
+[[discount]]
+percent = "20"
+[[volume]]
+mode = "marginal"
+tier = [{ list_usd_over = "0", percent = "0" }, { list_usd_over = "0.008", percent = "50" }]
+"""
+
+
+class TestUnderContract:
+    """Two calls of $0.0045 at list: 20 % off each, and half of what the month has over $0.008 of list volume."""
+
+    @pytest.fixture
+    def ours(self, farthing, tmp_path):
+        rows = farthing.lines(farthing.row(id="a", tenant="x"), farthing.row(id="b", at="2026-10-06T09:00:00Z"))
+        farthing("import", "jsonl", "-", stdin=rows)
+        (tmp_path / "contract.toml").write_text(CONTRACT)
+        (tmp_path / "ours.toml").write_text('[prices]\ncontract = "contract.toml"\n')
+        return lambda *arguments, **more: farthing.json(*arguments, "--config", "ours.toml", **more)
+
+    @pytest.fixture
+    def posted(self, ours):
+        ours("reprice", "--reason", "our contract")
+        return ours
+
+    def test_calls_imported_before_are_posted_under_it_by_repricing(self, farthing, ours):
+        assert "farthing reprice" in ours("report")["contract"]["notes"][0]
+        [change] = ours("reprice", "--reason", "our contract")["changes"]
+        assert (change["before_usd"], change["after_usd"]) == ("0.009", "0.009")
+        assert (change["before_contract_usd"], change["after_contract_usd"]) == ("0.009", "0.0072")
+        assert "under contract" in farthing("corrections").stdout
+        farthing("reprice", "--revert", "1")
+        assert ours("report")["totals"]["contract_usd"] == "0.009"
+
+    def test_rows_and_the_months_credit_sum_to_the_total(self, posted):
+        report = posted("report", "--by", "tenant")
+        assert [row["contract_usd"] for row in report["rows"]] == ["0.0036", "0.0036"]
+        [credit] = report["contract"]["credits"]
+        assert (credit["month"], credit["on_list_usd"], credit["contract_usd"]) == ("2026-10", "0.001", "-0.0005")
+        assert (credit["kind"], report["contract"]["contract_usd"]) == ("derived", "0.0067")
+
+    def test_the_csv_column_sums_to_the_contract_total(self, farthing, posted):
+        text = farthing("report", "--by", "tenant", "--csv", "--config", "ours.toml").stdout
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert sum(Decimal(row["contract_usd"]) for row in rows) == Decimal("0.0067")
+        assert [row["entry"][:21] for row in rows] == ["calls", "calls", "volume credit 2026-10"]
+        assert rows[-1]["list_usd"] == rows[-1]["tenant"] == ""
+        assert "entry" not in farthing("report", "--csv").stdout.splitlines()[0]
+
+    @pytest.mark.parametrize(
+        "flags", [(), ("--by", "tenant"), ("--bucket", "month"), ("--pareto",), ("--time-of-day",)]
+    )
+    def test_the_table_shows_list_contract_and_credit(self, farthing, posted, flags):
+        text = farthing("report", *flags, "--config", "ours.toml").stdout
+        assert "-$0.000500  volume credit 2026-10" in text
+        assert "$0.006700  total under contract" in text
+        assert "derived" in text
+
+    def test_explain_shows_each_line_at_list_and_under_contract(self, farthing, posted):
+        text = farthing("explain", "a", "--config", "ours.toml").stdout
+        assert "$0.003 at list = $0.0024 20 % off everything" in text
+        assert "$0.0036 under ours" in text
+        assert "which is not what" not in text
+        assert posted("explain", "a")["contract"]["contract_usd"] == "0.0036"
+        assert "under a contract, which is not what the settings come to" in farthing("explain", "a").stdout
+
+
+class TestConfigFlag:
+    def test_ones_own_rates_reach_every_command(self, farthing, tmp_path):
+        """Sonnet 4.5 at $6 instead of $3: 1,000 in and 100 out are $0.0075."""
+        (tmp_path / "prices.toml").write_text(
+            '[[model]]\nid = "claude-sonnet-4-5-20250929"\n'
+            '[[model.rate]]\ninput = "6"\noutput = "15"\nreason = "agreed"\n'
+        )
+        (tmp_path / "own.toml").write_text('[prices]\noverrides = "prices.toml"\n')
+        own = ("--config", "own.toml")
+        line = farthing.lines(farthing.row(id="a"))
+        assert json.loads(farthing("price", "-", *own, stdin=line).stdout)["cost_usd"] == "0.0075"
+        assert json.loads(farthing("price", "-", stdin=line).stdout)["cost_usd"] == "0.0045"
+        farthing("import", "jsonl", "-", *own, stdin=line)
+        assert farthing.json("report", *own)["totals"]["list_usd"] == "0.0075"
+        assert farthing.json("explain", "a", *own)["bill"]["cost_usd"] == "0.0075"
+        assert farthing.json("explain", "-", *own, stdin=line)["bill"]["cost_usd"] == "0.0075"
+        assert farthing.json("explain", "a")["bill"]["cost_usd"] == "0.0045"
+        [rates] = farthing.json("prices", "claude-sonnet-4-5", "--at", "2026-10-05", *own)["rates"]
+        assert rates["usd_per_mtok"]["input_tokens"] == "6"
+        assert "agreed" in farthing("prices", "history", "claude-sonnet-4-5", *own).stdout
+        assert farthing.json("prices", "sources", *own)["book_version"] == rates_version(farthing, own)
+        [change] = farthing.json("reprice", "--preview")["changes"]
+        assert (change["before_usd"], change["after_usd"]) == ("0.0075", "0.0045")
+
+
+def rates_version(farthing, flags):
+    return farthing.json("prices", "claude-sonnet-4-5", *flags)["book_version"]
 
 
 class TestReport:
@@ -260,6 +358,11 @@ class TestClaudeCode:
         assert farthing.json("import", "claude-code", transcript)["known"] == 1
         assert farthing.json("report", "--by", "session")["rows"][0]["list_usd"] == "0.0045"
         assert farthing.json("explain", "req_01")["bill"]["cost_usd"] == "0.0045"
+
+    def test_the_index_lies_where_the_settings_say(self, farthing, transcript, tmp_path, monkeypatch):
+        monkeypatch.setenv("FARTHING_CLAUDE_CODE_INDEX_PATH", str(tmp_path / "own.index"))
+        assert farthing.json("import", "claude-code")["new"] == 1
+        assert len(list(tmp_path.glob("own*.index"))) == 1
 
     def test_the_same_call_from_another_source_counts_once(self, farthing, transcript):
         farthing("import", "claude-code")

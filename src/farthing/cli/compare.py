@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farthing.cli import output
+from farthing.cli import options, output
 from farthing.cli.estimate import At, Preset, Settings, brief, day_of, dollars, path_of, show_notes, table
 from farthing.units import Kind
 
@@ -26,15 +26,15 @@ def compare(  # noqa: PLR0917  flags are many
     at: At = None,
     every_place: EveryPlace = False,
     as_json: output.Json = False,
+    config: options.Config = None,
 ) -> None:
     """Compare a workload over Claude models, channels, other vendors, own GPUs and seats."""
     from farthing.estimate.compare import compare as compared
     from farthing.estimate.compare_json import comparison_json
     from farthing.estimate.reading import read_workload
-    from farthing.prices.installed import default_book
 
     plan = read_workload(path_of(workload), preset=preset, settings=settings or ())
-    found = compared(plan, day_of(at, plan.date), default_book())
+    found = compared(plan, day_of(at, plan.date), options.price_book(config))
     if as_json:
         output.print_json(comparison_json(found))
     else:

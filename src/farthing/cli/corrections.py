@@ -28,30 +28,31 @@ def reprice(
     config: options.Config = None,
 ) -> None:
     """
-    Price the calls in the ledger again with the book in force.
+    Price the calls in the ledger again with the book and the contract in force.
 
     Nothing changes silently: every re-pricing is a numbered correction with its reason, its before and its after, and
     can be taken back. --preview changes nothing.
     """
-    from farthing.cli.ledger_file import ledger_path, open_ledger
-    from farthing.prices.installed import default_book
+    from farthing.cli.ledger_file import contract_price, contract_terms, ledger_path, open_ledger
 
     if revert is not None and (preview or reason or since or until or last):
         raise BadInput("read --revert beside other flags", "--revert alone")
     if revert is None and not preview and not (reason or "").strip():
         raise BadInput("read no --reason", "why the prices change, in your words", "or look first with --preview")
+    terms = None if revert is not None else contract_terms(config)
     start, end = options.time_range(since, until, last, ZoneInfo("UTC"), datetime.now(UTC))
     with open_ledger(ledger_path(ledger, config), must_exist=True) as opened:
         if revert is not None:
             correction = opened.revert(revert)
         else:
             correction = opened.reprice(
-                default_book(),
+                options.price_book(config),
                 reason=(reason or "preview").strip(),
                 made_at=datetime.now(UTC),
                 since=start,
                 until=end,
                 preview=preview,
+                contract=None if terms is None else contract_price(terms),
             )
     if json:
         output.print_json(correction_json(correction))
@@ -90,12 +91,20 @@ def correction_json(correction: Correction) -> dict[str, Any]:
                 "changed_calls": change.changed_calls,
                 "before_usd": money.usd_text(change.before_pusd),
                 "after_usd": money.usd_text(change.after_pusd),
+                "before_contract_usd": _usd(change.before_contract_pusd),
+                "after_contract_usd": _usd(change.after_contract_pusd),
                 "before_unpriced": change.before_unpriced,
                 "after_unpriced": change.after_unpriced,
             }
             for change in correction.changes
         ],
     }
+
+
+def _usd(pusd: int | None) -> str | None:
+    from farthing import money
+
+    return None if pusd is None else money.usd_text(pusd)
 
 
 def _print(correction: Correction) -> None:
@@ -111,6 +120,11 @@ def _print(correction: Correction) -> None:
         console.print(f"  {escape(correction.reason)}")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("model", overflow="fold")
+    contract = any(
+        (one.before_contract_pusd, one.after_contract_pusd) != (one.before_pusd, one.after_pusd)
+        for one in correction.changes
+        if one.before_contract_pusd is not None
+    )
     for name in ("calls", "changed", "before", "after", "unpriced"):
         table.add_column(name, justify="right", no_wrap=True)
     for change in correction.changes:
@@ -122,4 +136,7 @@ def _print(correction: Correction) -> None:
             "unpriced" if change.after_unpriced == change.calls else output.usd(change.after_pusd),
             f"{change.before_unpriced:,} -> {change.after_unpriced:,}",
         )
+        if contract and change.before_contract_pusd is not None and change.after_contract_pusd is not None:
+            sums = (output.usd(change.before_contract_pusd), output.usd(change.after_contract_pusd))
+            table.add_row("  under contract", "", "", *sums, "", style="dim")
     console.print(table if correction.changes else "[dim]  no calls in range[/]")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farthing import money
-from farthing.cli import output
+from farthing.cli import options, output
 from farthing.cli.options import day
 from farthing.units import Kind
 
@@ -48,13 +48,13 @@ def estimate(  # noqa: PLR0917  flags are many
     at: At = None,
     runs: Runs = 200,
     as_json: output.Json = False,
+    config: options.Config = None,
 ) -> None:
     """Estimate what a workload would cost, with ranges, levers and the rate limits it needs."""
     from farthing.estimate.reading import read_workload
     from farthing.estimate.result import estimate as estimated
-    from farthing.prices.installed import default_book
 
-    book = default_book()
+    book = options.price_book(config)
     if workload == CLAIMS:
         from farthing.estimate.claims.table import recompute_claims
 

@@ -14,7 +14,10 @@ from farthing.errors import BadInput
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from farthing.call import Call
     from farthing.ledger.interface import Ledger, Stored
+    from farthing.prices.bill import Bill
+    from farthing.prices.contracts import ContractBill
     from farthing.reports.explained import Explained
 
 
@@ -33,16 +36,15 @@ def explain(
     """
     from farthing.reports.explained import explained_json
 
-    explained = _from_stdin() if call == "-" else _from_ledger(call, ledger, config)
+    explained = _from_stdin(config) if call == "-" else _from_ledger(call, ledger, config)
     if json:
         output.print_json(explained_json(explained))
     else:
         print_explained(output.console(), explained)
 
 
-def _from_stdin() -> Explained:
+def _from_stdin(config: options.Config) -> Explained:
     from farthing.prices.engine import price_served
-    from farthing.prices.installed import default_book
     from farthing.reports.explained import explain
     from farthing.sources.lines import read_lines
     from farthing.sources.rows import Origin, content_id, read_row
@@ -57,14 +59,14 @@ def _from_stdin() -> Explained:
         import msgspec
 
         call = msgspec.structs.replace(call, call_id=content_id("stdin", line.value, 0))
-    book = default_book()
-    return explain(call, price_served(book, call.served, call.sent_at), None, book.sources)
+    book = options.price_book(config)
+    bill = price_served(book, call.served, call.sent_at)
+    return explain(call, bill, None, book.sources, _under_contract(bill, call, config))
 
 
 def _from_ledger(call_id: str, ledger: options.LedgerPath, config: options.Config) -> Explained:
     from farthing.cli.ledger_file import ledger_path, open_ledger
     from farthing.prices.engine import price_served
-    from farthing.prices.installed import default_book
     from farthing.reports.explained import explain
 
     path = ledger_path(ledger, config)
@@ -74,9 +76,20 @@ def _from_ledger(call_id: str, ledger: options.LedgerPath, config: options.Confi
         raise BadInput(
             f"found no call {call_id!r} in {path}", "a call id, message id or request id, or the id of an imported row"
         )
-    book = default_book()
+    book = options.price_book(config)
     bill = price_served(book, stored.call.served, stored.call.sent_at)
-    return explain(stored.call, bill, stored.posting, book.sources)
+    return explain(stored.call, bill, stored.posting, book.sources, _under_contract(bill, stored.call, config))
+
+
+def _under_contract(bill: Bill, call: Call, config: options.Config) -> ContractBill | None:
+    from farthing.cli.ledger_file import contract_terms
+
+    terms = contract_terms(config)
+    if terms is None:
+        return None
+    from farthing.prices.contracts import price_under
+
+    return price_under(terms, bill, call.sent_at)
 
 
 def _by_own_id(ledger: Ledger, own_id: str) -> Stored | None:
@@ -146,10 +159,41 @@ def _print_total(console: Console, explained: Explained) -> None:
             console.print(f"{'bounds':<{_LABEL}}${low} to ${high} {output.kind_markup(bill.kind)}")
         for reason in bill.unpriced:
             console.print(f"  {escape(reason)}")
+    if explained.contract is not None:
+        _print_contract(console, explained.contract)
     if posting is not None:
         _print_posting(console, explained)
     for text in bill.notes:
         console.print(f"[dim]{'note':<{_LABEL}}{escape(text)}[/]")
+
+
+def _print_contract(console: Console, contract: ContractBill) -> None:
+    from rich.markup import escape
+
+    from farthing import money
+
+    for line in contract.lines:
+        amounts = f"${money.usd_text(line.list_pusd)} at list = ${money.exact_usd_text(line.contract)}"
+        console.print(f"  {line.what:<24}{amounts} [dim]{escape('; '.join(line.terms))}[/]", soft_wrap=True)
+    if contract.contract is not None:
+        amount = money.exact_usd_text(contract.contract)
+        console.print(f"[bold]{'contract':<{_LABEL}}${amount}[/] [dim]under {escape(contract.name)}[/]", soft_wrap=True)
+
+
+def _print_posted_contract(console: Console, explained: Explained) -> None:
+    """A contract price that was posted under other terms than those in force, or without any."""
+    from farthing import money
+
+    assert explained.posting is not None
+    had, now = explained.posting.contract_pusd, explained.contract and explained.contract.posted_pusd
+    if had == now:
+        return
+    said = "no contract price" if had is None else f"${money.usd_text(had)} under a contract"
+    console.print(
+        f"[yellow]{'posted':<{_LABEL}}{said}, which is not what the settings come to now; farthing reprice --preview "
+        "shows what would change[/]",
+        soft_wrap=True,
+    )
 
 
 def _print_posting(console: Console, explained: Explained) -> None:
@@ -157,10 +201,7 @@ def _print_posting(console: Console, explained: Explained) -> None:
 
     bill, posting = explained.bill, explained.posting
     assert posting is not None
-    if posting.contract_pusd is not None:
-        console.print(
-            f"[bold]{'contract':<{_LABEL}}${money.usd_text(posting.contract_pusd)}[/] under the contract in force"
-        )
+    _print_posted_contract(console, explained)
     if posting.list_pusd != bill.list_pusd:
         had = "unpriced" if posting.list_pusd is None else f"${money.usd_text(posting.list_pusd)}"
         console.print(

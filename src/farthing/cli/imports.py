@@ -53,7 +53,7 @@ def claude_code(
     Costs are API list prices; a subscription bills differently. Responses whose output was never counted are kept and
     their figures are marked as assumed.
     """
-    from farthing.sources.claude_code import Index, default_index_path, discover, iter_calls, scan
+    from farthing.sources.claude_code import Index, discover, index_path, iter_calls, scan
 
     roots = discover(paths or None)
     if not roots:
@@ -62,7 +62,8 @@ def claude_code(
             "~/.claude/projects",
             "name a folder or set CLAUDE_CONFIG_DIR",
         )
-    with Index(default_index_path(roots)) as index:
+    configured = options.settings(config).config.claude_code.index_path
+    with Index(index_path(roots, configured)) as index:
         with output.progress("reading transcripts", hidden=json) as advance:
             errors = scan(roots, index, progress=_steps(advance)).errors
         items: Iterator[Call | ErrorRecord] = chain(errors, iter_calls(index))
@@ -193,11 +194,10 @@ def post_and_tell(
 ) -> None:
     """Post what a source yields and print what became of it; exits with 1 where a row was bad."""
     from farthing.cli.ledger_file import contract_terms, ledger_path, open_ledger, post
-    from farthing.prices.installed import default_book
 
     path = ledger_path(ledger, config)
     with open_ledger(path) as opened, output.progress(f"importing {source}", hidden=as_json) as advance:
-        done = post(opened, default_book(), items, terms=contract_terms(config), advance=advance)
+        done = post(opened, options.price_book(config), items, terms=contract_terms(config), advance=advance)
     if as_json:
         output.print_json(imported_json(done, path))
     else:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from farthing.call import Call
     from farthing.ledger.interface import Ledger, Stored
+    from farthing.prices.bill import Bill
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
 
@@ -56,11 +57,9 @@ class Imported(NamedTuple):
 _ERRORS_KEPT = 1_000
 
 
-def contract_terms(config: Path | None) -> ContractTerms | None:
+def contract_in_force(config: Path | None) -> ContractTerms | None:
     """
-    The contract that calls are posted under, or None.
-
-    A credit on the month's volume belongs to the month, not to a call, so it is not posted with calls.
+    The contract that the settings name, or None.
 
     Raises:
         BadConfig: The contract file cannot be read.
@@ -69,11 +68,30 @@ def contract_terms(config: Path | None) -> ContractTerms | None:
     path = settings(config).config.prices.contract
     if path is None:
         return None
-    import msgspec
-
     from farthing.prices.contract_terms import read_terms
 
-    return msgspec.structs.replace(read_terms(path), volume=())
+    return read_terms(path)
+
+
+def contract_terms(config: Path | None) -> ContractTerms | None:
+    """
+    The terms that a call is priced under by itself, or None: a credit on the month's volume belongs to no single call.
+
+    Raises:
+        BadConfig: The contract file cannot be read.
+
+    """
+    import msgspec
+
+    terms = contract_in_force(config)
+    return None if terms is None else msgspec.structs.replace(terms, volume=())
+
+
+def contract_price(terms: ContractTerms) -> Callable[[Call, Bill], int | None]:
+    """What a call is posted at under *terms*, given its bill at list."""
+    from farthing.prices.contracts import price_under
+
+    return lambda call, bill: price_under(terms, bill, call.sent_at).posted_pusd
 
 
 def post(
@@ -105,11 +123,7 @@ def posted(book: PriceBook, calls: Iterable[Call], terms: ContractTerms | None =
     from farthing.ledger.interface import Posting, Stored
     from farthing.prices.engine import price_served
 
+    contract = None if terms is None else contract_price(terms)
     for call in calls:
         bill = price_served(book, call.served, call.sent_at)
-        contract_pusd = None
-        if terms is not None:
-            from farthing.prices.contracts import price_under
-
-            contract_pusd = price_under(terms, bill, call.sent_at).posted_pusd
-        yield Stored(call, Posting.of(bill, contract_pusd))
+        yield Stored(call, Posting.of(bill, None if contract is None else contract(call, bill)))

@@ -85,13 +85,12 @@ def show(
     channel: _Channel = "claude_api",
     location: _Location = None,
     json: output.Json = False,
+    config: options.Config = None,
 ) -> None:
     """Show rates in USD per million tokens: every model in force, or one with its bands, speeds and sources."""
-    from farthing.prices.installed import default_book
-
     valid_on = options.day(at, "--at") or datetime.now(UTC).date()
     known_on = options.day(known_at, "--known-at")
-    book = default_book()
+    book = options.price_book(config)
     wanted = [model] if model else [known.id for known in book.models]
     shown = [rates for name in wanted for rates in _rates(book, name, channel, location, (valid_on, known_on))]
     if not shown:
@@ -113,11 +112,10 @@ def show(
 def history(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An exact id on any channel.")],
     json: output.Json = False,
+    config: options.Config = None,
 ) -> None:
     """Show every row a model ever had: when it applied, when that was known, what was called off."""
-    from farthing.prices.installed import default_book
-
-    book = default_book()
+    book = options.price_book(config)
     found = _model(book, model)
     rows = sorted(found.rate, key=lambda row: (row.valid_from or date.min, row.speed, row.prompt_tokens_over))
     if json:
@@ -131,11 +129,10 @@ def history(
 def sources(
     keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Only these.")] = None,
     json: output.Json = False,
+    config: options.Config = None,
 ) -> None:
     """List where the facts of the price book were read, and how old those copies were."""
-    from farthing.prices.installed import default_book
-
-    book = default_book()
+    book = options.price_book(config)
     unknown = [key for key in keys or [] if key not in book.sources]
     if unknown:
         raise BadInput(f"read source {unknown[0]!r}", "a key of the price book", "farthing prices sources lists them")

@@ -13,7 +13,10 @@ from farthing.cli import options, output
 from farthing.errors import BadInput
 
 if TYPE_CHECKING:
-    from farthing.ledger.interface import Bucket, Ledger, Query
+    from pathlib import Path
+
+    from farthing.ledger.interface import Bucket, Ledger, Query, Row
+    from farthing.reports.contract import UnderContract
 
 _BUCKETS = ("hour", "day", "week", "month")
 _TIME_OF_DAY = ("weekday", "hour_of_day")
@@ -42,7 +45,8 @@ def report(
     Show what the money went to.
 
     Every call in the ledger counts once. List prices are exact; a call without a price is counted loudly, never as
-    zero. Group by any dimension (tenant, feature, prompt, user, session, ...), by facts (model, channel, service_tier,
+    zero. With a contract in the settings, list and contract stand side by side, and the month's credits under them.
+    Group by any dimension (tenant, feature, prompt, user, session, ...), by facts (model, channel, service_tier,
     ...) or by tag:NAME.
     """
     from farthing.cli.ledger_file import ledger_path, open_ledger
@@ -65,10 +69,10 @@ def report(
         limit=None if pareto or time_of_day else top,
     )
     with open_ledger(ledger_path(ledger, config), must_exist=True) as opened:
-        _answer(opened, query, as_json=json, as_csv=csv, is_pareto=pareto)
+        _answer(opened, query, config, as_json=json, as_csv=csv, is_pareto=pareto)
 
 
-def _answer(ledger: Ledger, query: Query, *, as_json: bool, as_csv: bool, is_pareto: bool) -> None:
+def _answer(ledger: Ledger, query: Query, config: Path | None, *, as_json: bool, as_csv: bool, is_pareto: bool) -> None:
     import msgspec
 
     from farthing.reports import sums
@@ -76,16 +80,17 @@ def _answer(ledger: Ledger, query: Query, *, as_json: bool, as_csv: bool, is_par
     rows = ledger.report(query)
     totals = ledger.report(msgspec.structs.replace(query, by=(), bucket=None, limit=None))
     total = totals[0] if totals and totals[0].calls else None
+    contract = None if total is None else _under_contract(ledger, query, config, total)
     if is_pareto:
         from farthing.reports.pareto import pareto
 
         found = pareto(rows)
         rows = list(found.top)
     if as_csv:
-        sys.stdout.write(sums.report_csv(query, rows))
+        sys.stdout.write(sums.report_csv(query, rows, contract))
         return
     if as_json:
-        answer = sums.report_json(query, rows, total)
+        answer = sums.report_json(query, rows, total, contract)
         if is_pareto:
             answer["pareto"] = {
                 "groups": found.groups,
@@ -107,12 +112,25 @@ def _answer(ledger: Ledger, query: Query, *, as_json: bool, as_csv: bool, is_par
     elif is_pareto:
         report_view.print_pareto(console, query, found, total)
     else:
-        report_view.print_report(console, query, rows, total)
+        report_view.print_report(console, query, rows, total, under_contract=contract is not None)
         if query.bucket is None:
             days = ledger.report(msgspec.structs.replace(query, by=(), bucket="day", limit=None))
             report_view.print_days(console, days)
+    if contract is not None:
+        report_view.print_contract(console, contract)
     unpriced = _unpriced_models(ledger, query) if total.unpriced_calls else []
     report_view.print_footer(console, query, total, unpriced)
+
+
+def _under_contract(ledger: Ledger, query: Query, config: Path | None, total: Row) -> UnderContract | None:
+    from farthing.cli.ledger_file import contract_in_force
+
+    terms = contract_in_force(config)
+    if terms is None:
+        return None
+    from farthing.reports.contract import under_contract
+
+    return under_contract(ledger, lambda: options.price_book(config), terms, query, total=total, now=datetime.now(UTC))
 
 
 def _unpriced_models(ledger: Ledger, query: Query) -> list[str]:

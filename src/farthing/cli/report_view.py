@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.table import Table
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from farthing.ledger.interface import Query, Row
+    from farthing.reports.contract import UnderContract
     from farthing.reports.pareto import Pareto
 
 _BAR_WIDTH = 10
+_DAY = timedelta(days=1)
 
 
 class _Layout(NamedTuple):
@@ -41,9 +45,12 @@ _LAYOUTS = (
 )
 
 
-def print_report(console: Console, query: Query, rows: Sequence[Row], total: Row) -> None:
+def print_report(
+    console: Console, query: Query, rows: Sequence[Row], total: Row, *, under_contract: bool = False
+) -> None:
     """The table of a report, in the fullest layout that the console has room for."""
-    tables = (_report_table(layout, query, rows, total) for layout in _LAYOUTS)
+    contract = under_contract or total.contract_pusd != total.list_pusd
+    tables = (_report_table(layout, query, rows, total, contract=contract) for layout in _LAYOUTS)
     table = next(tables)
     while console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
         wider, table = table, next(tables, table)
@@ -52,8 +59,7 @@ def print_report(console: Console, query: Query, rows: Sequence[Row], total: Row
     console.print(table)
 
 
-def _report_table(layout: _Layout, query: Query, rows: Sequence[Row], total: Row) -> Table:
-    contract = total.contract_pusd != total.list_pusd
+def _report_table(layout: _Layout, query: Query, rows: Sequence[Row], total: Row, *, contract: bool) -> Table:
     kinds = len({row.kind for row in rows}) > 1
     table = _table()
     if query.bucket:
@@ -80,10 +86,42 @@ def _report_table(layout: _Layout, query: Query, rows: Sequence[Row], total: Row
     return table
 
 
+def print_contract(console: Console, contract: UnderContract) -> None:
+    """What the contract adds to the rows, down to the total under it; then commitments, and what is left out."""
+    from farthing import money
+
+    amounts = [Fraction(contract.calls_pusd), *(credit.pusd for credit in contract.credits), contract.total_pusd]
+    places = _places([contract.calls_pusd])
+    texts = [output.usd(money.nearest(amount), places) for amount in amounts]
+    width = max(len(text) for text in texts)
+    first, *middle, last = (f"{text:>{width}}" for text in texts)
+    console.print(f"\n[bold]{_escaped(contract.name)}[/]")
+    if middle:
+        console.print(f"  {first}  calls")
+    for credit, text in zip(contract.credits, middle, strict=True):
+        on = output.usd(credit.on_list_pusd, places)
+        console.print(
+            f"  {text}  volume credit {credit.month:%Y-%m} [dim]{credit.why}, on {on}[/] "
+            f"{output.kind_markup(Kind.DERIVED)}",
+            soft_wrap=True,
+        )
+    console.print(f"  [bold]{last}  total under contract[/]")
+    for name, period in contract.drawdowns:
+        drawn, left, beyond = (
+            output.usd(money.nearest(amount), 2) for amount in (period.drawn, period.remaining, period.beyond)
+        )
+        more = f", {beyond} beyond it" if period.beyond else ""
+        console.print(
+            f"  commitment {_escaped(name)} [dim]{period.begins} to {period.ends - _DAY}[/]: {drawn} drawn, "
+            f"{left} left{more} {output.kind_markup(Kind.DERIVED)}",
+            soft_wrap=True,
+        )
+    for note in contract.notes:
+        console.print(f"  [yellow]{_escaped(note)}[/]", soft_wrap=True)
+
+
 def print_days(console: Console, days: Sequence[Row]) -> None:
     """One line: the list price of each day, quiet days as blanks."""
-    from datetime import timedelta
-
     starts = {row.start.date(): row.list_pusd for row in days if row.start is not None}
     if len(starts) < 2:
         return

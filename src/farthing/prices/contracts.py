@@ -151,6 +151,42 @@ def price_all_under(
         yield priced
 
 
+def counted_list_pusd(terms: ContractTerms, bill: Bill, at: datetime) -> int:
+    """
+    What one call adds to its month's list volume: its list price without its lines at fixed rates.
+
+    The same as ``price_under(terms, bill, at).counted_list_pusd``, without making the lines where nothing is fixed.
+    """
+    day = utc_day(at)
+    if bill.list_pusd is None or not any(_fixed_row(terms, component, day) for component in bill.components):
+        return bill.list_pusd or 0
+    return price_under(terms, bill, at).counted_list_pusd
+
+
+def day_credits(terms: ContractTerms, counted_pusd: Iterable[tuple[date, int]]) -> list[tuple[date, ContractLine]]:
+    """
+    The volume credits of whole days, exact, each with its day.
+
+    Args:
+        terms: The contract.
+        counted_pusd: Per UTC day, ascending, the list volume its calls add; every day with calls from the first of a
+            month on.
+
+    Returns:
+        Lines as :func:`price_under` makes for calls. Over a month they sum to what its calls' own credits sum to, for
+        the credit is a function of the volume before and after.
+
+    """
+    found: list[tuple[date, ContractLine]] = []
+    before_pusd, month = 0, (0, 0)
+    for day, added_pusd in counted_pusd:
+        if month != (day.year, day.month):
+            before_pusd, month = 0, (day.year, day.month)
+        found += [(day, line) for line in _credits(terms.volume_on(day), before_pusd, added_pusd)]
+        before_pusd += added_pusd
+    return found
+
+
 _Amount = tuple[Fraction, tuple[str, ...]]
 
 

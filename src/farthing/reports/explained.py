@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from farthing.call import Call
     from farthing.ledger.interface import Posting
     from farthing.prices.bill import Bill, Line
+    from farthing.prices.contracts import ContractBill
     from farthing.prices.schema import Source
 
 
@@ -20,19 +21,27 @@ class Explained(NamedTuple):
     """
     A call, its bill by the book in force, and what the ledger posted (None for a call that is in no ledger).
 
-    ``sources`` holds what the bill's lines cite, by key.
+    ``sources`` holds what the bill's lines cite, by key; ``contract`` the call under the contract in force, without
+    the month's volume credit, or None where there is no contract.
     """
 
     call: Call
     bill: Bill
     posting: Posting | None
     sources: dict[str, Source]
+    contract: ContractBill | None = None
 
 
-def explain(call: Call, bill: Bill, posting: Posting | None, sources: Mapping[str, Source]) -> Explained:
+def explain(
+    call: Call,
+    bill: Bill,
+    posting: Posting | None,
+    sources: Mapping[str, Source],
+    contract: ContractBill | None = None,
+) -> Explained:
     """Gather what an explanation shows."""
     cited = dict.fromkeys(key for line in bill.lines for key in line.source.split(", ") if key in sources)
-    return Explained(call, bill, posting, {key: sources[key] for key in cited})
+    return Explained(call, bill, posting, {key: sources[key] for key in cited}, contract)
 
 
 def facts(call: Call) -> list[tuple[str, str]]:
@@ -91,6 +100,7 @@ def explained_json(explained: Explained) -> dict[str, Any]:
         "tokens": token_counts(served.usage),
         "thinking_tokens": served.usage.thinking_tokens,
         "bill": explained.bill.to_json(),
+        "contract": None if explained.contract is None else explained.contract.to_json(),
         "posted": None if posting is None else posted_json(posting),
         "sources": {key: {"url": source.url, "as_of": source.as_of} for key, source in explained.sources.items()},
     }

@@ -7,13 +7,14 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from farthing import money
-from farthing.units import TOKEN_UNITS
+from farthing.units import TOKEN_UNITS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from farthing.call import Usage
     from farthing.ledger.interface import Query, Row
+    from farthing.reports.contract import UnderContract
 
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -21,12 +22,14 @@ _AFTER_COUNTS = ("web_search_requests", "list_usd", "low_usd", "high_usd", "cont
 NOT_SET = "(not set)"
 
 
-def report_json(query: Query, rows: Sequence[Row], total: Row | None) -> dict[str, Any]:
+def report_json(
+    query: Query, rows: Sequence[Row], total: Row | None, contract: UnderContract | None = None
+) -> dict[str, Any]:
     """
     A whole report as JSON values: the question, its rows and their totals.
 
     Amounts are exact decimal strings, ``share`` is of the total's list price, keys that are not set are null. *total*
-    is None where no call matched; then ``totals`` is null.
+    is None where no call matched; then ``totals`` is null. ``contract`` is what a contract adds to the rows, or null.
     """
     return {
         "by": list(query.by),
@@ -37,6 +40,7 @@ def report_json(query: Query, rows: Sequence[Row], total: Row | None) -> dict[st
         "where": {name: list(values) for name, values in query.where.items()},
         "rows": [row_json(query, row, total) for row in rows],
         "totals": None if total is None else row_json(query, total, total, is_total=True),
+        "contract": None if contract is None else contract.to_json(),
     }
 
 
@@ -61,13 +65,20 @@ def row_json(query: Query, row: Row, total: Row | None, *, is_total: bool = Fals
     }
 
 
-def report_csv(query: Query, rows: Sequence[Row]) -> str:
-    """The rows as CSV with a header. Text that a spreadsheet would take for a formula gets a leading apostrophe."""
+def report_csv(query: Query, rows: Sequence[Row], contract: UnderContract | None = None) -> str:
+    """
+    The rows as CSV with a header. Text that a spreadsheet would take for a formula gets a leading apostrophe.
+
+    Under a contract a last column ``entry`` tells the rows of calls from those of the month's credits, which have
+    ``contract_usd`` alone: that column sums to the contract total.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     counts = [str(unit) for unit in TOKEN_UNITS]
     start = ["start"] if query.bucket else []
-    writer.writerow([*start, *query.by, "calls", "unpriced_calls", *counts, *_AFTER_COUNTS])
+    entry = [] if contract is None else ["calls"]
+    head = [*start, *query.by, "calls", "unpriced_calls", *counts, *_AFTER_COUNTS]
+    writer.writerow([*head, *(["entry"] if entry else [])])
     for row in rows:
         writer.writerow(
             [
@@ -82,8 +93,13 @@ def report_csv(query: Query, rows: Sequence[Row]) -> str:
                 "" if row.high_pusd is None else money.usd_text(row.high_pusd),
                 money.usd_text(row.contract_pusd),
                 str(row.kind),
+                *entry,
             ]
         )
+    for credit in contract.credits if contract else ():
+        amount = money.exact_usd_text(credit.pusd)
+        blanks = [""] * (len(head) - 2)
+        writer.writerow([*blanks, amount, str(Kind.DERIVED), f"volume credit {credit.month:%Y-%m}: {credit.why}"])
     return out.getvalue()
 
 
