@@ -145,9 +145,15 @@ def test_whole_month_tiers_are_credited_when_they_are_reached(before, expected):
     assert usd(WHOLE, bill_of(), month_to_date_usd=before) == expected
 
 
+ONE_TIER = """
+[[volume]]
+mode = "whole-month"
+tier = [{ list_usd_over = "0", percent = "0" }, { list_usd_over = "10", percent = "5" }]
+"""
+
+
 def test_the_first_call_of_a_month_has_no_calls_before_it_to_credit():
-    toml = 'name = "test"\n[[volume]]\nmode = "whole-month"\ntier = [{ list_usd_over = "10", percent = "5" }]'
-    priced = price_under(parse_terms(toml), bill_of(), AT)
+    priced = price_under(parse_terms(f'name = "test"\n{ONE_TIER}'), bill_of(), AT)
     assert [line.contract for line in priced.lines if line.what == "volume credit"] == [-186 * PUSD_PER_USD // 100]
 
 
