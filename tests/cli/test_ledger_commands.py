@@ -134,8 +134,8 @@ class TestUnderContract:
     )
     def test_the_table_shows_list_contract_and_credit(self, farthing, posted, flags):
         text = farthing("report", *flags, "--config", "ours.toml").stdout
-        assert "-$0.000500  volume credit 2026-10" in text
-        assert "$0.006700  total under contract" in text
+        assert "-$0.0005  volume credit 2026-10" in text
+        assert "  $0.0067  total under contract" in text
         assert "derived" in text
 
     def test_explain_shows_each_line_at_list_and_under_contract(self, farthing, posted):

@@ -91,15 +91,12 @@ def print_contract(console: Console, contract: UnderContract) -> None:
     from farthing import money
 
     amounts = [Fraction(contract.calls_pusd), *(credit.pusd for credit in contract.credits), contract.total_pusd]
-    places = _places([contract.calls_pusd])
-    texts = [output.usd(money.nearest(amount), places) for amount in amounts]
-    width = max(len(text) for text in texts)
-    first, *middle, last = (f"{text:>{width}}" for text in texts)
+    first, *middle, last = _exact_column(amounts)
     console.print(f"\n[bold]{_escaped(contract.name)}[/]")
     if middle:
         console.print(f"  {first}  calls")
     for credit, text in zip(contract.credits, middle, strict=True):
-        on = output.usd(credit.on_list_pusd, places)
+        on = output.usd(credit.on_list_pusd, _places([credit.on_list_pusd]))
         console.print(
             f"  {text}  volume credit {credit.month:%Y-%m} [dim]{credit.why}, on {on}[/] "
             f"{output.kind_markup(Kind.DERIVED)}",
@@ -118,6 +115,18 @@ def print_contract(console: Console, contract: UnderContract) -> None:
         )
     for note in contract.notes:
         console.print(f"  [yellow]{_escaped(note)}[/]", soft_wrap=True)
+
+
+def _exact_column(amounts: Sequence[Fraction]) -> list[str]:
+    """Amounts in full, under each other by their points: a reader adds them up and must come to the last one."""
+    from farthing import money
+
+    parts = [(money.exact_usd_text(abs(amount)) or "").partition(".") for amount in amounts]
+    signs = ["-" if amount < 0 else "" for amount in amounts]
+    wholes = [f"{sign}${int(whole):,}" for sign, (whole, _, _) in zip(signs, parts, strict=True)]
+    cents = [fraction.ljust(2, "0") for _, _, fraction in parts]
+    width, places = max(map(len, wholes)), max(map(len, cents))
+    return [f"{whole:>{width}}.{fraction:0<{places}}" for whole, fraction in zip(wholes, cents, strict=True)]
 
 
 def print_days(console: Console, days: Sequence[Row]) -> None:

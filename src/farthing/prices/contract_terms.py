@@ -194,7 +194,8 @@ def read_terms(path: Path) -> ContractTerms:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise BadConfig(f"read contract {path.name}: {error}", "a TOML file, UTF-8") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadConfig(f"read contract {path}: {reason}", "a TOML file, UTF-8") from error
     return parse_terms(text, path.name)
 
 
