@@ -26,6 +26,7 @@ ORDER = (
     ("ledger",),
     ("sources",),
     ("reports",),
+    ("whatif",),
     ("estimate",),
     ("demo",),
     ("sandbox",),

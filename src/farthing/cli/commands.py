@@ -47,6 +47,7 @@ COMMANDS: dict[str, Command] = {
     "explain": Command("farthing.cli.explain:explain", MONEY),
     "estimate": Command("farthing.cli.estimate:estimate", PLAN),
     "compare": Command("farthing.cli.compare:compare", PLAN),
+    "whatif": Command("farthing.cli.whatif:app", PLAN),
     "daily": Command("farthing.cli.usage:daily", CLAUDE_CODE, quick=_QUICK),
     "weekly": Command("farthing.cli.usage:weekly", CLAUDE_CODE, quick=_QUICK),
     "monthly": Command("farthing.cli.usage:monthly", CLAUDE_CODE, quick=_QUICK),

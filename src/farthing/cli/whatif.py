@@ -1,0 +1,153 @@
+"""``farthing whatif``: what would have been cheaper, replayed on recorded calls."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farthing.cli import options, output
+from farthing.units import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from farthing.errors import ErrorRecord
+    from farthing.sources.traces import TraceCall
+    from farthing.whatif.cache import Comparison
+    from farthing.whatif.charges import Rates
+
+ERRORS_SHOWN = 20
+SHORTEST_PREFIX_TOKENS = 1024
+"""Where neither a model nor ``--min-prefix`` says: that of most models in use (facts: claude-api 5.3)."""
+
+app = typer.Typer(help="What would have been cheaper, on recorded calls.", no_args_is_help=True)
+
+Trace = Annotated[str, typer.Argument(metavar="TRACE", help="A trace file; - for standard input.")]
+Format = Annotated[str, typer.Option("--format", help="mooncake (JSON lines) or csv.")]
+UsdPerMtok = Annotated[str | None, typer.Option("--usd-per-mtok", metavar="USD", help="Price of input; else 3.")]
+ModelId = Annotated[str | None, typer.Option("--model", help="Take this model's prices of today and its prefix.")]
+BlockTokens = Annotated[int, typer.Option("--block-tokens", min=1, max=2**20, help="Tokens of a block.")]
+MinPrefix = Annotated[int | None, typer.Option("--min-prefix", min=1, max=2**20, help="Shortest prefix; else 1024.")]
+Policies = Annotated[str | None, typer.Option("--policies", metavar="NAMES", help="Only these, by commas.")]
+TrainUntil = Annotated[float | None, typer.Option("--train-until", metavar="SECONDS", help="Charge only later calls.")]
+
+
+@app.callback()
+def whatif() -> None:
+    """What would have been cheaper, on recorded calls."""
+
+
+@app.command()
+def cache(  # noqa: PLR0917  flags are many
+    trace: Trace,
+    trace_format: Format = "mooncake",
+    usd_per_mtok: UsdPerMtok = None,
+    model: ModelId = None,
+    block_tokens: BlockTokens = 512,
+    min_prefix: MinPrefix = None,
+    policies: Policies = None,
+    train_until: TrainUntil = None,
+    as_json: output.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Replay a trace under caching policies, in dollars of prompt."""
+    from farthing.sources.traces import in_time_order
+    from farthing.whatif.cache import POLICIES, compare_policies, comparison_json
+    from farthing.whatif.prefixes import Blocks, PrefixTree
+
+    rates, shortest = _terms(usd_per_mtok, model, min_prefix, config)
+    errors: list[ErrorRecord] = []
+    calls = in_time_order(_calls(trace, trace_format, block_tokens, errors))
+    tree = PrefixTree(calls, Blocks(block_tokens, shortest))
+    del calls
+    names = POLICIES if policies is None else [name.strip() for name in policies.split(",") if name.strip()]
+    found = compare_policies(tree, rates, names, None if train_until is None else round(train_until * 1000))
+    for error in islice(errors, ERRORS_SHOWN):
+        output.note(f"{error.source}, line {error.line}: {error.error}")
+    if errors:
+        output.note(f"{len(errors):,} lines left out")
+    if as_json:
+        output.print_json(comparison_json(found) | {"lines_left_out": len(errors)})
+    else:
+        _show(found)
+    if errors:
+        raise typer.Exit(1)
+
+
+def _calls(trace: str, trace_format: str, block_tokens: int, errors: list[ErrorRecord]) -> Iterator[TraceCall]:
+    from farthing.errors import BadInput
+    from farthing.sources.traces import TraceCall, read_csv_trace, read_mooncake
+
+    readers = {"mooncake": read_mooncake, "csv": read_csv_trace}
+    if trace_format not in readers:
+        raise BadInput(f"read --format {trace_format!r}", " or ".join(readers))
+    with options.opened(trace) as stream:
+        for one in readers[trace_format](stream, trace, block_tokens):
+            if isinstance(one, TraceCall):
+                yield one
+            else:
+                errors.append(one)
+
+
+def _terms(
+    usd_per_mtok: str | None, model: str | None, min_prefix: int | None, config: Path | None
+) -> tuple[Rates, int]:
+    """The rates, and the shortest cacheable prefix."""
+    from farthing.errors import BadInput
+    from farthing.whatif.charges import list_rates
+
+    if model is None:
+        return list_rates(usd_per_mtok or "3"), min_prefix or SHORTEST_PREFIX_TOKENS
+    if usd_per_mtok is not None:
+        raise BadInput("read --model beside --usd-per-mtok", "one of them")
+    rates, own_prefix = _terms_of(model, config)
+    shortest = min_prefix or own_prefix
+    if shortest is None:
+        raise BadInput(f"looked for the shortest cacheable prefix of {model}, which is not published", "--min-prefix")
+    return rates, shortest
+
+
+def _terms_of(model: str, config: Path | None) -> tuple[Rates, int | None]:
+    from datetime import UTC, datetime
+
+    from farthing.errors import BadInput
+    from farthing.prices.card import Facts, Unpriced
+    from farthing.whatif.charges import Rates
+
+    today = datetime.now(UTC).date()
+    card = options.price_book(config).card(Facts(model, "claude_api", None, "standard", "standard", None, today))
+    if isinstance(card, Unpriced):
+        raise BadInput(
+            f"looked for the price of {model}: {card.reason}", "a model of the price book, or --usd-per-mtok"
+        )
+    if len(card.bands) != 1:
+        raise BadInput(
+            f"read the price of {model}, which depends on the length of the prompt",
+            "a model with one price",
+            "replays under price bands are not supported; --usd-per-mtok takes the price of one band",
+        )
+    fresh, write_5m, write_1h, read, _ = card.bands[0].rates
+    if fresh is None or write_5m is None or write_1h is None or read is None:
+        raise BadInput(f"looked for the cache prices of {model}, which are not published", "another, or --usd-per-mtok")
+    return Rates(fresh, write_5m, write_1h, read), card.model.cacheable_prefix.tokens_min
+
+
+def _show(found: Comparison) -> None:
+    from rich import box
+    from rich.table import Table
+
+    console = output.console()
+    console.print(f"{found.calls_charged:,} of {found.calls:,} calls, prompts alone {output.kind_markup(Kind.DERIVED)}")
+    made = Table(box=box.SIMPLE_HEAD)
+    made.add_column("policy")
+    for heading in ("USD", "saving", "%"):
+        made.add_column(heading, justify="right")
+    none_pusd = found.outcomes["none"].pusd
+    for name, outcome in found.outcomes.items():
+        saved = outcome.saved_pusd
+        share = "" if saved is None or not none_pusd else f"{100 * saved / none_pusd:.1f}"
+        made.add_row(name, output.usd(outcome.pusd), "" if saved is None else output.usd(saved), share)
+    console.print(made)

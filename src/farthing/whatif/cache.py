@@ -1,0 +1,98 @@
+"""Caching policies side by side on one trace: dollars, and what each saves against no caching at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from farthing import money
+from farthing.errors import BadInput
+from farthing.units import Kind
+from farthing.whatif.fixed_policies import FIXED, NEVER_MS, replay
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from farthing.whatif.charges import Charge, Rates
+    from farthing.whatif.prefixes import PrefixTree
+
+POLICIES = tuple(FIXED)
+"""Every name that may be asked for, in the order in which they are shown."""
+
+
+class Outcome(NamedTuple):
+    """
+    One policy on one trace.
+
+    Attributes:
+        charge: Prompt tokens by what happened to them.
+        pusd: What they cost.
+        saved_pusd: What that saves against no caching; None for no caching itself.
+
+    """
+
+    charge: Charge
+    pusd: int
+    saved_pusd: int | None
+
+
+class Comparison(NamedTuple):
+    """
+    Policies on the same calls.
+
+    Attributes:
+        calls: Calls of the trace; calls_charged: those that count.
+        outcomes: By name; ``none`` is always the first.
+
+    """
+
+    calls: int
+    calls_charged: int
+    outcomes: dict[str, Outcome]
+
+
+def compare_policies(
+    tree: PrefixTree, rates: Rates, policies: Sequence[str] = POLICIES, train_until_ms: int | None = None
+) -> Comparison:
+    """
+    Replay *policies* over a trace.
+
+    Args:
+        tree: The trace.
+        rates: What a token costs.
+        policies: Names out of :data:`POLICIES`.
+        train_until_ms: Charge only calls from this time on, with the cache as the earlier ones left it; None: all.
+
+    Raises:
+        BadInput: A name is unknown.
+
+    """
+    if unknown := [name for name in policies if name not in POLICIES]:
+        raise BadInput(f"read the policy {unknown[0]!r}", f"some of {', '.join(POLICIES)}")
+    start_ms = NEVER_MS if train_until_ms is None else train_until_ms
+    chosen = [name for name in POLICIES if name == "none" or name in policies]
+    charges = replay(tree, {name: FIXED[name](tree) for name in chosen if name in FIXED}, charged_from_ms=start_ms)
+    none_pusd = charges["none"].pusd(rates)
+    outcomes = {}
+    for name in chosen:
+        pusd = charges[name].pusd(rates)
+        outcomes[name] = Outcome(charges[name], pusd, None if name == "none" else none_pusd - pusd)
+    return Comparison(len(tree), tree.calls_from(start_ms), outcomes)
+
+
+def comparison_json(found: Comparison) -> dict[str, Any]:
+    """As JSON: amounts are exact decimal strings of USD; ``saving`` is null for no caching, negative for a loss."""
+    return {
+        "policies": {name: _outcome_json(outcome) for name, outcome in found.outcomes.items()},
+        "calls": found.calls,
+        "calls_charged": found.calls_charged,
+        "kind": Kind.DERIVED.value,
+    }
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+    saved = outcome.saved_pusd
+    return {
+        "usd": money.usd_text(outcome.pusd),
+        "saving": None if saved is None else money.usd_text(saved),
+        "tokens": outcome.charge._asdict(),
+    }
