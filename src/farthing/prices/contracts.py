@@ -18,6 +18,7 @@ credit for the calls before it, and may so come out below zero.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from farthing import money
@@ -231,7 +232,12 @@ def _discounted(terms: ContractTerms, component: Component, line: Line, day: dat
     if not matching:
         return Fraction(line.pusd), ()
     term = max(matching, key=lambda term: term.specificity)
-    return line.pusd * (1 - Fraction(term.percent) / 100), (f"{term.percent} % off {term.scope}",)
+    return line.pusd * _kept(term.percent), (f"{term.percent} % off {term.scope}",)
+
+
+@lru_cache(maxsize=1_000)
+def _kept(percent_off: str) -> Fraction:
+    return 1 - Fraction(percent_off) / 100
 
 
 def _takes(term: Discount, component: Component, unit: Unit) -> bool:
