@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -259,6 +260,49 @@ def test_measured_inputs_make_a_derived_figure():
     assert expect(plan(**tables, measured=measured), DAY, BOOK).kind is Kind.DERIVED
     derived_hits = plan(**tables, measured=[*measured, "cache"], cache={"ttl": "5m"})
     assert expect(derived_hits, DAY, BOOK).kind is Kind.ASSUMED
+
+
+def test_a_later_turn_finds_a_shared_prefix_as_often_as_its_own_conversation_left_it():
+    """Conversations start 3,000 s apart and turns come 60 s apart; 5 minutes outlast 9.5 % and 99.3 % of those gaps."""
+    gaps = {"arrival_gap_seconds": 3000, "turn_gap_seconds": 60}
+    found = expect(
+        plan(
+            volume={"calls_per_month": 2},
+            conversation={"turns": 2},
+            tokens={"system": 10_000},
+            cache={"ttl": "5m", "through": "system"} | gaps,
+        ),
+        DAY,
+        BOOK,
+    )
+    expected = 10_000 * (1 - math.exp(-300 / 3000)) + 10_000 * (1 - math.exp(-300 / 60))
+    assert float(found.units(Unit.CACHE_READ)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("tables", "kind", "note"),
+    [
+        ({"location": "global"}, Kind.DERIVED, ""),
+        ({}, Kind.ASSUMED, "endpoint not stated"),
+        ({"location": "global", "cache": {"ttl": "5m", "hit_share": 0.5}}, Kind.DERIVED, "below its minimum"),
+    ],
+)
+def test_a_figure_is_as_sure_as_its_weakest_note(tables, kind, note):
+    tables = {"model": "claude-opus-4-8", "channel": "bedrock", "tokens": {"system": 500, "user": 1}} | tables
+    found = expect(plan(**tables, measured=["models", "tokens", "volume", "cache"]), DAY, BOOK)
+    assert found.kind is kind
+    assert note in "".join(found.notes)
+
+
+def test_a_minimum_prefix_that_nobody_published_is_a_belief():
+    model = next(
+        one for one in BOOK.models if one.applies.prompt_caching is True and not one.cacheable_prefix.tokens_min
+    )
+    on = max(row.valid_from or date.min for row in model.rate if row.cache_read)
+    tables = {"model": model.id, "tokens": {"system": 500}, "cache": {"ttl": "5m", "hit_share": 0.5}}
+    found = expect(plan(**tables, measured=["models", "tokens", "volume", "cache"]), on, BOOK)
+    assert any("not published: taken as reached" in note for note in found.notes)
+    assert found.kind is Kind.ASSUMED
 
 
 MODELS = ("claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-4-5-20251001")

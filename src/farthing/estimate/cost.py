@@ -13,12 +13,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.estimate.conversation import turns_of
-from farthing.estimate.layout import BATCH_HITS, DERIVED_HITS, Step, steps_of
+from farthing.estimate.layout import Step, steps_of
 from farthing.estimate.point import Point, averages
 from farthing.estimate.tokenizer import FactorAt, factor_for
 from farthing.estimate.workload import is_measured, sizes_of
 from farthing.prices.card import Band, Card, Facts, Unpriced
-from farthing.units import TOKEN_UNITS, Kind, Unit
+from farthing.units import TOKEN_UNITS, Kind, Unit, weakest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,7 +127,7 @@ def expect(workload: Workload, on: date, book: PriceBook, point: Point | None = 
 
     """
     at = averages(workload) if point is None else point
-    notes: dict[str, None] = {}
+    notes: dict[str, Kind] = {}
     lines, unpriced = _month(workload, on, book, at, notes)
     months = tuple(_months(workload, on, book, at, (lines, unpriced)))
     kind = _kind(workload, notes)
@@ -170,7 +170,7 @@ def _month(
     on: date,
     book: PriceBook,
     point: Point,
-    notes: dict[str, None],
+    notes: dict[str, Kind],
     *,
     factor_at: FactorAt = "typical",
 ) -> tuple[list[CostLine], list[UnpricedPart]]:
@@ -186,7 +186,7 @@ def _month(
             if isinstance(card, Unpriced):
                 unpriced.append(UnpricedPart(model, share * tier_share, card.reason))
                 continue
-            notes.update(dict.fromkeys(f"{model}: {note}" for note in card.notes))
+            notes.update(dict.fromkeys((f"{model}: {note}" for note in card.notes), card.kind))
             factor = factor_for(workload, card.model, book, notes, factor_at)
             if factor not in turns:
                 turns[factor] = list(turns_of(workload, point, factor))
@@ -264,13 +264,12 @@ def _counts(turn: Turn, tokens: Split, ttl: str, band: Band) -> Iterator[tuple[U
     return zip(TOKEN_UNITS, counts, band.rates, strict=True)
 
 
-def _kind(workload: Workload, notes: dict[str, None]) -> Kind:
-    """Derived only where every size that is not a plain zero was measured and no belief stands in the notes."""
-    believed = any(DERIVED_HITS in note or BATCH_HITS in note or "tokenizer factor" in note for note in notes)
+def _kind(workload: Workload, notes: dict[str, Kind]) -> Kind:
+    """Derived only where every size that is not a plain zero was measured and no note tells of a belief."""
     measured = is_measured(workload, "models") and all(
         is_measured(workload, key) or size in _NEUTRAL.get(key, (0,)) for key, size in sizes_of(workload).items()
     )
-    return Kind.DERIVED if measured and not believed else Kind.ASSUMED
+    return weakest(Kind.DERIVED, *notes.values()) if measured else Kind.ASSUMED
 
 
 _NEUTRAL = {

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from farthing.tokens.generation import NEW_PER_OLD, Factor, factor_between
+from farthing.units import Kind
 
 if TYPE_CHECKING:
     from farthing.estimate.workload import Workload
@@ -39,7 +40,7 @@ def reference_tokenizer(workload: Workload, book: PriceBook) -> Literal["4.7", "
 
 
 def factor_for(
-    workload: Workload, model: Model, book: PriceBook, notes: dict[str, None], which: FactorAt = "typical"
+    workload: Workload, model: Model, book: PriceBook, notes: dict[str, Kind], which: FactorAt = "typical"
 ) -> Fraction:
     """
     What to multiply the workload's sizes by on *model*; ``low``, ``typical`` or ``high`` end of the belief.
@@ -53,7 +54,7 @@ def factor_for(
     notes[
         f"{model.id}: sizes were counted with the {old} tokenizer; assumed tokenizer factor {factor.typical:.2f} "
         f"({factor.low:.2f} to {factor.high:.2f})"
-    ] = None
+    ] = Kind.ASSUMED
     return exact(getattr(factor, which))
 
 
