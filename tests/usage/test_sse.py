@@ -300,6 +300,29 @@ def test_writes_of_a_declined_attempt_say_nothing_of_those_that_served(stated, k
     assert served.kind is kind
 
 
+def test_writes_of_an_attempt_that_no_iterations_tell_of_are_not_those_that_served():
+    events = fallback_stream(cache_creation_input_tokens=700)
+    events[0] = start("claude-fable-5-1", cache_creation_input_tokens=2_500, cache_creation=SPLIT)
+    served = metered(encoded(events))
+    assert (served.usage, served.kind) == (Usage(950, 700, 0, 0, 40), Kind.ASSUMED)
+
+
+@pytest.mark.parametrize(
+    ("opened", "wrote"),
+    [
+        (block(text="I can"), True),
+        (block("server_tool_use", id="srvtoolu_1", name="web_search", input={}), True),
+        (block(text=""), False),
+        (block("thinking", thinking="", signature=""), False),
+        (block("fallback", to={"model": "claude-opus-4-8"}), False),
+    ],
+)
+def test_a_block_that_opens_with_content_is_output_without_any_delta(opened, wrote):
+    """Whether a refusal came before any output decides whether it is billed."""
+    served = metered(encoded([start(), opened, BLOCK_STOP, end("refusal", output_tokens=1), STOP]))
+    assert served.output_started is wrote
+
+
 def test_a_fallback_that_tells_no_iterations_is_assumed():
     served = metered(encoded(fallback_stream()))
     assert (served.model, served.kind) == ("claude-opus-4-8", Kind.ASSUMED)
