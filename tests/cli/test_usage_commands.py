@@ -212,6 +212,16 @@ def test_notes_say_what_is_unsure_and_what_today_would_cost(tree):
     assert as_json("daily", "-m", "calculate")["totals"]["costUsdExact"] == "0.016015"
 
 
+def test_notes_are_about_the_blocks_that_are_shown(tree):
+    (tree / "s-1.jsonl").write_text(
+        line(1, "2026-11-06T10:00:00Z", stop=None, output_tokens=1) + line(2, "2026-11-20T11:00:00Z")
+    )
+    assert "1 of 2 calls" in as_json("blocks")["notes"][0]
+    assert as_json("blocks", "--recent")["notes"] == []
+    assert "Unprovable" not in run("blocks", "--active").stdout
+    assert run("blocks", "-u", "20200101").stdout.startswith("No block in these days")
+
+
 def test_debug_says_what_was_read_and_what_could_not_be(filled):
     (filled / "bad.jsonl").write_text("{torn\n")
     told = run("daily", "--debug").stderr

@@ -96,20 +96,21 @@ def _blocks(request: Request, own: BlockFlags) -> int:
     limit = report.token_limit(own.token_limit, found)
     stated = limit if own.token_limit is not None else None
     shown = _chosen_blocks(found, usage, flags, own)
+    about = usage._replace(items=report.within(usage.items, shown))
     if flags.json:
-        return _print_json(report.blocks_json(shown, stated, with_cost=not flags.no_cost), usage, request)
+        return _print_json(report.blocks_json(shown, stated, with_cost=not flags.no_cost), about, request)
     from farthing.cli.usage_tables import active_panel, blocks_table
 
     now_us, zone = to_us(usage.now), usage.calendar.zone
 
     def table(look: Look) -> RenderableType:
         if not shown:
-            return _NO_BLOCK if own.active else "No blocks match."
+            return _NO_BLOCK if own.active else "No block in these days; farthing blocks shows all there are."
         if own.active:
             return active_panel(shown[0], stated, zone, now_us, look)
         return blocks_table(shown, limit, zone, now_us, look)
 
-    return _print(usage, request, table, _total_of(shown))
+    return _print(about, request, table, _total_of(shown), is_empty=not usage.items)
 
 
 _NO_BLOCK = "No active block: Claude Code made no call in the last five hours."
@@ -207,7 +208,10 @@ def _print_json(value: dict[str, Any], usage: Usage, request: Request) -> int:
     return exit_code(usage.budgets, gate=flags.gate)
 
 
-def _print(usage: Usage, request: Request, table: Callable[[Look], RenderableType], total: Sum) -> int:
+def _print(
+    usage: Usage, request: Request, table: Callable[[Look], RenderableType], total: Sum, *, is_empty: bool | None = None
+) -> int:
+    """The table, what there is to say about its calls, and the budgets; *is_empty*: no table; None: without calls."""
     from farthing.cli.usage_tables import budget_text, console_for, look_of, unpriced_lines
 
     flags = request.flags
@@ -215,7 +219,7 @@ def _print(usage: Usage, request: Request, table: Callable[[Look], RenderableTyp
     for line in debug_lines(usage, flags):
         plain.note(line)
     notes = list(request.notes)
-    if usage.items:
+    if not (is_empty if is_empty is not None else not usage.items):
         look = look_of(console, compact=flags.compact, cost=not flags.no_cost, breakdown=flags.breakdown)
         console.print(table(look))
         if total.unpriced_calls and not flags.no_cost:

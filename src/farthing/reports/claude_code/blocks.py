@@ -11,6 +11,7 @@ Tokens and dollars of a block are *measured* or as weak as its calls; its burn r
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -130,6 +131,18 @@ def blocks_of(items: Iterable[Costed], length_us: int, now_us: int) -> list[Bloc
 def recent(blocks: Iterable[Block], now_us: int) -> list[Block]:
     """Those of the last three days, and the active one."""
     return [block for block in blocks if block.is_active or block.start_us >= now_us - RECENT_US]
+
+
+def within(items: Iterable[Costed], blocks: Iterable[Block]) -> list[Costed]:
+    """The buckets whose calls are those of *blocks*."""
+    spans = sorted((block.start_us, block.end_us) for block in blocks if not block.is_gap)
+    starts = [start for start, _ in spans]
+
+    def is_in(at_us: int) -> bool:
+        place = bisect_right(starts, at_us) - 1
+        return place >= 0 and at_us < spans[place][1]
+
+    return [one for one in items if is_in(one.bucket.first_us)]
 
 
 def largest(blocks: Iterable[Block]) -> int:
