@@ -121,6 +121,12 @@ def test_batches_match_a_cache_at_the_share():
     assert month_pusd(with_cache(one, "none"), DAY, BOOK, plain) == pusd(one)
 
 
+def test_a_cache_that_is_never_hit_needs_no_batches_to_match_it():
+    """Its writes cost more than no cache at all."""
+    one = plan(tokens={"system": 5000, "output": 1000}, cache={"ttl": "5m", "hit_share": 0})
+    assert batch_share_to_match_cache(one, DAY, BOOK) == 0
+
+
 def test_a_switch_pays_for_its_own_failures():
     one = plan(model="claude-opus-5", tokens={"user": 1000, "output": 100})
     found = switch_to(one, "claude-sonnet-5", DAY, BOOK)

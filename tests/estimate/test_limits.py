@@ -62,6 +62,16 @@ def test_the_lowest_tier_that_fits_the_peak():
     assert found.tier is None
 
 
+def test_a_limit_that_is_just_reached_is_kept():
+    """Opus 5 takes 2 M input tokens a minute in Start: 10,000 x 100 x peak 2. Start ends above 500 USD a month."""
+    assert by_limit(needs(model="claude-opus-5", tokens={"user": 10_000}), "Opus 5")["input tokens"].tier == "Start"
+    spends = [
+        needs(model="claude-opus-5", tokens={"user": 10_000}, volume={"calls_per_month": calls}).spend_tier
+        for calls in (10_000, 10_001)  # 100 M tokens at 5 USD per M, and 0.05 USD more
+    ]
+    assert spends == ["Start", "Build"]
+
+
 def test_models_of_one_bucket_share_it():
     found = needs(
         models={"claude-sonnet-4-6": Decimal("0.5"), "claude-sonnet-4-5": Decimal("0.5")}, tokens={"user": 10}

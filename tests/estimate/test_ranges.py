@@ -40,6 +40,12 @@ def test_percentiles_are_in_order_and_inside_the_ends():
     assert abs(found.p95 / USD - Fraction(50, 10)) < Fraction(3, 10)
 
 
+def test_a_percentile_is_the_smallest_draw_that_enough_draws_do_not_exceed():
+    """Of two draws the smaller is not exceeded by half of them."""
+    two = spread(plan(tokens={"output": {"low": 100, "mode": 200, "high": 600}}), DAY, BOOK, runs=2)
+    assert two.p5 == two.p50 < two.p95
+
+
 def test_without_ranges_or_draws_the_figure_stands_alone():
     flat = plan(tokens={"output": 100})
     assert spread(flat, DAY, BOOK) == (USD, USD, USD, 0)
