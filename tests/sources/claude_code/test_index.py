@@ -1,5 +1,6 @@
 """What the index opens, keeps, forgets and rebuilds."""
 
+import gc
 import os
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -128,3 +129,20 @@ def test_calls_and_buckets_keep_to_their_limits_in_order(tree, response):
 def test_an_empty_index_answers_nothing():
     with Index(":memory:") as index:
         assert (list(iter_calls(index)), list(iter_buckets(index)), sessions(index)) == ([], [], [])
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_scan_leaves_the_collector_as_it_was(tree, response, is_on):
+    def stop(_done, _size):
+        raise KeyboardInterrupt
+
+    tree.write("p/s.jsonl", response())
+    was_on = gc.isenabled()
+    try:
+        (gc.enable if is_on else gc.disable)()
+        tree.scan()
+        with pytest.raises(KeyboardInterrupt):
+            tree.scan(progress=stop)
+        assert gc.isenabled() is is_on
+    finally:
+        (gc.enable if was_on else gc.disable)()

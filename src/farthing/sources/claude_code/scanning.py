@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -94,11 +94,12 @@ def scan(
     bytes_read = 0
     if changed or index.is_dirty:  # a scan that was killed may have left buckets to compute
         batch = _Batch(index, states)
-        for outcome in _outcomes(changed, progress, workers):
-            bytes_read += outcome.bytes_read
-            errors += outcome.failures
-            batch.add(outcome.entries)
-        batch.flush(last=True)
+        with _without_collector():
+            for outcome in _outcomes(changed, progress, workers):
+                bytes_read += outcome.bytes_read
+                errors += outcome.failures
+                batch.add(outcome.entries)
+            batch.flush(last=True)
     return _report(index, files, states, errors, files_read=len(changed), bytes_read=bytes_read)
 
 
@@ -143,6 +144,18 @@ class _Batch:
     def flush(self, *, last: bool) -> None:
         self.index.commit(self.entries, last=last)
         self.entries, self.size = [], 0
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Nothing that a scan makes has cycles, and looking for them takes an eighth of what this process does in one."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _is_unchanged(file: Found, state: FileState | None) -> bool:
