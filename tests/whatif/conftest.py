@@ -15,6 +15,9 @@ MARKS = {
         "end_5m": "144.34",
         "end_1h": "214.61",
         "second_sight_5m": "137.52",
+        "hindsight_5m": "119.20",
+        "hindsight_1h": "129.94",
+        "hindsight": "118.29",
     },
     "synthetic_trace": {
         "none": "183.58",
@@ -23,6 +26,9 @@ MARKS = {
         "end_5m": "130.85",
         "end_1h": "187.05",
         "second_sight_5m": "112.96",
+        "hindsight_5m": "92.73",
+        "hindsight_1h": "103.43",
+        "hindsight": "90.45",
     },
 }
 """USD of input at $3 per million tokens, computed elsewhere by independent code."""

@@ -143,11 +143,17 @@ def _show(found: Comparison) -> None:
     console.print(f"{found.calls_charged:,} of {found.calls:,} calls, prompts alone {output.kind_markup(Kind.DERIVED)}")
     made = Table(box=box.SIMPLE_HEAD)
     made.add_column("policy")
-    for heading in ("USD", "saving", "%"):
+    for heading in ("USD", "saving", "%", "capture"):
         made.add_column(heading, justify="right")
     none_pusd = found.outcomes["none"].pusd
+    broken = 0
     for name, outcome in found.outcomes.items():
         saved = outcome.saved_pusd
         share = "" if saved is None or not none_pusd else f"{100 * saved / none_pusd:.1f}"
-        made.add_row(name, output.usd(outcome.pusd), "" if saved is None else output.usd(saved), share)
+        capture = "" if outcome.capture is None else f"{outcome.capture:.0%}"
+        made.add_row(name, output.usd(outcome.pusd), "" if saved is None else output.usd(saved), share, capture)
+        if outcome.plan is not None:
+            broken = max(broken, outcome.plan.prefix_violations + outcome.plan.order_inversions)
     console.print(made)
+    if broken:
+        console.print(f"the best plan breaks {broken:,} rules of order: it is a bound that no plan may reach")

@@ -1,4 +1,4 @@
-"""Caching policies side by side on one trace: dollars, and what each saves against no caching at all."""
+"""Caching policies side by side on one trace: dollars, what each saves, and how much of all that could be saved."""
 
 from __future__ import annotations
 
@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from farthing import money
 from farthing.errors import BadInput
 from farthing.units import Kind
-from farthing.whatif.fixed_policies import FIXED, NEVER_MS, replay
+from farthing.whatif.charges import FIVE_MINUTES, NEVER_MS, ONE_HOUR
+from farthing.whatif.fixed_policies import FIXED, replay
+from farthing.whatif.hindsight import hindsight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from farthing.whatif.charges import Charge, Rates
+    from farthing.whatif.charges import Charge, Lifetime, Rates
+    from farthing.whatif.hindsight import Hindsight
     from farthing.whatif.prefixes import PrefixTree
 
-POLICIES = tuple(FIXED)
+CEILING = "hindsight"
+
+CEILINGS: dict[str, tuple[Lifetime, ...]] = {
+    "hindsight_5m": (FIVE_MINUTES,),
+    "hindsight_1h": (ONE_HOUR,),
+    CEILING: (FIVE_MINUTES, ONE_HOUR),
+}
+"""The best plans by the lifetimes they may choose from."""
+
+POLICIES = (*FIXED, *CEILINGS)
 """Every name that may be asked for, in the order in which they are shown."""
 
 
@@ -27,12 +39,17 @@ class Outcome(NamedTuple):
         charge: Prompt tokens by what happened to them.
         pusd: What they cost.
         saved_pusd: What that saves against no caching; None for no caching itself.
+        capture: Its share of what the ceiling saves: at most 1, negative where the policy loses; None for no caching,
+            and where nothing could be saved.
+        plan: The counters of a best plan; None for any other policy.
 
     """
 
     charge: Charge
     pusd: int
     saved_pusd: int | None
+    capture: float | None
+    plan: Hindsight | None = None
 
 
 class Comparison(NamedTuple):
@@ -71,11 +88,16 @@ def compare_policies(
     start_ms = NEVER_MS if train_until_ms is None else train_until_ms
     chosen = [name for name in POLICIES if name == "none" or name in policies]
     charges = replay(tree, {name: FIXED[name](tree) for name in chosen if name in FIXED}, charged_from_ms=start_ms)
-    none_pusd = charges["none"].pusd(rates)
+    wanted = {CEILING, *chosen} & CEILINGS.keys()
+    plans = {name: hindsight(tree, rates, CEILINGS[name], charged_from_ms=start_ms) for name in wanted}
+    charges |= {name: plan.charge for name, plan in plans.items()}
+    none_pusd, least_pusd = charges["none"].pusd(rates), charges[CEILING].pusd(rates)
     outcomes = {}
     for name in chosen:
-        pusd = charges[name].pusd(rates)
-        outcomes[name] = Outcome(charges[name], pusd, None if name == "none" else none_pusd - pusd)
+        charge = charges[name]
+        saved = None if name == "none" else none_pusd - charge.pusd(rates)
+        capture = None if saved is None or least_pusd == none_pusd else saved / (none_pusd - least_pusd)
+        outcomes[name] = Outcome(charge, charge.pusd(rates), saved, capture, plans.get(name))
     return Comparison(len(tree), tree.calls_from(start_ms), outcomes)
 
 
@@ -90,9 +112,13 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
 
 
 def _outcome_json(outcome: Outcome) -> dict[str, Any]:
-    saved = outcome.saved_pusd
-    return {
+    saved, capture, plan = outcome.saved_pusd, outcome.capture, outcome.plan
+    told: dict[str, Any] = {
         "usd": money.usd_text(outcome.pusd),
         "saving": None if saved is None else money.usd_text(saved),
+        "capture": None if capture is None else round(capture, 6),
         "tokens": outcome.charge._asdict(),
     }
+    if plan is not None:
+        told |= {"prefix_violations": plan.prefix_violations, "order_inversions": plan.order_inversions}
+    return told

@@ -20,6 +20,10 @@ ONE_HOUR = Lifetime("1h", 60 * 60_000)
 """Source: prompt caching page (facts: claude-api 5.4), checked 2026-11-20."""
 
 
+NEVER_MS = -(2**60)
+"""Before every call."""
+
+
 class Rates(NamedTuple):
     """Picodollars per token of prompt, by what happens to it."""
 

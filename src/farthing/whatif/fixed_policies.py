@@ -15,14 +15,12 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Protocol
 
-from farthing.whatif.charges import FIVE_MINUTES, ONE_HOUR, Charge, Lifetime
+from farthing.whatif.charges import FIVE_MINUTES, NEVER_MS, ONE_HOUR, Charge, Lifetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from farthing.whatif.prefixes import PrefixTree, Visit
-
-NEVER_MS = -(2**60)
 
 
 class Policy(Protocol):
