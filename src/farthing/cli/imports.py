@@ -12,7 +12,7 @@ from farthing.cli import options, output
 from farthing.errors import BadInput, ErrorRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import BinaryIO
 
     from farthing.call import Call
@@ -221,6 +221,21 @@ def imported_json(done: Imported, path: Path) -> dict[str, Any]:
     }
 
 
+def told_once(errors: Sequence[ErrorRecord]) -> list[str]:
+    """One line per source and error, with the places it happened at: a thousand rows without a time are one fault."""
+    lines: dict[tuple[str, str], list[int]] = {}
+    for record in errors:
+        lines.setdefault((record.source, record.error), []).extend([record.line] if record.line else [])
+    return [f"{source}{_places(numbers)}: {error}" for (source, error), numbers in lines.items()]
+
+
+def _places(numbers: list[int]) -> str:
+    if not numbers:
+        return ""
+    shown = ", ".join(str(number) for number in numbers[:4])
+    return f":{shown}" + (f" and {len(numbers) - 4:,} more" if len(numbers) > 4 else "")
+
+
 def _print(done: Imported, path: Path) -> None:
     console = output.console()
     console.print(
@@ -231,11 +246,11 @@ def _print(done: Imported, path: Path) -> None:
     if done.unpriced:
         console.print(output.unpriced_banner(done.unpriced, done.new + done.known + done.improved))
     stderr = output.console(stderr=True)
-    for record in done.errors[:10]:
-        place = f"{record.source}:{record.line}" if record.line else record.source
-        stderr.print(f"{place}: {record.error}", markup=False, soft_wrap=True)
+    told = told_once(done.errors)
+    for line in told[:10]:
+        stderr.print(line, markup=False, soft_wrap=True)
     if done.error_count:
-        more = f" (the first {min(10, len(done.errors))} are shown; --json has more)" if done.error_count > 10 else ""
+        more = " (the first 10 kinds are shown; --json has more)" if len(told) > 10 else ""
         output.note(f"{done.error_count:,} bad rows left out{more}; everything else is in")
 
 

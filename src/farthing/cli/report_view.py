@@ -50,6 +50,10 @@ def print_report(
 ) -> None:
     """The table of a report, in the fullest layout that the console has room for."""
     contract = under_contract or total.contract_pusd != total.list_pusd
+    if query.limit is not None:  # a reader looks for the rest at the end, however much it is
+        rows = sorted(
+            rows, key=lambda row: (row.start is not None and row.start.timestamp(), set(row.key) == {"other"})
+        )
     tables = (_report_table(layout, query, rows, total, contract=contract) for layout in _LAYOUTS)
     table = next(tables)
     while console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
