@@ -7,8 +7,8 @@ access *i* on, where *i* finds nothing live, is the least of *input + best[i + 1
 best[first access after the run of gaps within the lifetime]*.
 
 Segments are chosen apart, so the sum is never more than what any plan costs. Whether it can be reached is a question of
-how the choices fit together in each call: a block may be read or written only behind blocks that are (or it is a *prefix
-violation*), and a block written for an hour must not stand behind one written for 5 minutes (an *order inversion*).
+how the choices fit together in each call: a block may be read or written only behind blocks that are (else it is a
+*prefix violation*), and none written for an hour may stand behind one written for 5 minutes (an *order inversion*).
 Both are counted over the whole plan: where both are zero, the plan is one that the API would have carried out.
 
 Why violations are rare: whoever shares a long prefix shares every shorter one, so a front is accessed whenever what
