@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from multiprocessing.context import BaseContext
 
-BYTES_PER_COMMIT = 64 << 20
-"""Of what was found, not of transcripts: the most that waits in memory."""
+BYTES_PER_COMMIT = 4 << 20
+"""
+Of what was found, not of transcripts: the most that waits in memory. Small enough that a large scan commits while its
+workers still read, which is a tenth of its time.
+"""
 WORKERS_FROM_BYTES = 64 << 20
 """Below this a scan is over before workers would have started."""
 _BYTES_PER_TASK = 8 << 20
