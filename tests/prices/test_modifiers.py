@@ -347,3 +347,37 @@ def test_a_bill_names_rule_source_and_confidence_of_every_line():
         assert line.rule == "claude-fable-5-2 standard from 2026-11-09, x 0.5 batch, x 1.1 inference_geo_us"
         assert "A-REL" in line.source
         assert line.confidence == "input/output confirmed; cache columns third-party"
+
+
+@pytest.mark.parametrize(
+    ("model", "channel", "on", "expected"),
+    [
+        ("claude-opus-5-5", "claude_api", "2026-09-22", "8"),
+        ("claude-opus-5-5", "google_anthropic", "2026-10-21", None),
+        ("claude-opus-5-5", "google_anthropic", "2026-10-22", "8"),
+        ("claude-fable-5-2", "google_cloud", "2026-11-12", "16"),
+        ("claude-opus-5-5", "google_cloud", "2026-11-12", None),
+        ("claude-opus-5", "claude_platform_aws", "2026-11-12", None),
+        ("us.anthropic.claude-opus-5-5", "bedrock", "2026-11-12", None),
+        ("claude-opus-5-5", "foundry", "2026-11-12", None),
+    ],
+)
+def test_fast_mode_has_a_price_only_where_it_is_sold(model, channel, on, expected):
+    """Facts 4.4: the Claude API; Opus 5.5 on Google Cloud (Anthropic managed); Fable 5.2 on Google Cloud."""
+    usage = Usage(input_tokens=1_000_000)
+    served = Served(model=model, usage=usage, channel=channel, location="global", speed="fast")
+    bill = price_served(shipped_book(), served, datetime.fromisoformat(f"{on}T12:00:00+00:00"))
+    assert bill.list_usd == expected
+
+
+def test_a_refusal_of_a_category_that_no_rule_names_has_bounds():
+    bill = bill_of(
+        "claude-opus-5-5", usage=Usage(input_tokens=1_000), stop_reason="refusal", refusal_category="new_kind"
+    )
+    assert (bill.list_pusd, bill.low_pusd, bill.high_pusd) == (None, 0, 4_000_000_000)
+    assert "'new_kind'" in bill.unpriced[0]
+
+
+def test_an_id_of_any_length_makes_a_short_message():
+    (reason,) = bill_of("x" * 100_000).unpriced
+    assert len(reason) < 400

@@ -135,12 +135,13 @@ def compile_card(book: Rates, facts: Facts) -> Card | Unpriced:
     if named is None:
         nearest = book.names.nearest(facts.model_id)
         hint = f"; nearest known ids: {', '.join(nearest)}" if nearest else ""
-        return Unpriced(f"model {facts.model_id!r} is not in the price book{hint}")
+        return Unpriced(f"model {_shown(facts.model_id)} is not in the price book{hint}")
     rows = _rows(book, named, facts)
     if not rows:
         as_known = f" as known on {facts.known_on}" if facts.known_on else ""
         return Unpriced(
-            f"{named.model.id} has no {facts.speed} rate on {facts.valid_on}{as_known} ({named.model.status})"
+            f"{named.model.id} has no {facts.speed} rate on {facts.valid_on}{as_known} on {CHANNELS[named.channel]} "
+            f"({named.model.status})"
         )
     try:
         wanted, kind, note = _wanted_multipliers(named, facts)
@@ -155,6 +156,14 @@ def compile_card(book: Rates, facts: Facts) -> Card | Unpriced:
         return Unpriced(str(why))
     except InexactMoney as error:
         return Unpriced(f"{named.model.id}: {error}")
+
+
+def _shown(model_id: str) -> str:
+    """An id for a message; a stranger's may be of any length."""
+    return repr(model_id if len(model_id) <= _ID_SHOWN_MAX else f"{model_id[:_ID_SHOWN_MAX]}...")
+
+
+_ID_SHOWN_MAX = 120
 
 
 class _NoPublishedPriceError(Exception):

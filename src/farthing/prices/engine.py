@@ -247,10 +247,15 @@ class _Long:
     def _refusal(self, category: str | None, *, stated: bool = True) -> int:
         """Whether a refusal before any output is billed; an attempt in ``iterations`` does not state its category."""
         rule = self.book.refusal_rule(self.facts.valid_on, self.facts.known_on)
+        doubt = ""
         if rule.channels and self.channel not in rule.channels:
+            doubt = f"on {self.channel} on {self.facts.valid_on}"
+        elif category and rule.free_categories and category not in rule.billed_categories + rule.free_categories:
+            doubt = f"for category {category!r}, which no rule names,"
+        if doubt:
             self.unpriced.append(
-                f"whether a refusal before any output was billed on {self.channel} on {self.facts.valid_on} is "
-                "UNCONFIRMED: the bill lies between the bounds"
+                f"whether a refusal before any output was billed {doubt} is UNCONFIRMED: "
+                "the bill lies between the bounds"
             )
             return _Billed.MAYBE
         billed = rule.billed or category in rule.billed_categories

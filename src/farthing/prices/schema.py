@@ -198,12 +198,14 @@ class RefusalRule(Dated, frozen=True, kw_only=True):
 
     Attributes:
         billed: For categories not named in *billed_categories*.
+        free_categories: Where not empty, the categories known to be free: any other is neither.
         channels: Where the rule is confirmed; empty: everywhere.
 
     """
 
     billed: bool
     billed_categories: tuple[str, ...] = ()
+    free_categories: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
 
 
