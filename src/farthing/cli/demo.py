@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as json_text
+import shutil
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -186,14 +188,22 @@ def _own_total(roots: Sequence[Root]) -> _Own | None:
 
 
 def _print_next(console: Console, folder: Path, traffic: Path) -> None:
-    ledger = folder / "ledger.duckdb"
+    ledger, program = folder / "ledger.duckdb", _program()
     console.print("\n[bold]Go on from here[/]")
     for command, what in (
-        (f"farthing report --ledger {ledger} --by tenant", "by any dimension"),
-        (f"farthing report --ledger {ledger} --pareto", "which call types cost 80 %"),
-        (f"farthing price {traffic}", "JSON lines in, priced JSON lines out"),
-        ("farthing import jsonl YOUR.jsonl", "your own calls"),
-        ("farthing daily", "your own Claude Code transcripts"),
+        (f"report --ledger {ledger} --by tenant", "by any dimension"),
+        (f"report --ledger {ledger} --pareto", "which call types cost 80 %"),
+        (f"price {traffic}", "JSON lines in, priced JSON lines out"),
+        ("import jsonl YOUR.jsonl", "your own calls"),
+        ("daily", "your own Claude Code transcripts"),
     ):
-        console.print(f"  [green]{command}[/]", soft_wrap=True)
+        console.print(f"  [green]{program} {command}[/]", soft_wrap=True)
         console.print(f"    [dim]{what}[/]")
+
+
+def _program() -> str:
+    """How to call farthing from here: by its name, or by its path where no shell would find it."""
+    here = Path(sys.argv[0])
+    if here.name != "farthing" or shutil.which("farthing") is not None:
+        return "farthing"
+    return str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here)

@@ -60,7 +60,7 @@ def facts(call: Call) -> list[tuple[str, str]]:
         ("request id", served.request_id or ""),
         ("source", call.source),
         *call.dims.items(),
-        ("prompt", f"{usage.prompt_tokens:,} tokens"),
+        ("prompt size", f"{usage.prompt_tokens:,} tokens"),
         ("output", _output(call)),
     ]
     return [(name, text) for name, text in found if text]
