@@ -27,6 +27,26 @@ def test_each_policy_with_exact_dollars_and_saving(farthing, trace):
     assert (found["calls"], found["calls_charged"], found["kind"]) == (2, 2, "derived")
 
 
+def test_the_ceiling_has_its_proof_and_every_other_figure_its_share_of_it(farthing, trace):
+    policies = farthing.json("whatif", "cache", trace)["policies"]
+    assert (policies["hindsight"]["prefix_violations"], policies["hindsight"]["order_inversions"]) == (0, 0)
+    assert policies["hindsight"]["saving"] == "0.0039936"
+    captures = {name: outcome["capture"] for name, outcome in policies.items()}
+    # always_1h: 2,048 tokens at $6 and at $0.30, so $0.0006144 more than nothing.
+    assert captures == {
+        "none": None,
+        "always_5m": 1.0,
+        "always_1h": round(-0.0006144 / 0.0039936, 6),
+        "end_5m": 1.0,
+        "end_1h": round(-0.0006144 / 0.0039936, 6),
+        "second_sight_5m": round(-0.001536 / 0.0039936, 6),
+        "hindsight_5m": 1.0,
+        "hindsight_1h": 0.0,
+        "hindsight": 1.0,
+        "causal": round(-0.001536 / 0.0039936, 6),
+    }
+
+
 def test_csv_says_the_same(farthing, trace, tmp_path):
     file = tmp_path / "trace.csv"
     file.write_text("timestamp,input_length,output_length,hash_ids\n0,2048,5,1 2 3 4\n60000,2048,,1 2 3 4\n")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from farthing import money
 from farthing.errors import BadInput
 from farthing.units import Kind
+from farthing.whatif.causal import Causal
 from farthing.whatif.charges import FIVE_MINUTES, NEVER_MS, ONE_HOUR
 from farthing.whatif.fixed_policies import FIXED, replay
 from farthing.whatif.hindsight import hindsight
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from farthing.whatif.charges import Charge, Lifetime, Rates
+    from farthing.whatif.fixed_policies import Policy
     from farthing.whatif.hindsight import Hindsight
     from farthing.whatif.prefixes import PrefixTree
 
@@ -27,7 +29,9 @@ CEILINGS: dict[str, tuple[Lifetime, ...]] = {
 }
 """The best plans by the lifetimes they may choose from."""
 
-POLICIES = (*FIXED, *CEILINGS)
+CAUSAL = "causal"
+
+POLICIES = (*FIXED, *CEILINGS, CAUSAL)
 """Every name that may be asked for, in the order in which they are shown."""
 
 
@@ -77,7 +81,8 @@ def compare_policies(
         tree: The trace.
         rates: What a token costs.
         policies: Names out of :data:`POLICIES`.
-        train_until_ms: Charge only calls from this time on, with the cache as the earlier ones left it; None: all.
+        train_until_ms: Charge only calls from this time on, with the cache as the earlier ones left it; the causal
+            policy learns from those earlier ones alone. None: charge all; the causal policy learns as it goes.
 
     Raises:
         BadInput: A name is unknown.
@@ -87,7 +92,10 @@ def compare_policies(
         raise BadInput(f"read the policy {unknown[0]!r}", f"some of {', '.join(POLICIES)}")
     start_ms = NEVER_MS if train_until_ms is None else train_until_ms
     chosen = [name for name in POLICIES if name == "none" or name in policies]
-    charges = replay(tree, {name: FIXED[name](tree) for name in chosen if name in FIXED}, charged_from_ms=start_ms)
+    replayed: dict[str, Policy] = {name: FIXED[name](tree) for name in chosen if name in FIXED}
+    if CAUSAL in chosen:
+        replayed[CAUSAL] = Causal(tree, rates, train_until_ms)
+    charges = replay(tree, replayed, charged_from_ms=start_ms)
     wanted = {CEILING, *chosen} & CEILINGS.keys()
     plans = {name: hindsight(tree, rates, CEILINGS[name], charged_from_ms=start_ms) for name in wanted}
     charges |= {name: plan.charge for name, plan in plans.items()}
