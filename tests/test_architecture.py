@@ -30,6 +30,7 @@ ORDER = (
     ("estimate",),
     ("demo",),
     ("sandbox",),
+    ("gateway",),
     ("testing",),
     ("pytest_plugin",),
     ("api",),
@@ -45,13 +46,13 @@ Who may import whom: a room imports only rooms above it. Rooms on one line stand
 THIRD_PARTY = {
     "cryptography": {"prices"},
     "duckdb": {"ledger"},
-    "httptools": set(),  # uvicorn finds it by itself
+    "httptools": {"gateway"},
     "msgspec": {room for line in ORDER for room in line},
     "pytest": {"pytest_plugin"},
     "rich": {"cli", "reports"},
     "starlette": {"sandbox"},
     "typer": {"cli"},
-    "uvicorn": {"sandbox"},
+    "uvicorn": {"gateway", "sandbox"},
 }
 """Which rooms may import a package that is not ours."""
 

@@ -19,6 +19,22 @@ SAMPLE = {
     "report.daily_budget_usd": ("25.00", "25.00"),
     "report.monthly_budget_usd": ("400", "400"),
     "claude_code.index_path": ("/srv/index", Path("/srv/index")),
+    "gateway.upstream": ("http://127.0.0.1:8787", "http://127.0.0.1:8787"),
+    "gateway.ca_file": ("/srv/ca.pem", Path("/srv/ca.pem")),
+    "gateway.journals": ("/srv/journals", Path("/srv/journals")),
+    "gateway.fsync": ("each", "each"),
+    "gateway.ingest_seconds": ("7", 7),
+    "gateway.rules": ("/srv/rules.toml", Path("/srv/rules.toml")),
+    "gateway.metrics_token_file": ("/srv/token", Path("/srv/token")),
+    "gateway.client_gone": ("abort", "abort"),
+    "gateway.drain_calls_max": ("8", 8),
+    "gateway.drain_seconds_max": ("9", 9),
+    "gateway.retries": ("2", 2),
+    "gateway.calls_max": ("10", 10),
+    "gateway.connect_timeout_seconds": ("3", 3),
+    "gateway.read_timeout_seconds": ("30", 30),
+    "gateway.client_timeout_seconds": ("20", 20),
+    "gateway.shutdown_seconds": ("4", 4),
 }
 """Each key as one writes it in the environment, and what it means."""
 
@@ -73,7 +89,8 @@ def test_each_key_is_read_from_the_environment(folder, key):
 def test_each_key_is_read_from_the_file(folder, key):
     written, meant = SAMPLE[key]
     pairs = [f"{name} = {json.dumps(target)}" for name, target in meant.items()] if isinstance(meant, dict) else []
-    file = write(folder, f"{key} = " + (f"{{ {', '.join(pairs)} }}" if pairs else json.dumps(written)))
+    plain = json.dumps(meant if isinstance(meant, int) else written)
+    file = write(folder, f"{key} = " + (f"{{ {', '.join(pairs)} }}" if pairs else plain))
     loaded = load(environment={}, folder=folder)
     assert value(loaded, key) == meant
     assert origins(loaded) == dict.fromkeys(KEYS, "default") | {key: str(file)}

@@ -12,7 +12,7 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_hints
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -69,6 +69,36 @@ class ClaudeCodeSettings(msgspec.Struct, frozen=True):
     index_path: Path | None
 
 
+_Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+_Number = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+
+
+class GatewaySettings(msgspec.Struct, frozen=True):
+    """
+    ``[gateway]``: what ``farthing serve`` does; docs/gateway.md says why.
+
+    ``journals`` None: the folder ``journals`` beside the ledger. ``ca_file``, ``rules``, ``metrics_token_file``: None
+    where there is none.
+    """
+
+    upstream: str
+    ca_file: Path | None
+    journals: Path | None
+    fsync: Literal["never", "each"]
+    ingest_seconds: _Seconds
+    rules: Path | None
+    metrics_token_file: Path | None
+    client_gone: Literal["drain", "abort"]
+    drain_calls_max: _Number
+    drain_seconds_max: _Seconds
+    retries: Annotated[int, msgspec.Meta(ge=0, le=5)]
+    calls_max: _Number
+    connect_timeout_seconds: _Seconds
+    read_timeout_seconds: _Seconds
+    client_timeout_seconds: _Seconds
+    shutdown_seconds: _Seconds
+
+
 class Config(msgspec.Struct, frozen=True):
     """Every setting, each with a value."""
 
@@ -77,6 +107,7 @@ class Config(msgspec.Struct, frozen=True):
     import_: ImportSettings
     report: ReportSettings
     claude_code: ClaudeCodeSettings
+    gateway: GatewaySettings
 
 
 class Setting(NamedTuple):
@@ -110,11 +141,11 @@ class Loaded(NamedTuple):
 
 
 def _declared() -> dict[str, Any]:
-    sections = get_type_hints(Config)
+    sections = get_type_hints(Config, include_extras=True)
     return {
         f"{section.rstrip('_')}.{name}": wanted
         for section, struct in sections.items()
-        for name, wanted in get_type_hints(struct).items()
+        for name, wanted in get_type_hints(struct, include_extras=True).items()
     }
 
 
@@ -175,6 +206,22 @@ def _defaults(environment: Mapping[str, str]) -> dict[str, Any]:
         "report.daily_budget_usd": None,
         "report.monthly_budget_usd": None,
         "claude_code.index_path": None,
+        "gateway.upstream": "https://api.anthropic.com",
+        "gateway.ca_file": None,
+        "gateway.journals": None,
+        "gateway.fsync": "never",
+        "gateway.ingest_seconds": 5,
+        "gateway.rules": None,
+        "gateway.metrics_token_file": None,
+        "gateway.client_gone": "drain",
+        "gateway.drain_calls_max": 256,
+        "gateway.drain_seconds_max": 600,
+        "gateway.retries": 0,
+        "gateway.calls_max": 10_000,
+        "gateway.connect_timeout_seconds": 10,
+        "gateway.read_timeout_seconds": 600,
+        "gateway.client_timeout_seconds": 300,
+        "gateway.shutdown_seconds": 30,
     }
 
 
@@ -239,7 +286,13 @@ def _from_environment(environment: Mapping[str, str], folder: Path) -> Iterator[
         variable = variable_of(key)
         if text := environment.get(variable):
             value = _pairs(variable, text) if _TYPES[key] == dict[str, str] else text
-            yield Setting(key, variable, _converted(key, value, variable, folder), variable)
+            yield Setting(key, variable, _converted(key, _number(key, value), variable, folder), variable)
+
+
+def _number(key: str, value: Any) -> Any:
+    """Digits as the whole number they are, where the key wants one."""
+    is_number = msgspec.inspect.type_info(_TYPES[key])
+    return int(value) if isinstance(is_number, msgspec.inspect.IntType) and value.isdecimal() else value
 
 
 def _pairs(variable: str, text: str) -> dict[str, str]:
@@ -272,6 +325,22 @@ _EXPECTED = {
     "report.daily_budget_usd": 'exact dollars as a text, such as "25.00"',
     "report.monthly_budget_usd": 'exact dollars as a text, such as "400"',
     "claude_code.index_path": "the path of a file",
+    "gateway.upstream": "an address such as https://api.anthropic.com",
+    "gateway.ca_file": "the path of a PEM file",
+    "gateway.journals": "the path of a folder",
+    "gateway.fsync": '"never" or "each"',
+    "gateway.ingest_seconds": "whole seconds, 1 to 86400",
+    "gateway.rules": "the path of a TOML file",
+    "gateway.metrics_token_file": "the path of a file",
+    "gateway.client_gone": '"drain" or "abort"',
+    "gateway.drain_calls_max": "a whole number from 0",
+    "gateway.drain_seconds_max": "whole seconds, 1 to 86400",
+    "gateway.retries": "a whole number, 0 to 5",
+    "gateway.calls_max": "a whole number from 0",
+    "gateway.connect_timeout_seconds": "whole seconds, 1 to 86400",
+    "gateway.read_timeout_seconds": "whole seconds, 1 to 86400",
+    "gateway.client_timeout_seconds": "whole seconds, 1 to 86400",
+    "gateway.shutdown_seconds": "whole seconds, 1 to 86400",
 }
 
 
@@ -295,4 +364,5 @@ def _assembled(settings: tuple[Setting, ...]) -> Config:
         import_=ImportSettings(**sections["import"]),
         report=ReportSettings(**sections["report"]),
         claude_code=ClaudeCodeSettings(**sections["claude_code"]),
+        gateway=GatewaySettings(**sections["gateway"]),
     )

@@ -42,6 +42,7 @@ _QUICK = "farthing.cli.usage_quick:main"
 COMMANDS: dict[str, Command] = {
     "demo": Command("farthing.cli.demo:demo", START),
     "price": Command("farthing.cli.price:price", MONEY),
+    "serve": Command("farthing.cli.serve:serve", MONEY),
     "import": Command("farthing.cli.imports:app", MONEY),
     "report": Command("farthing.cli.report:report", MONEY),
     "explain": Command("farthing.cli.explain:explain", MONEY),

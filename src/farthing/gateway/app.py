@@ -1,0 +1,188 @@
+"""The gateway as a raw ASGI application: three pages of its own, and everything below ``/v1`` through an exchange."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from farthing.gateway import decide as deciding
+from farthing.gateway.client import Client, ClientGone
+from farthing.gateway.exchange import Came, Exchange
+from farthing.gateway.failures import UpstreamFault
+from farthing.gateway.headers import first
+from farthing.gateway.rules import apply_rules
+from farthing.gateway.tags import credential_of, fingerprint, tags_of
+from farthing.money import usd_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from farthing.gateway.asked import Asked
+    from farthing.gateway.client import Receive, Send
+    from farthing.gateway.metrics import Metrics
+    from farthing.gateway.rules import Rule
+    from farthing.gateway.running import Running
+
+_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Options(NamedTuple):
+    """
+    What the application is told.
+
+    Attributes:
+        policy: For :func:`farthing.gateway.decide.decide`.
+        rules: Dimensions by pattern.
+        secret: Key of the fingerprints of keys.
+        metrics_token: Bearer token for ``/metrics``; None: there is no such page.
+        client_timeout_s: Longest silence of a client that sends, and longest wait for one that takes.
+        log: Gets one line per request, without its query, body or key.
+
+    """
+
+    policy: deciding.Policy
+    rules: Sequence[Rule]
+    secret: bytes
+    metrics_token: bytes | None
+    client_timeout_s: float
+    log: Callable[[str], None]
+
+
+class App:
+    """
+    The application.
+
+    Args:
+        options: What it is told.
+        running: What it needs while it runs; opened by the server's start and closed by its end.
+        metrics: Where everything is counted.
+
+    """
+
+    def __init__(self, options: Options, running: Running, metrics: Metrics) -> None:
+        self._options = options
+        self._running = running
+        self._metrics = metrics
+        self._under_way = 0
+        metrics.gauge("farthing_requests_under_way", lambda: self._under_way)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Serve one request, or the server's start and end."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._request(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._running.start()
+        except Exception as error:  # noqa: BLE001 - the server must say that it could not start
+            self._options.log(f"cannot start: {error}")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._running.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _request(self, scope: Any, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path in ("/healthz", "/readyz", "/metrics"):
+            await self._own_page(path, scope["headers"], send)
+            return
+        headers = scope["headers"]
+        facts = deciding.RequestFacts(scope["method"], path, scope["raw_path"], credential_of(headers) is not None)
+        action = deciding.decide(facts, self._options.policy, deciding.State(self._under_way))
+        if isinstance(action, deciding.Refuse):
+            await self._refuse(scope, send, action)
+            return
+        self._under_way += 1
+        try:
+            await self._forward(scope, receive, send, action)
+        finally:
+            self._under_way -= 1
+
+    async def _forward(self, scope: Any, receive: Receive, send: Send, action: deciding.Forward) -> None:
+        started_s, desk = time.perf_counter(), self._running.desk
+        client = Client(receive, send, self._options.client_timeout_s)
+        came = self._came(scope)
+        exchange = Exchange(desk, came, action, client)
+        try:
+            await exchange.run()
+        except ClientGone:
+            pass
+        except UpstreamFault as fault:
+            self._metrics.count("farthing_upstream_faults_total", type(fault).__name__)
+            if not exchange.left:
+                exchange.status = fault.status
+                await _error(client.send, fault.status, fault.error_type, f"farthing: {fault}", came.entry)
+        finally:
+            self._metrics.count("farthing_requests_total", str(exchange.status))
+            self._options.log(_line(scope, exchange, came.entry, time.perf_counter() - started_s))
+
+    def _came(self, scope: Any) -> Came:
+        headers, path = scope["headers"], scope["path"]
+        query = scope["query_string"]
+        target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
+
+        def dims_of(asked: Asked) -> dict[str, str]:
+            dims = tags_of(headers, asked.user)
+            dims |= apply_rules(self._options.rules, path, asked.model, headers)
+            if (credential := credential_of(headers)) is not None:
+                dims["api_key"] = fingerprint(credential, self._options.secret)
+            return dims
+
+        return Came(f"call_{secrets.token_hex(12)}", scope["method"], path, target, headers, dims_of)
+
+    async def _refuse(self, scope: Any, send: Send, refusal: deciding.Refuse) -> None:
+        self._metrics.count("farthing_requests_total", str(refusal.status))
+        self._options.log(f"{scope['method']} {_shown(scope['path'])} {refusal.status} refused")
+        await _error(send, refusal.status, refusal.error_type, refusal.message, "")
+
+    async def _own_page(self, path: str, headers: Any, send: Send) -> None:
+        if path == "/metrics" and not self._may_see_metrics(headers):
+            await _error(send, 404, "not_found_error", "farthing: only paths below /v1 are forwarded", "")
+        elif path == "/metrics":
+            await _answer(send, 200, [(b"content-type", _TEXT)], self._metrics.text().encode())
+        else:
+            ready = path == "/healthz" or self._running.is_ready
+            body = b"ok\n" if ready else b"not ready\n"
+            await _answer(send, 200 if ready else 503, [(b"content-type", _TEXT)], body)
+
+    def _may_see_metrics(self, headers: Any) -> bool:
+        token, stated = self._options.metrics_token, first(headers, b"authorization") or b""
+        return token is not None and hmac.compare_digest(stated, b"Bearer " + token)
+
+
+async def _error(send: Any, status: int, error_type: str, message: str, entry: str) -> None:
+    body = msgspec.json.encode({"type": "error", "error": {"type": error_type, "message": message}})
+    headers = [(b"content-type", b"application/json")]
+    if entry:
+        headers.append((b"x-farthing-call-id", entry.encode()))
+    await _answer(send, status, headers, body)
+
+
+async def _answer(send: Any, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _line(scope: Any, exchange: Exchange, entry: str, seconds: float) -> str:
+    parts = [scope["method"], _shown(scope["path"]), str(exchange.status or "-"), f"{seconds * 1000:.0f} ms", entry]
+    if exchange.model:
+        parts.append(exchange.model)
+    if exchange.pusd is not None:
+        parts.append(f"${usd_text(exchange.pusd)}")
+    if exchange.left:
+        parts.append(f"client left: {exchange.left}")
+    return " ".join(parts)
+
+
+def _shown(path: str) -> str:
+    return path.encode("unicode_escape").decode()[:200]

@@ -1,0 +1,39 @@
+"""What a Messages request asks for, as far as the meter needs it. The text of the prompt is passed over, not kept."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+
+class _Metadata(msgspec.Struct):
+    user_id: str | None = None
+
+
+class _Body(msgspec.Struct):
+    model: str = ""
+    stream: bool | None = None
+    metadata: _Metadata | None = None
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Model, empty where it names none that could be one; whether a stream; ``metadata.user_id``."""
+
+    model: str = ""
+    stream: bool = False
+    user: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+_MODEL = re.compile(r"[\w.:/@-]{1,128}", re.ASCII)
+
+
+def read_request(body: bytes) -> Asked:
+    """Read a request's body. One that cannot be read asks for nothing: the upstream will say what is wrong with it."""
+    try:
+        found = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Asked()
+    model = found.model if _MODEL.fullmatch(found.model) else ""
+    return Asked(model, bool(found.stream), found.metadata.user_id if found.metadata else None)

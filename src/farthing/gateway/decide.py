@@ -1,0 +1,80 @@
+"""
+Every decision about a request, before anything is sent: facts, policy and state in, one action out. Pure.
+
+Limits and levers will be further rules here: they return another action, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from farthing.gateway.routes import Route, is_api, is_tricky, route_of
+
+
+class RequestFacts(NamedTuple):
+    """
+    What is known of a request when its head is there.
+
+    Attributes:
+        method: As it came. path: decoded, without the query. raw_path: as it came.
+        has_credentials: Whether it carries an API key or a bearer token.
+
+    """
+
+    method: str
+    path: str
+    raw_path: bytes
+    has_credentials: bool
+
+
+class Policy(NamedTuple):
+    """
+    What the operator decided.
+
+    Attributes:
+        calls_max: Requests under way at once.
+        retries: How often a refused call is sent again.
+
+    """
+
+    calls_max: int = 10_000
+    retries: int = 0
+
+
+class State(NamedTuple):
+    """What is so right now: requests under way, this one not counted."""
+
+    calls: int = 0
+
+
+class Forward(NamedTuple):
+    """Send it upstream, at most *attempts_max* times, and read the answer as *route* says."""
+
+    route: Route
+    attempts_max: int = 1
+
+
+class Refuse(NamedTuple):
+    """Answer it here, with an error of the API's shape."""
+
+    status: int
+    error_type: str
+    message: str
+
+
+Action = Forward | Refuse
+
+
+def decide(facts: RequestFacts, policy: Policy, state: State) -> Action:
+    """What to do with a request."""
+    if is_tricky(facts.raw_path):
+        return Refuse(400, "invalid_request_error", "farthing: this path could be read in two ways")
+    if not is_api(facts.path):
+        return Refuse(404, "not_found_error", "farthing: only paths below /v1 are forwarded")
+    if not facts.has_credentials and not facts.path.startswith("/v1/oauth/"):  # these carry theirs in the body
+        message = "farthing: x-api-key or Authorization: Bearer is required; it is passed on to the API"
+        return Refuse(401, "authentication_error", message)
+    if state.calls >= policy.calls_max:
+        return Refuse(529, "overloaded_error", "farthing: too many requests are under way")
+    route = route_of(facts.method, facts.path)
+    return Forward(route, 1 + policy.retries if route is Route.MESSAGES else 1)

@@ -1,0 +1,350 @@
+"""
+One request through the gateway: the only part that awaits both sides.
+
+The order is what makes it safe: read the request, write down that a call begins, send it, pass the answer on while
+reading along, write down what it came to. Whoever breaks it off, and wherever, the last step is reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from farthing.gateway.asked import Asked, read_request
+from farthing.gateway.client import ClientGone
+from farthing.gateway.failures import Broken, UpstreamFault
+from farthing.gateway.headers import first, for_client, for_upstream
+from farthing.gateway.reading import Attempt, Reading
+from farthing.gateway.retry import delay_s
+from farthing.gateway.routes import Route
+from farthing.gateway.wire import LAST_CHUNK, Headers, chunk, request_head
+from farthing.money import usd_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from farthing.gateway.client import Client
+    from farthing.gateway.connection import Connection
+    from farthing.gateway.decide import Forward
+    from farthing.gateway.drain import Drain
+    from farthing.gateway.pool import Pool
+    from farthing.gateway.reading import Books
+    from farthing.gateway.wire import ResponseReader
+
+_HELD_BYTES_MAX = 40 * 2**20
+"""Longest Messages request that is read before it is sent; the API takes 32 MB (facts 7.5)."""
+_JOINED_BYTES_MAX = 64 * 2**10
+"""Up to here head and body go out in one write; a longer body is not copied for that."""
+
+
+class Came(NamedTuple):
+    """
+    A request as it came.
+
+    Attributes:
+        entry: The name that the gateway gave it.
+        target: Path and query as they came. headers: names in lower case.
+        dims_of: What the request belongs to, once it is read.
+
+    """
+
+    entry: str
+    method: str
+    path: str
+    target: bytes
+    headers: Headers
+    dims_of: Callable[[Asked], dict[str, str]]
+
+
+class Desk(NamedTuple):
+    """What every exchange shares; *collect* fetches the results of a batch, with the caller's credentials."""
+
+    pool: Pool
+    books: Books
+    drain: Drain
+    held: Held
+    now: Callable[[], datetime]
+    collect: Callable[[str, Headers, dict[str, str]], None]
+
+
+class Held:
+    """How many bytes of requests are held at once, over all exchanges."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self.bytes = 0
+        self._bytes_max = bytes_max
+
+    def room(self, wanted: int) -> int:
+        """How much more one exchange may hold."""
+        return max(0, min(wanted, self._bytes_max - self.bytes))
+
+
+class Exchange:
+    """
+    One request and its answer.
+
+    Attributes:
+        status: What the client was answered; 0 before that.
+        overhead_s: Time spent in the gateway itself until the answer's head, neither waiting for client nor upstream.
+        pusd: What the call was posted at, at list; None where that is not known.
+        left: ``drained`` or ``aborted`` where the client left; else empty.
+        model: What was asked for.
+
+    """
+
+    def __init__(self, desk: Desk, came: Came, forward: Forward, client: Client) -> None:
+        self.status = 0
+        self.overhead_s = 0.0
+        self.pusd: int | None = None
+        self.left = ""
+        self.model = ""
+        self._desk = desk
+        self._came = came
+        self._forward = forward
+        self._client = client
+        self._metrics = desk.books.metrics
+        self._connection: Connection | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._begun_s = time.perf_counter()
+        self._held = b""
+        self._held_counted = 0
+
+    async def run(self) -> None:
+        """
+        Forward it.
+
+        Raises:
+            UpstreamFault: No answer could be had; the client was told nothing yet.
+            ClientGone: The client left before anything was sent.
+
+        """
+        try:
+            await self._run()
+        finally:
+            self._client.unwatch()
+            self._desk.held.bytes -= self._held_counted
+            self._desk.drain.end(self._deadline)
+
+    async def _run(self) -> None:
+        asked = await self._read()
+        self.model = asked.model
+        dims = self._came.dims_of(asked)
+        for number in range(1, self._forward.attempts_max + 1):
+            is_last = number == self._forward.attempts_max or not self._client.body_complete
+            attempt = self._attempt(number, asked, dims)
+            if (wait_s := await self._try(attempt, number, is_last=is_last)) is None:
+                return
+            self._metrics.count("farthing_retries_total")
+            await asyncio.sleep(wait_s)
+            if self._client.gone:
+                return
+
+    async def _read(self) -> Asked:
+        """Hold a Messages request, as long as there is room; of all others only what has come anyway."""
+        if self._forward.route is not Route.MESSAGES:
+            self._held = await self._client.body()
+        else:
+            self._held = await self._client.held_body(self._desk.held.room(_HELD_BYTES_MAX))
+        self._begun_s = time.perf_counter()
+        self._held_counted = len(self._held)
+        self._desk.held.bytes += self._held_counted
+        if self._client.body_complete:
+            self._client.watch(self._client_left)
+        if self._forward.route is not Route.MESSAGES:
+            return Asked()
+        if not self._client.body_complete:
+            self._metrics.count("farthing_metering_failures_total", "request too long to read")
+            return Asked()
+        return read_request(self._held)
+
+    def _attempt(self, number: int, asked: Asked, dims: dict[str, str]) -> Attempt:
+        billed = self._forward.route is Route.MESSAGES
+        name = self._came.entry if number == 1 else f"{self._came.entry}.{number}"
+        return Attempt(
+            entry=name if billed else "",
+            sent_at=self._desk.now(),
+            route=self._forward.route,
+            model=asked.model,
+            path=self._came.path,
+            dims=dims if number == 1 else {**dims, "attempt": str(number)},
+        )
+
+    async def _try(self, attempt: Attempt, number: int, *, is_last: bool) -> float | None:
+        """One attempt; seconds until the next one, None where there is none to come."""
+        recorder = self._desk.books.recorder
+        if attempt.entry:
+            recorder.begin(attempt.entry, attempt.sent_at, attempt.model)
+        try:
+            response = await self._answer()
+        except (UpstreamFault, ClientGone) as fault:
+            sent = fault.sent if isinstance(fault, UpstreamFault) else self._connection is not None
+            self._give_back()
+            if attempt.entry and sent:
+                recorder.unknown(attempt.entry)
+            elif attempt.entry:
+                recorder.free(attempt.entry, "it was never sent")
+            wait_s = None if is_last or sent or self._client.gone else delay_s(number, 0, [], random.random)
+            if wait_s is None:
+                raise
+            return wait_s
+        except BaseException:
+            self._give_back()
+            if attempt.entry:
+                recorder.unknown(attempt.entry)
+            raise
+        lowered = [(name.lower(), value) for name, value in response.headers]
+        reading = Reading(self._desk.books, attempt, response.status, lowered)
+        wait_s = None if is_last or self._client.gone else delay_s(number, response.status, lowered, random.random)
+        if wait_s is not None:
+            reading.settle(self._desk.now(), whole=True)
+            self._give_back()
+            return wait_s
+        await self._pass_on(response, reading)
+        return None
+
+    # -- towards the upstream -------------------------------------------------------------------------------------
+
+    async def _answer(self) -> ResponseReader:
+        """Send the request, on a second connection if an idle one turns out to be dead, and wait for the head."""
+        try:
+            return await self._ask(fresh=False)
+        except Broken as fault:
+            connection = self._connection
+            stale = connection is not None and connection.used and not fault.answered
+            if not stale or self._client.gone or not self._client.body_complete:
+                raise
+        self._give_back()
+        return await self._ask(fresh=True)
+
+    async def _ask(self, *, fresh: bool) -> ResponseReader:
+        waited_s = time.perf_counter()
+        connection = await self._desk.pool.connection(fresh=fresh)
+        self._begun_s += time.perf_counter() - waited_s
+        self._connection = connection
+        if self._client.gone:
+            self._desk.pool.give_back(connection)
+            self._connection = None
+            raise ClientGone
+        response = connection.begin(to_head=self._came.method == "HEAD")
+        self._send(connection)
+        sent_s = time.perf_counter()
+        self.overhead_s = sent_s - self._begun_s
+        if not self._client.body_complete:
+            await self._send_rest(connection, response)
+        await connection.head()
+        self._begun_s = time.perf_counter()
+        return response
+
+    def _send(self, connection: Connection) -> None:
+        came, to = self._came, self._desk.pool.upstream
+        metered = self._forward.route is not Route.OTHER
+        headers = for_upstream(came.headers, to.authority, metered=metered)
+        head = request_head(came.method.encode(), to.prefix + came.target, headers)
+        body = chunk(self._held) if self._chunked and self._held else self._held
+        end = LAST_CHUNK if self._chunked and self._client.body_complete else b""
+        if len(body) < _JOINED_BYTES_MAX:
+            connection.write(head + body + end)
+        else:
+            for piece in (head, body, end):
+                connection.write(piece)
+
+    @property
+    def _chunked(self) -> bool:
+        return first(self._came.headers, b"transfer-encoding") is not None
+
+    async def _send_rest(self, connection: Connection, response: ResponseReader) -> None:
+        """Pass the body on as it comes, until the upstream has heard enough to answer."""
+        while not self._client.body_complete and not response.status and not connection.closed:
+            piece = await self._client.body()
+            if piece:
+                connection.write(chunk(piece) if self._chunked else piece)
+                await connection.drain()
+        if self._client.body_complete:
+            if self._chunked:
+                connection.write(LAST_CHUNK)
+            self._client.watch(self._client_left)
+
+    def _give_back(self) -> None:
+        if self._connection is not None:
+            self._desk.pool.give_back(self._connection)
+            self._connection = None
+
+    # -- towards the client ---------------------------------------------------------------------------------------
+
+    async def _pass_on(self, response: ResponseReader, reading: Reading) -> None:
+        whole = False
+        try:
+            early = await self._price_early(response, reading)
+            await self._start(response)
+            whole = await self._relay(early, response, reading)
+        finally:
+            if not self._client.body_complete and self._connection is not None:
+                self._connection.abort()  # half a request: nothing more can follow it
+            self._give_back()
+            stored = reading.settle(self._desk.now(), whole=whole, left=self.left)
+            self._note_price(stored.posting.list_pusd if stored is not None else None)
+        if whole and self._forward.route is Route.BATCH and (batch_id := reading.batch_to_fetch()) is not None:
+            self._desk.collect(batch_id, self._came.headers, self._came.dims_of(Asked()))
+        if whole:
+            await self._client.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _price_early(self, response: ResponseReader, reading: Reading) -> bytes:
+        """Where a whole message is there with its head, price it before its head is sent: that delays nothing."""
+        if not (response.complete and reading.is_message and response.status and self._connection is not None):
+            return b""
+        body = await self._connection.body()
+        reading.feed(body)
+        stored = reading.settle(self._desk.now(), whole=True, left=self.left)
+        self._note_price(stored.posting.list_pusd if stored is not None else None)
+        return body
+
+    def _note_price(self, pusd: int | None) -> None:
+        self.pusd = pusd if pusd is not None else self.pusd
+
+    async def _start(self, response: ResponseReader) -> None:
+        self.status = response.status
+        self.overhead_s += time.perf_counter() - self._begun_s
+        headers = for_client(response.headers)
+        headers.append((b"x-farthing-call-id", self._came.entry.encode()))
+        headers.append((b"x-farthing-overhead-ms", b"%.2f" % (self.overhead_s * 1000)))
+        if self.pusd is not None:
+            headers.append((b"x-farthing-cost-usd", usd_text(self.pusd).encode()))
+        self._metrics.count("farthing_overhead_seconds_total", more=self.overhead_s)
+        await self._client.send({"type": "http.response.start", "status": self.status, "headers": headers})
+
+    async def _relay(self, early: bytes, response: ResponseReader, reading: Reading) -> bool:
+        """Pass the body on, piece by piece as it comes; True where it came to its end."""
+        assert self._connection is not None
+        data = early
+        try:
+            while data or not response.complete or response.body:
+                if not data:
+                    data = await self._connection.body()
+                    reading.feed(data)
+                sent = await self._client.send({"type": "http.response.body", "body": data, "more_body": True})
+                if data and not sent and not self.left:
+                    self._client_left()
+                data = b""
+        except UpstreamFault as fault:
+            if not self.left:
+                self._metrics.count("farthing_upstream_faults_total", type(fault).__name__)
+            return False
+        return True
+
+    def _client_left(self) -> None:
+        """Decide what happens to an answer that nobody reads: it is drained if there is room, or else aborted."""
+        if self.left or (self.status and self._connection is None):
+            return
+        self.left = "drained"
+        self._deadline = self._desk.drain.begin(self._abort)
+        if self._deadline is None:
+            self._abort()
+        self._metrics.count("farthing_client_left_total", self.left)
+
+    def _abort(self) -> None:
+        self.left = "aborted"
+        if self._connection is not None:
+            self._connection.abort()

@@ -1,0 +1,81 @@
+"""
+Headers on their way through. Pure.
+
+Hop-by-hop fields end here, on both sides (RFC 9110 7.6.1); the Host is the upstream's; fields that are addressed to a
+gateway (ours, Helicone's, LiteLLM's) are read and go no further. All others pass as they came, in their order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from farthing.gateway.wire import Headers
+
+_HOP_BY_HOP = frozenset(
+    {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te"}
+    | {b"trailer", b"transfer-encoding", b"upgrade"}
+)
+_FOR_A_GATEWAY = (b"x-farthing-", b"helicone-", b"x-litellm-")
+_READABLE = frozenset({b"identity", b"gzip", b"x-gzip", b"deflate"})
+"""Content codings that the meter can read."""
+
+
+def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    """The first value of a field; *name* and the fields' names are lower case."""
+    return next((value for key, value in headers if key == name), None)
+
+
+def for_upstream(headers: Headers, authority: bytes, *, metered: bool) -> Headers:
+    """
+    What the upstream is sent.
+
+    Args:
+        headers: The client's, names in lower case.
+        authority: The upstream's Host.
+        metered: Whether the answer's body has to be read: then only content codings that we can read are asked for.
+
+    """
+    named = _named_by_connection(headers)
+    chunked = first(headers, b"transfer-encoding") is not None
+    passed: Headers = [(b"host", authority)]
+    for name, value in headers:
+        if name in _HOP_BY_HOP or name in named or name in (b"host", b"expect") or name.startswith(_FOR_A_GATEWAY):
+            continue
+        if name == b"accept-encoding" and metered:
+            passed.append((name, readable_codings(value)))
+        elif name != b"content-length" or not chunked:
+            passed.append((name, value))
+    if chunked:
+        passed.append((b"transfer-encoding", b"chunked"))
+    if metered and first(headers, b"accept-encoding") is None:
+        passed.append((b"accept-encoding", b"identity"))  # none at all would allow any (RFC 9110 12.5.3)
+    return passed
+
+
+def for_client(headers: Headers) -> Headers:
+    """What the client is sent of the upstream's fields."""
+    named = _named_by_connection([(name.lower(), value) for name, value in headers])
+    return [(name, value) for name, value in headers if (key := name.lower()) not in _HOP_BY_HOP and key not in named]
+
+
+def readable_codings(accepted: bytes) -> bytes:
+    """
+    *accepted* without the codings that the meter cannot read.
+
+    >>> readable_codings(b"gzip, deflate, br;q=0.9, zstd")
+    b'gzip, deflate'
+    """
+    items = [item.strip() for item in accepted.split(b",")]
+    kept = [item for item in items if item.split(b";")[0].strip().lower() in _READABLE]
+    return b", ".join(kept) or b"identity"
+
+
+def _named_by_connection(headers: Headers) -> frozenset[bytes]:
+    values = [value for name, value in headers if name == b"connection"]
+    if not values:
+        return frozenset()
+    names = {token.strip().lower() for value in values for token in value.split(b",")}
+    return frozenset(names - {b"content-length", b"host"})  # a sender that names these means no good

@@ -1,0 +1,193 @@
+"""
+The tee: what passes to the client is also read here, for its counts. Nothing of it is kept.
+
+A meter is fed the body as it comes and asked once at the end. It may raise whatever it likes: its caller counts that
+and goes on, because metering never breaks the user's call.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from farthing.errors import BadInput
+from farthing.usage.batch import BatchResult, read_batch_line
+from farthing.usage.interface import Known, Quarantined, Unreadable
+from farthing.usage.messages import read_message
+from farthing.usage.sse import SseMeter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from farthing.call import Served
+
+JSON_BYTES_MAX = 32 * 2**20
+LINE_BYTES_MAX = 32 * 2**20
+_PIECE_BYTES = 256 * 2**10
+
+
+class Meter(Protocol):
+    """Takes a body piece by piece."""
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        ...
+
+
+class JsonMeter:
+    """One Messages response; a body over the bound is not read."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._body = HeldBody()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self._body.feed(chunk)
+
+    def finish(self) -> Served | Quarantined:
+        """What was served."""
+        body = self._body.whole()
+        if body is None:
+            return Unreadable("read a response that is too long to hold", "messages")
+        try:
+            return read_message(body, self._known)
+        except BadInput as error:
+            return Quarantined(str(error), "messages")
+
+
+class HeldBody:
+    """A body that is read as a whole, up to a bound."""
+
+    def __init__(self, bytes_max: int = JSON_BYTES_MAX) -> None:
+        self._held: bytearray | None = bytearray()
+        self._bytes_max = bytes_max
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        if self._held is not None:
+            self._held += chunk
+            if len(self._held) > self._bytes_max:
+                self._held = None
+
+    def whole(self) -> bytes | None:
+        """Everything that was fed; None where that was too much."""
+        return None if self._held is None else bytes(self._held)
+
+
+class BatchMeter:
+    """
+    A file of batch results, line by line.
+
+    Args:
+        batch_id: Whose results.
+        take: Gets each result that was read.
+        failed: Called for each line that was not, with one clear sentence.
+
+    """
+
+    def __init__(self, batch_id: str, take: Callable[[BatchResult], None], failed: Callable[[str], None]) -> None:
+        self._batch_id = batch_id
+        self._take = take
+        self._failed = failed
+        self._line = bytearray()
+        self._too_long = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        *ended, rest = chunk.split(b"\n")
+        for piece in ended:
+            self._hold(piece)
+            self.finish()
+        self._hold(rest)
+
+    def finish(self) -> None:
+        """End the line."""
+        line, too_long = bytes(self._line), self._too_long
+        self._line.clear()
+        self._too_long = False
+        if too_long:
+            self._failed("a line of batch results is too long to hold")
+        elif line.strip():
+            try:
+                result = read_batch_line(line, batch_id=self._batch_id)
+            except BadInput as error:
+                self._failed(str(error))
+                return
+            self._take(result)
+
+    def _hold(self, piece: bytes) -> None:
+        if self._too_long or len(self._line) + len(piece) > LINE_BYTES_MAX:
+            self._too_long = True
+            self._line.clear()
+        else:
+            self._line += piece
+
+
+class Batch(msgspec.Struct):
+    """What an answer about a batch says of it."""
+
+    id: str = ""
+    type: str = ""
+    created_at: str = ""
+    processing_status: str = ""
+    results_url: str | None = None
+
+
+def read_batch(body: bytes) -> Batch | None:
+    """Read an answer about one batch; None where it is none."""
+    try:
+        batch = msgspec.json.decode(body, type=Batch)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return batch if batch.type == "message_batch" else None
+
+
+def stream_meter(known: Known) -> SseMeter:
+    """A meter of one streamed response."""
+    return SseMeter(known)
+
+
+class UnknownCoding(Exception):
+    """A content coding that we cannot read."""
+
+
+def decoded(meter: Meter, coding: bytes) -> Meter:
+    """
+    *meter*, behind whatever undoes a content coding.
+
+    Raises:
+        UnknownCoding: We cannot undo it.
+
+    """
+    coding = coding.strip().lower()
+    if coding in (b"", b"identity"):
+        return meter
+    if coding in (b"gzip", b"x-gzip", b"deflate"):
+        return _Inflated(meter)
+    raise UnknownCoding
+
+
+class _Inflated:
+    """gzip and zlib, in pieces of bounded size, whatever the ratio."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._inflate = _new_inflate()
+
+    def feed(self, chunk: bytes) -> None:
+        full = False
+        while chunk or full:
+            piece = self._inflate.decompress(chunk, _PIECE_BYTES)
+            self._meter.feed(piece)
+            full = len(piece) == _PIECE_BYTES  # then there may be more, even where nothing is left to read
+            chunk = self._inflate.unconsumed_tail
+            if self._inflate.eof:
+                chunk, full = self._inflate.unused_data, False
+                self._inflate = _new_inflate()
+
+
+def _new_inflate() -> zlib._Decompress:
+    return zlib.decompressobj(zlib.MAX_WBITS | 32)  # tells gzip from zlib by itself

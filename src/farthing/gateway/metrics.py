@@ -1,0 +1,76 @@
+"""Counters, and their text for Prometheus (exposition format 0.0.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COUNTERS = {
+    "farthing_requests_total": "Requests answered, by status; 0: the client left or the answer broke off before one.",
+    "farthing_calls_total": "Calls metered, by outcome: billed, free, or unknown (may have been billed).",
+    "farthing_cost_picodollars_total": "List price of the calls metered, in picodollars.",
+    "farthing_unpriced_calls_total": "Calls metered that have no exact price.",
+    "farthing_metering_failures_total": "Answers that could not be metered, by reason; their bytes passed.",
+    "farthing_journal_failures_total": "Records that could not be written at once; they are kept and written later.",
+    "farthing_records_lost_total": "Records that were dropped because too many could not be written.",
+    "farthing_ingest_failures_total": "Times the ledger could not take the journals; they are kept.",
+    "farthing_client_left_total": "Clients that left before the end, by what was done: drained or aborted.",
+    "farthing_retries_total": "Attempts beyond the first.",
+    "farthing_upstream_faults_total": "Answers that the upstream did not give, by kind.",
+    "farthing_overhead_seconds_total": "Time that requests spent in the gateway itself before their first byte.",
+}
+"""Every counter and what it counts."""
+
+GAUGES = {
+    "farthing_requests_under_way": "Requests under way.",
+    "farthing_upstream_connections": "Connections to the upstream that carry a request.",
+    "farthing_upstream_connections_idle": "Connections to the upstream that wait for one.",
+    "farthing_unsettled_calls": "Calls in ingested journals that began and have no outcome: they may have been billed.",
+    "farthing_records_waiting": "Records that could not be written to the journal yet.",
+}
+"""Every gauge and what it shows."""
+
+_LABELS = {
+    "farthing_requests_total": "status",
+    "farthing_calls_total": "outcome",
+    "farthing_metering_failures_total": "reason",
+    "farthing_client_left_total": "done",
+    "farthing_upstream_faults_total": "kind",
+}
+
+
+class Metrics:
+    """Counts from the start of the process."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], float] = {}
+        self._gauges: dict[str, Callable[[], float]] = {}
+
+    def count(self, name: str, label: str = "", more: float = 1) -> None:
+        """Add to a counter of :data:`COUNTERS`; *label* is one of a few words, never what a client sent."""
+        key = (name, label)
+        self._counts[key] = self._counts.get(key, 0) + more
+
+    def value(self, name: str, label: str = "") -> float:
+        """What a counter has come to."""
+        return self._counts.get((name, label), 0)
+
+    def gauge(self, name: str, read: Callable[[], float]) -> None:
+        """Say where a gauge of :data:`GAUGES` is read."""
+        self._gauges[name] = read
+
+    def text(self) -> str:
+        """Everything, for Prometheus."""
+        lines: list[str] = []
+        for name, meaning in COUNTERS.items():
+            lines += [f"# HELP {name} {meaning}", f"# TYPE {name} counter"]
+            found = sorted((label, value) for (counter, label), value in self._counts.items() if counter == name)
+            key = _LABELS.get(name)
+            lines += [f'{name}{{{key}="{label}"}} {value}' if key else f"{name} {value}" for label, value in found]
+            if not found and key is None:
+                lines.append(f"{name} 0")
+        for name, read in self._gauges.items():
+            lines += [f"# HELP {name} {GAUGES[name]}", f"# TYPE {name} gauge", f"{name} {read()}"]
+        return "\n".join(lines) + "\n"

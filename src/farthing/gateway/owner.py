@@ -1,0 +1,83 @@
+"""
+The journals' owner: fills the ledger from them, at the start, every few seconds and at the end.
+
+The ledger's file is opened for each round and closed after it, so that reports can be made while the gateway runs. A
+ledger that is locked or gone costs nothing but time: journals are kept, and the next round reads on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from farthing.errors import FarthingError
+from farthing.ledger.journal import SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from farthing.gateway.metrics import Metrics
+
+
+class Owner:
+    """
+    Ingests every journal of a folder.
+
+    Args:
+        ledger: The ledger's file; made if it is not there.
+        folder: Where journals lie, of this process and of others.
+        metrics: Where failures are counted.
+        log: Gets one line where something went wrong or a call is left unsettled by a former run.
+
+    """
+
+    def __init__(self, ledger: Path, folder: Path, metrics: Metrics, log: Callable[[str], None]) -> None:
+        self._ledger = ledger
+        self._folder = folder
+        self._metrics = metrics
+        self._log = log
+        self._read_bytes: dict[Path, int] = {}
+        self._said = ""
+        self._unsettled = 0
+        metrics.gauge("farthing_unsettled_calls", lambda: self._unsettled)
+
+    async def recover(self) -> None:
+        """The first round, before any new call: says what a former run left unsettled."""
+        await asyncio.to_thread(self.ingest)
+        if self._unsettled:
+            self._log(f"{self._unsettled} calls began in a former run and have no outcome; they may have been billed")
+
+    async def run(self, every_s: float, before: Callable[[], None]) -> None:
+        """Rounds until cancelled; *before* is called first in each."""
+        while True:
+            await asyncio.sleep(every_s)
+            before()
+            await asyncio.to_thread(self.ingest)
+
+    def ingest(self) -> None:
+        """One round; raises nothing that a ledger can cause."""
+        from farthing.ledger.duckdb import DuckDBLedger  # noqa: PLC0415 - heavy, and not needed to forward
+
+        try:
+            sizes = {path: path.stat().st_size for path in sorted(self._folder.glob(f"*{SUFFIX}"))}
+            grown = [path for path, size in sizes.items() if size != self._read_bytes.get(path)]
+            if not grown:
+                return
+            with DuckDBLedger(self._ledger) as ledger:
+                done = ledger.ingest(grown)
+        except (FarthingError, OSError) as error:
+            self._metrics.count("farthing_ingest_failures_total")
+            self._say(f"the ledger did not take the journals, they are kept: {error}")
+            return
+        self._said = ""
+        self._unsettled = len(done.unsettled)
+        self._read_bytes |= {path: sizes[path] for path in grown}
+        for bad in done.errors:
+            self._log(f"journal {bad.source}: {bad.error}")
+
+    def _say(self, line: str) -> None:
+        """Log a line, but not the same one round after round."""
+        if line != self._said:
+            self._said = line
+            self._log(line)

@@ -1,0 +1,65 @@
+"""What a path means to the meter: only two of them carry bills, and one announces where bills will be. Pure."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from urllib.parse import unquote_to_bytes
+
+
+class Route(StrEnum):
+    """
+    What is done with the answer's body while it passes.
+
+    ``messages``: usage of one call. ``batch_results``: usage of one call per line. ``batch``: when a batch was made and
+    whether it has ended. ``other``: free (token counts, models, files, reports, ...); nothing is read.
+    """
+
+    MESSAGES = "messages"
+    BATCH_RESULTS = "batch_results"
+    BATCH = "batch"
+    OTHER = "other"
+
+
+_BATCH_ID = r"[A-Za-z0-9_-]{1,128}"
+_RESULTS = re.compile(rf"/v1/messages/batches/({_BATCH_ID})/results")
+_BATCH = re.compile(rf"/v1/messages/batches(?:/{_BATCH_ID})?(?:/cancel)?")
+
+
+def route_of(method: str, path: str) -> Route:
+    """
+    The route of a request; *path* without its query.
+
+    >>> route_of("POST", "/v1/messages").value, route_of("POST", "/v1/messages/count_tokens").value
+    ('messages', 'other')
+    """
+    if method == "POST" and path == "/v1/messages":
+        return Route.MESSAGES
+    if method == "GET" and _RESULTS.fullmatch(path):
+        return Route.BATCH_RESULTS
+    return Route.BATCH if method in ("GET", "POST") and _BATCH.fullmatch(path) else Route.OTHER
+
+
+def batch_of(path: str) -> str:
+    """The batch id in a path of results."""
+    found = _RESULTS.fullmatch(path)
+    assert found is not None
+    return found[1]
+
+
+def is_api(path: str) -> bool:
+    """Whether a path is below ``/v1``."""
+    return path.startswith("/v1/")
+
+
+def is_tricky(raw_path: bytes) -> bool:
+    r"""
+    Whether a path could mean one thing to us and another to the upstream.
+
+    >>> is_tricky(b"/v1/messages"), is_tricky(b"/v1/%2e%2E/admin"), is_tricky(b"/v1//x"), is_tricky(b"/v1%2fx")
+    (False, True, True, True)
+    """
+    plain = unquote_to_bytes(raw_path)
+    segments = plain.split(b"/")
+    odd = b"\\" in plain or b"//" in plain or b"%" in plain or any(byte < 0x21 or byte == 0x7F for byte in plain)
+    return odd or b"." in segments or b".." in segments or plain.count(b"/") != raw_path.count(b"/")

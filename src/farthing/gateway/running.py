@@ -1,0 +1,173 @@
+"""What a gateway needs while it runs, opened in order and closed in the opposite one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from farthing.errors import BadConfig, LedgerFault
+from farthing.gateway.batches import Batches
+from farthing.gateway.collect import Collector
+from farthing.gateway.drain import Drain
+from farthing.gateway.exchange import Desk, Held
+from farthing.gateway.owner import Owner
+from farthing.gateway.pool import Pool, upstream
+from farthing.gateway.reading import Books
+from farthing.gateway.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from farthing.config import GatewaySettings
+    from farthing.gateway.metrics import Metrics
+    from farthing.prices.book import PriceBook
+    from farthing.prices.contract_terms import ContractTerms
+
+_HELD_BYTES_MAX = 512 * 2**20
+"""Requests held at once, over all clients."""
+_COLLECT_S_MAX = 10.0
+
+
+class Running:
+    """
+    Journal, ledger's owner and connections of one process.
+
+    Args:
+        settings: The section ``[gateway]``.
+        ledger: The ledger's file.
+        book: What calls are posted at. terms: the contract beside it; None: none.
+        metrics: Where everything is counted.
+        log: Gets a line where something goes wrong.
+        now: The time; aware, UTC.
+
+    Raises:
+        BadConfig: The upstream's address or its certificates cannot be read.
+
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        ledger: Path,
+        *,
+        book: PriceBook,
+        terms: ContractTerms | None,
+        metrics: Metrics,
+        log: Callable[[str], None],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.folder = journals_folder(settings, ledger)
+        self._settings = settings
+        self._book = book
+        self._terms = terms
+        self._metrics = metrics
+        self._log = log
+        self._now = now
+        self._upstream = upstream(settings.upstream, settings.ca_file)
+        self._owner = Owner(ledger, self.folder, metrics, log)
+        self._desk: Desk | None = None
+        self._collector: Collector | None = None
+        self._recorder: Recorder | None = None
+        self._rounds: asyncio.Task[None] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests can be taken."""
+        return self._desk is not None
+
+    @property
+    def desk(self) -> Desk:
+        """What exchanges share."""
+        assert self._desk is not None
+        return self._desk
+
+    async def start(self) -> None:
+        """
+        Recover what former runs left, and begin a journal.
+
+        Raises:
+            LedgerFault: The journal cannot be begun.
+
+        """
+        await self._owner.recover()
+        settings, metrics = self._settings, self._metrics
+        recorder = Recorder(
+            self.folder,
+            book=self._book,
+            terms=self._terms,
+            metrics=metrics,
+            now=self._now,
+            fsync=settings.fsync,
+            log=self._log,
+        )
+        books = Books(recorder, Batches(recorder, metrics, self._now), metrics)
+        pool = Pool(
+            self._upstream,
+            connect_timeout_s=settings.connect_timeout_seconds,
+            read_timeout_s=settings.read_timeout_seconds,
+        )
+        metrics.gauge("farthing_upstream_connections", lambda: pool.open)
+        metrics.gauge("farthing_upstream_connections_idle", lambda: pool.idle)
+        drain = Drain(settings.client_gone, calls_max=settings.drain_calls_max, seconds_max=settings.drain_seconds_max)
+        self._recorder, self._collector = recorder, Collector(pool, books, self._now)
+        self._desk = Desk(pool, books, drain, Held(_HELD_BYTES_MAX), self._now, self._collector.collect)
+        rounds = self._owner.run(settings.ingest_seconds, recorder.flush)
+        self._rounds = asyncio.get_running_loop().create_task(rounds, name="gateway: journals into the ledger")
+
+    async def stop(self) -> None:
+        """Close everything, the ledger last; what fails is logged and stops nothing else."""
+        desk, recorder, self._desk = self._desk, self._recorder, None
+        if self._collector is not None:
+            await self._collector.close(_COLLECT_S_MAX)
+        if self._rounds is not None:
+            self._rounds.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._rounds
+        if desk is not None:
+            desk.pool.close()
+        try:
+            if recorder is not None:
+                recorder.close()
+        except OSError as error:
+            self._log(f"closing the journal: {error.strerror}")
+        await asyncio.to_thread(self._owner.ingest)
+
+
+def journals_folder(settings: GatewaySettings, ledger: Path) -> Path:
+    """
+    Where journals lie: where the settings say, or beside the ledger. Made if it is not there.
+
+    Raises:
+        LedgerFault: It cannot be made.
+
+    """
+    folder = settings.journals if settings.journals is not None else ledger.parent / "journals"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise LedgerFault(f"cannot make the folder of journals {folder}: {error.strerror}") from error
+    return folder
+
+
+def fingerprint_secret(folder: Path) -> bytes:
+    """
+    The key of key fingerprints, made on first use and kept beside the journals.
+
+    Raises:
+        BadConfig: It cannot be read or made.
+
+    """
+    path = folder / "fingerprint.key"
+    try:
+        with contextlib.suppress(FileExistsError):
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(file, "w", encoding="ascii") as made:
+                made.write(secrets.token_hex(32))
+        return bytes.fromhex(path.read_text(encoding="ascii"))
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"read {path}", "64 hexadecimal digits, or no such file yet") from error

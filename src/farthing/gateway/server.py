@@ -1,0 +1,150 @@
+"""The gateway on a socket, in the foreground or in a thread."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from farthing.errors import BadConfig, BadInput
+from farthing.gateway.app import App, Options
+from farthing.gateway.decide import Policy
+from farthing.gateway.metrics import Metrics
+from farthing.gateway.rules import read_rules
+from farthing.gateway.running import Running, fingerprint_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from farthing.config import GatewaySettings
+    from farthing.prices.book import PriceBook
+    from farthing.prices.contract_terms import ContractTerms
+
+_STARTUP_S = 30.0
+_BACKLOG = 2048
+
+
+class GatewayServer:
+    """
+    One gateway that listens. The port is bound at once; requests are answered from :meth:`run` or :meth:`start` on.
+
+    Args:
+        settings: The section ``[gateway]``.
+        ledger: The ledger's file; made if it is not there.
+        book: What calls are posted at. terms: the contract beside it; None: none.
+        host: An address of this machine.
+        port: 0: any free one.
+        log: Gets one line per request, without prompts or keys.
+        now: The time; aware, UTC; None: the machine's.
+
+    Raises:
+        BadInput: The address cannot be had. BadConfig: a setting cannot be used.
+        LedgerFault: The folder of journals cannot be made.
+
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        ledger: Path,
+        *,
+        book: PriceBook,
+        terms: ContractTerms | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        log: Callable[[str], None] = lambda _line: None,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.metrics = Metrics()
+        clock = {} if now is None else {"now": now}
+        running = Running(settings, ledger, book=book, terms=terms, metrics=self.metrics, log=log, **clock)
+        options = Options(
+            policy=Policy(settings.calls_max, settings.retries),
+            rules=() if settings.rules is None else read_rules(settings.rules),
+            secret=fingerprint_secret(running.folder),
+            metrics_token=_token(settings.metrics_token_file),
+            client_timeout_s=settings.client_timeout_seconds,
+            log=log,
+        )
+        self.journals = running.folder
+        self._socket = _bind(host, port)
+        config = uvicorn.Config(
+            App(options, running, self.metrics),
+            http="httptools",
+            ws="none",
+            log_config=None,
+            log_level="critical",  # an answer that breaks off upstream breaks off here, which uvicorn calls an error
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=settings.shutdown_seconds,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread: threading.Thread | None = None
+        shown = f"[{host}]" if ":" in host else host
+        self.base_url = f"http://{shown}:{self._socket.getsockname()[1]}"
+
+    @property
+    def started(self) -> bool:
+        """Whether it could start."""
+        return self._server.started
+
+    def run(self) -> None:
+        """Serve until SIGTERM or Ctrl-C, then let open requests end and fill the ledger."""
+        self._server.run(sockets=[self._socket])
+
+    def start(self) -> None:
+        """Serve from a thread until :meth:`stop`."""
+        self._thread = threading.Thread(target=self.run, name="farthing gateway", daemon=True)
+        self._thread.start()
+        waiting = threading.Event()
+        for _ in range(int(_STARTUP_S / 0.01)):
+            if self._server.started or not self._thread.is_alive():
+                return
+            waiting.wait(0.01)
+
+    def stop(self) -> None:
+        """End the thread, the ledger filled."""
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join()
+        self._socket.close()
+
+
+def _token(file: Path | None) -> bytes | None:
+    if file is None:
+        return None
+    try:
+        token = file.read_bytes().strip()
+    except OSError as error:
+        raise BadConfig(f"read {file}: {error.strerror}", "a file that holds the token for /metrics") from error
+    if not token:
+        raise BadConfig(f"read {file}, which is empty", "a file that holds the token for /metrics")
+    return token
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Listen. The protocol is named so that asyncio sends small packets at once (see the sandbox's server)."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    except OSError as error:
+        raise _unavailable(host, port, error) from error
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise _unavailable(host, port, error) from error
+    return bound
+
+
+def _unavailable(host: str, port: int, error: OSError) -> BadInput:
+    return BadInput(f"tried to listen on {host} port {port}: {error.strerror}", "an address that is free")

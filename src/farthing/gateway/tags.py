@@ -1,0 +1,81 @@
+"""
+Who a call belongs to: dimensions from headers, the request's metadata and the operator's rules. Pure.
+
+What a rule sets beats what a header says, a header of ours beats another gateway's, and those beat what clients send by
+themselves. Values are cut to a bound; ``api_key`` is a fingerprint and can be set by nobody.
+
+Source: facts 12.1 for Claude Code's headers, checked 2026-11-20; LiteLLM's "Request Headers" page and Helicone's
+"Header directory" page for theirs, checked 2026-11-21.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from farthing.gateway.headers import first
+
+if TYPE_CHECKING:
+    from farthing.gateway.wire import Headers
+
+VALUE_CHARS_MAX = 256
+_TAGS_MAX = 32
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_OURS, _HELICONE_PROPERTY = b"x-farthing-tag-", b"helicone-property-"
+
+_FIXED = (
+    (b"x-claude-code-session-id", "session"),
+    (b"x-claude-code-agent-id", "agent"),
+    (b"x-claude-code-parent-agent-id", "parent_agent"),
+    (b"x-litellm-end-user-id", "user"),
+    (b"x-litellm-customer-id", "user"),
+    (b"x-litellm-tags", "litellm_tags"),
+    (b"helicone-session-id", "session"),
+    (b"helicone-user-id", "user"),
+)
+"""Headers with one meaning; of two for one dimension the later one wins."""
+
+RESERVED = frozenset({"api_key", "gateway_call", "attempt", "client_left"})
+"""Dimensions that only the gateway sets."""
+
+
+def tags_of(headers: Headers, metadata_user: str | None) -> dict[str, str]:
+    """
+    Dimensions that a request states.
+
+    Args:
+        headers: Names in lower case.
+        metadata_user: ``metadata.user_id`` of its body.
+
+    """
+    found = {"user": _cut(metadata_user)} if metadata_user else {}
+    stated = dict(headers)
+    found |= {name: _text(stated[header]) for header, name in _FIXED if header in stated}
+    for prefix in (_HELICONE_PROPERTY, _OURS):
+        for name, value in headers:
+            if name.startswith(prefix):
+                found[name[len(prefix) :].decode("latin-1").replace("-", "_")] = _text(value)
+    usable = ((name, value) for name, value in found.items() if value and _NAME.fullmatch(name))
+    return dict([(name, value) for name, value in usable if name not in RESERVED][:_TAGS_MAX])
+
+
+def credential_of(headers: Headers) -> bytes | None:
+    """The key or token that a request carries; of both headers ``x-api-key`` counts (facts 10.1)."""
+    if key := first(headers, b"x-api-key"):
+        return key
+    scheme, _, token = (first(headers, b"authorization") or b"").partition(b" ")
+    return token.strip() or None if scheme.lower() == b"bearer" else None
+
+
+def fingerprint(credential: bytes, secret: bytes) -> str:
+    """A name for a key that nobody can turn back, nor compare with a fingerprint made elsewhere."""
+    return "key_" + blake2b(credential, key=secret, digest_size=8).hexdigest()
+
+
+def _text(value: bytes) -> str:
+    return _cut(value.decode("utf-8", "replace").strip())
+
+
+def _cut(text: str) -> str:
+    return text[:VALUE_CHARS_MAX]

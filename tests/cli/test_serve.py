@@ -1,0 +1,69 @@
+"""``farthing serve`` as a process: what it prints, what it keeps, how it ends."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import anthropic
+import pytest
+
+from farthing import testing
+from farthing.ledger import open_ledger
+from farthing.ledger.interface import Query
+
+ASK = {"model": "claude-sonnet-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Nobody may see this."}]}
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts the command; it prints a whole JSON object before it serves."""
+    running = []
+
+    def started(*arguments):
+        ledger = str(tmp_path / "ledger.duckdb")
+        command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--json", "--ledger", ledger, *arguments]
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={"TZ": "UTC", "HOME": str(tmp_path)},
+        )
+        running.append(process)
+        lines = iter(process.stdout.readline, "}\n")
+        return process, json.loads("".join([*lines, "}"]))
+
+    yield started
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_forwards_meters_and_ends_cleanly(start, tmp_path, number):
+    with testing.sandbox(start=None) as box:
+        process, facts = start("--upstream", box.base_url)
+        assert facts["upstream"] == box.base_url
+        with anthropic.Anthropic(base_url=facts["base_url"], api_key=box.key) as client:
+            client.messages.create(**ASK)
+        process.send_signal(number)
+        _, log = process.communicate(timeout=30)
+        assert process.returncode == 0
+        (entry,) = box.books
+    assert log.startswith("POST /v1/messages 200 ")
+    assert len(log.splitlines()) == 1
+    assert "Nobody" not in log
+    assert box.key not in log
+    with open_ledger(tmp_path / "ledger.duckdb") as ledger:
+        (stored,) = ledger.calls(Query())
+    assert stored.posting.list_pusd == entry.pusd
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["--upstream", "api.anthropic.com"], "upstream"), (["--host", "256.0.0.1"], "256.0.0.1")]
+)
+def test_what_it_cannot_do_is_said_in_one_line(farthing, tmp_path, arguments, said):
+    arguments = [*arguments, "--ledger", tmp_path / "ledger.duckdb"]
+    assert said in farthing.json("serve", *arguments, code=1)["error"]
