@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from farthing.whatif.prefixes import PrefixTree, Visit
     from farthing.whatif.sightings import Part
 
-WINDOW_CALLS = 20_000
+WINDOW_CALLS = 10_000
 """Learns from at most this many calls, the last ones: memory and time stay bounded."""
 ROUNDS = 3
 """Each departs from the policy of the rounds before, and judges by what that would do afterwards."""
@@ -47,7 +47,7 @@ class Causal:
         tree: The trace, for the lengths of segments only.
         rates: What a token costs.
         learn_until_ms: Learn for the last time when this is reached, from the calls before it. None: never stop. Until
-            then it learns at call 500, and whenever the calls have doubled or another 20,000 have passed.
+            then it learns at call 500, and whenever half as many again have passed: time grows as the trace does.
 
     """
 
@@ -101,7 +101,7 @@ class Causal:
         if not final and self._calls < self._learn_at:
             return
         self._learn()
-        self._learn_at = min(2 * self._calls, self._calls + WINDOW_CALLS)
+        self._learn_at = self._calls + max(FIRST_LEARNED_AT, self._calls // 2)
         if final:
             self._learning = False
             self._window.clear()

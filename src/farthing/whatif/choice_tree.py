@@ -60,16 +60,20 @@ def grow(found: Sequence[Example], depth: int = DEPTH_MAX) -> Cut | Leaf:
     """The tree of a set of examples; without any, a leaf that has no action of its own."""
     if not found:
         return Leaf(None, 0, 0.0)
-    limits = [_limits([one.features[k] for one in found]) for k in range(len(found[0].features))]
-    binned = [tuple(bisect_left(cuts, x) for cuts, x in zip(limits, one.features, strict=True)) for one in found]
-    gains = [one.gains for one in found]
-    return _grow(range(len(found)), _Table(binned, gains, limits), depth)
+    columns = list(zip(*(one.features for one in found), strict=True))
+    limits = [_limits(column) for column in columns]
+    binned = [[bisect_left(cuts, x) for x in column] for cuts, column in zip(limits, columns, strict=True)]
+    gains = [list(column) for column in zip(*(one.gains for one in found), strict=True)]
+    return _grow(range(len(found)), _Table(limits, binned, gains, [[x * x for x in one] for one in gains]), depth)
 
 
 class _Table(NamedTuple):
-    binned: list[tuple[int, ...]]
-    gains: list[tuple[float, float, float]]
+    """Examples as columns: limits between the bins of each feature, the bin of each example, gains and squares."""
+
     limits: list[list[int]]
+    binned: list[list[int]]
+    gains: list[list[float]]
+    squares: list[list[float]]
 
 
 class _Sums(NamedTuple):
@@ -96,43 +100,45 @@ class _Sums(NamedTuple):
         return Leaf(cautious.index(worth), self.examples, worth)
 
 
-def _limits(values: list[int]) -> list[int]:
+def _limits(values: Sequence[int]) -> list[int]:
     ordered = sorted(values)
     return sorted({ordered[len(ordered) * k // CUTS] for k in range(CUTS)})
 
 
 def _grow(rows: Sequence[int], table: _Table, depth: int) -> Cut | Leaf:
-    bins = [_by_bin(rows, table, k) for k in range(len(table.limits))]
-    whole = _Sums()
-    for sums in bins[0]:
-        whole = whole.plus(sums)
+    whole = _sums(rows, table)
     leaf = whole.leaf()
     best, where = leaf.worth, None
-    for k, column in enumerate(bins if depth else []):
+    for k in range(len(table.limits) if depth else 0):
         low = _Sums()
-        for place, sums in enumerate(column[:-1]):
+        for place, sums in enumerate(_by_bin(rows, table, k)[:-1]):
             low = low.plus(sums)
             high = whole.plus(low, -1)
+            if min(low.examples, high.examples) < LEAF_MIN:
+                continue
             worth = low.leaf().worth + high.leaf().worth
-            if min(low.examples, high.examples) >= LEAF_MIN and worth > best:
+            if worth > best:
                 best, where = worth, (k, place)
     if where is None:
         return leaf
     k, place = where
-    low_rows = [row for row in rows if table.binned[row][k] <= place]
-    high_rows = [row for row in rows if table.binned[row][k] > place]
+    column = table.binned[k]
+    low_rows = [row for row in rows if column[row] <= place]
+    high_rows = [row for row in rows if column[row] > place]
     return Cut(k, table.limits[k][place], _grow(low_rows, table, depth - 1), _grow(high_rows, table, depth - 1))
 
 
 def _by_bin(rows: Sequence[int], table: _Table, feature: int) -> list[_Sums]:
-    bins = range(len(table.limits[feature]) + 1)
-    counts = [0 for _ in bins]
-    totals = [[0.0, 0.0, 0.0] for _ in bins]
-    squares = [[0.0, 0.0, 0.0] for _ in bins]
+    bins: list[list[int]] = [[] for _ in range(len(table.limits[feature]) + 1)]
+    column = table.binned[feature]
     for row in rows:
-        place = table.binned[row][feature]
-        counts[place] += 1
-        for action, gain in enumerate(table.gains[row]):
-            totals[place][action] += gain
-            squares[place][action] += gain * gain
-    return [_Sums(counts[k], tuple(totals[k]), tuple(squares[k])) for k in bins]
+        bins[column[row]].append(row)
+    return [_sums(inside, table) for inside in bins]
+
+
+def _sums(rows: Sequence[int], table: _Table) -> _Sums:
+    return _Sums(
+        len(rows),
+        tuple(sum(map(column.__getitem__, rows)) for column in table.gains),
+        tuple(sum(map(column.__getitem__, rows)) for column in table.squares),
+    )
