@@ -43,9 +43,9 @@ def serve(  # noqa: PLR0917  typer passes by name
     file = ledger_path(ledger, config)
     book, terms = options.price_book(config), contract_terms(config)
     server = GatewayServer(settings, file, book=book, terms=terms, host=host, port=port, log=_log)
-    _announce(server, settings.upstream, file, as_json=json)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # the server heeds them first, then raises them again
+        signal.signal(number, lambda *_: server.end_soon())  # until the server heeds them itself
+    _announce(server, settings.upstream, file, as_json=json)
     server.run()
     if not server.started:
         raise typer.Exit(1)

@@ -109,9 +109,13 @@ class GatewayServer:
                 return
             waiting.wait(0.01)
 
+    def end_soon(self) -> None:
+        """Let :meth:`run` return, as on SIGTERM."""
+        self._server.should_exit = True
+
     def stop(self) -> None:
         """End the thread, the ledger filled."""
-        self._server.should_exit = True
+        self.end_soon()
         if self._thread is not None:
             self._thread.join()
         self._socket.close()

@@ -1,0 +1,237 @@
+"""Clients that leave, upstreams that fail, and a gateway that is killed: no call is lost or counted twice."""
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import anthropic
+import pytest
+
+from farthing import testing
+from farthing.ledger import open_ledger
+from farthing.ledger.interface import Query
+from farthing.ledger.journal import Begun, Settled, read
+
+BODY = {"model": "claude-sonnet-5", "max_tokens": 400, "messages": [{"role": "user", "content": "Say <<output:40>>."}]}
+
+
+@pytest.fixture
+def live():
+    """A sandbox on the machine's clock, where delays take time."""
+    with testing.sandbox(start=None) as box:
+        yield box
+
+
+def leave_in_the_middle(gateway, box):
+    """Read a little of a stream, then close the connection."""
+    connection = http.client.HTTPConnection(urlsplit(gateway.base_url).netloc, timeout=20)
+    body = json.dumps({**BODY, "stream": True})
+    headers = {"x-api-key": box.key, "anthropic-version": "2023-06-01", "content-type": "application/json"}
+    connection.request("POST", "/v1/messages", body, headers)
+    answer = connection.getresponse()
+    assert b"message_start" in answer.read1()
+    answer.close()
+    connection.close()
+
+
+def test_a_client_that_leaves_is_drained_and_metered_exactly(live, gateway_to):
+    gateway = gateway_to(live.base_url)
+    live.reply(testing.Reply(output_tokens=40, event_s=0.02))
+    leave_in_the_middle(gateway, live)
+    (stored,) = gateway.calls  # stopping waits for what is drained
+    (entry,) = live.books
+    assert not entry.aborted
+    assert (stored.posting.list_pusd, stored.call.served.kind) == (entry.pusd, "measured")
+    assert stored.call.dims["client_left"] == "drained"
+    assert gateway.metrics.value("farthing_client_left_total", "drained") == 1
+
+
+@pytest.mark.parametrize("changes", [{"client_gone": "abort"}, {"drain_calls_max": 0}])
+def test_a_client_that_leaves_is_aborted_and_its_counts_recovered(live, gateway_to, changes):
+    gateway = gateway_to(live.base_url, **changes)
+    live.reply(testing.Reply(output_tokens=400, event_s=0.05))
+    leave_in_the_middle(gateway, live)
+    (stored,) = gateway.calls
+    assert stored.call.served.kind == "assumed"
+    assert stored.call.served.notes[0].startswith("recovered")
+    assert stored.call.dims["client_left"] == "aborted"
+    assert stored.call.served.usage.output_tokens < 400
+    (entry,) = live.books
+    assert entry.aborted
+    assert stored.call.served.usage.input_tokens == entry.call.served.usage.input_tokens
+
+
+def test_a_stream_that_breaks_breaks_here_as_well_and_is_recovered(box, gateway):
+    box.fail(testing.Fault(cut_after_events=8))
+    box.reply(testing.Reply(output_tokens=400))
+    with (
+        anthropic.Anthropic(base_url=gateway.base_url, api_key=box.key, max_retries=0) as client,
+        client.messages.stream(**BODY) as stream,
+        pytest.raises(Exception, match=r"(?i)peer closed|incomplete|protocol|connection"),
+    ):
+        stream.get_final_message()
+    (stored,) = gateway.calls
+    (entry,) = box.books
+    assert stored.call.served.kind == "assumed"
+    assert stored.call.served.message_id == entry.call.served.message_id
+    assert gateway.metrics.value("farthing_upstream_faults_total", "Broken") == 1
+
+
+def test_an_answer_cut_before_its_usage_stays_unsettled(box, gateway):
+    box.fail(testing.Fault(cut_after_bytes=20))
+    with (
+        anthropic.Anthropic(base_url=gateway.base_url, api_key=box.key, max_retries=0) as client,
+        pytest.raises(anthropic.APIConnectionError),
+    ):
+        client.messages.create(**BODY)
+    assert gateway.calls == []
+    assert [begun.model for begun in gateway.unsettled] == ["claude-sonnet-5"]
+
+
+def test_an_upstream_that_is_down_is_a_502_and_free(gateway_to):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    gateway = gateway_to(f"http://127.0.0.1:{port}")
+    with (
+        anthropic.Anthropic(base_url=gateway.base_url, api_key="sk-ant-api03-x", max_retries=0) as client,
+        pytest.raises(anthropic.InternalServerError) as failed,
+    ):
+        client.messages.create(**BODY)
+    assert (failed.value.status_code, failed.value.type) == (502, "api_error")
+    assert (gateway.calls, gateway.unsettled) == ([], [])
+
+
+def test_an_upstream_that_is_silent_is_a_504_and_unsettled(gateway_to):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        gateway = gateway_to(f"http://127.0.0.1:{silent.getsockname()[1]}", read_timeout_seconds=1)
+        with (
+            anthropic.Anthropic(base_url=gateway.base_url, api_key="sk-ant-api03-x", max_retries=0) as client,
+            pytest.raises(anthropic.APIStatusError) as failed,
+        ):
+            client.messages.create(**BODY)
+    assert (failed.value.status_code, failed.value.type) == (504, "timeout_error")
+    assert len(gateway.unsettled) == 1
+
+
+def answering(listener, answers):
+    """Each connection gets its list of answers, one per request, and is closed."""
+    for one in answers:
+        connection, _ = listener.accept()
+        with connection:
+            for answer in one:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+
+def test_an_idle_connection_that_died_is_replaced_once(gateway_to):
+    body = b'{"id":"msg_%d","model":"claude-sonnet-5","content":[],"usage":{"input_tokens":1,"output_tokens":1}}'
+    bodies = [body % number for number in range(3)]
+    ok = [
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(one), one)
+        for one in bodies
+    ]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # The first connection answers once, takes a second request, and dies without a byte.
+        upstream = threading.Thread(target=answering, args=(listener, [[ok[0], b""], [ok[1]]]))
+        upstream.start()
+        gateway = gateway_to(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with anthropic.Anthropic(base_url=gateway.base_url, api_key="sk-ant-api03-x", max_retries=0) as client:
+            names = [client.messages.create(**BODY).id for _ in range(2)]
+        upstream.join()
+    assert names == ["msg_0", "msg_1"]
+    assert len(gateway.calls) == 2
+    assert gateway.unsettled == []
+
+
+def test_a_locked_ledger_keeps_the_journals(box, gateway_to, tmp_path):
+    file = tmp_path / "ledger.duckdb"
+    script = "import sys, duckdb; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", script, str(file)], text=True, **pipes) as holder:
+        assert holder.stdout.readline() == "held\n"
+        gateway = gateway_to(box.base_url, now=box.clock.now)
+        with anthropic.Anthropic(base_url=gateway.base_url, api_key=box.key, max_retries=0) as client:
+            client.messages.create(**BODY)
+        gateway.stop()
+        holder.communicate()
+    assert gateway.metrics.value("farthing_ingest_failures_total") == 1
+    assert any("they are kept" in line for line in gateway.log)
+    later = gateway_to(box.base_url, now=box.clock.now)
+    assert later.total_pusd == box.books.total_pusd > 0
+
+
+def test_a_journal_that_cannot_be_written_stops_nobody(box, gateway, monkeypatch):
+    import os
+
+    from farthing.ledger import journal
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with anthropic.Anthropic(base_url=gateway.base_url, api_key=box.key, max_retries=0) as client:
+        with monkeypatch.context() as broken:
+            broken.setattr(journal.os, "write", full)
+            client.messages.create(**BODY)
+        assert journal.os.write is os.write
+        client.messages.create(**BODY)
+    assert gateway.metrics.value("farthing_journal_failures_total") >= 1
+    assert gateway.total_pusd == box.books.total_pusd
+    assert (len(gateway.calls), gateway.unsettled) == (2, [])
+
+
+def serve(tmp_path, upstream):
+    command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--json", "--upstream", upstream]
+    command += ["--ledger", str(tmp_path / "ledger.duckdb")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={"HOME": str(tmp_path)}, text=True
+    )
+    lines = iter(process.stdout.readline, "}\n")
+    return process, json.loads("".join([*lines, "}"]))["base_url"]
+
+
+def test_killed_under_load_each_call_is_known_once(live, tmp_path):
+    process, base_url = serve(tmp_path, live.base_url)
+    enough = threading.Semaphore(0)
+
+    def call(_):
+        with anthropic.Anthropic(base_url=base_url, api_key=live.key, max_retries=0) as client:
+            for _ in range(50):
+                try:
+                    with client.messages.stream(**BODY) as stream:
+                        stream.get_final_message()
+                except Exception:  # noqa: BLE001 - the gateway is gone
+                    return
+                enough.release()
+
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(call, number) for number in range(4)]
+        for _ in range(20):
+            assert enough.acquire(timeout=30)
+        process.send_signal(signal.SIGKILL)
+        for one in calls:
+            one.result()
+    process.communicate()
+
+    process, base_url = serve(tmp_path, live.base_url)
+    with urllib.request.urlopen(f"{base_url}/readyz") as ready:  # waits until it has read the journals
+        assert ready.status == 200
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    with open_ledger(tmp_path / "ledger.duckdb") as ledger:
+        metered = {stored.call.served.message_id: stored.posting.list_pusd for stored in ledger.calls(Query())}
+        assert len(metered) == sum(row.calls for row in ledger.report(Query()))
+        unsettled = ledger.unsettled()
+    booked = {entry.call.served.message_id: entry for entry in live.books}
+    assert len(metered) >= 20
+    assert all(booked[name].pusd == pusd for name, pusd in metered.items())
+    assert len(booked.keys() - metered.keys()) <= len(unsettled)
+    records = [one.record for path in tmp_path.glob("journals/*.journal") for one in read(path)]
+    begun = sum(isinstance(one, Begun) for one in records)
+    assert begun - sum(isinstance(one, Settled) for one in records) == len(unsettled) <= 4
