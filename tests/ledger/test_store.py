@@ -81,9 +81,17 @@ def test_a_damaged_file_is_one_clear_line(path, make):
     data = bytearray(path.read_bytes())
     data[4096:] = bytes(byte ^ 0xFF for byte in data[4096:])
     path.write_bytes(data)
-    with pytest.raises(LedgerFault) as caught:
+    with pytest.raises(LedgerFault, match="damaged; restore a copy") as caught:
         open_ledger(path).report(Query())
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_was_cut_is_called_damaged(path, make):
+    with open_ledger(path) as ledger:
+        ledger.add([make(str(n)) for n in range(500)])
+    path.write_bytes(path.read_bytes()[:50_000])
+    with pytest.raises(LedgerFault, match="damaged; restore a copy"):
+        open_ledger(path).report(Query())
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -30,6 +30,17 @@ def lines(*rows):
 
 class TestInstant:
     @pytest.mark.parametrize(
+        "value", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "2200-01-01T00:00:00Z", -1, 1e10]
+    )
+    def test_a_year_without_calls(self, value):
+        with pytest.raises(BadInput, match="in the year"):
+            instant(value)
+
+    @pytest.mark.parametrize("value", ["1970-01-01T00:00:00Z", "2199-12-31T23:59:59Z"])
+    def test_years_at_the_edge(self, value):
+        assert instant(value) == datetime.fromisoformat(value)
+
+    @pytest.mark.parametrize(
         "value",
         ["2026-10-05T09:00:00Z", "2026-10-05t09:00:00z", "2026-10-05 11:00:00+02:00", 1791190800, 1791190800000.0],
     )
@@ -74,6 +85,36 @@ class TestRow:
         assert call.dims["api_key"] == fingerprint("sk-ant-api03-secret")
         assert "secret" not in repr(call)
         assert fingerprint("key_0123") == "key_0123"
+
+    @pytest.mark.parametrize(
+        "place", [{"id": "{}"}, {"user": "{}"}, {"tags": {"auth": "{}"}}, {"metadata": {"tenant": "{}"}}]
+    )
+    @pytest.mark.parametrize("key", ["sk-ant-api03-secret", "Bearer secret", "AKIAsecret", "sk-secret\ud800"])
+    def test_a_key_anywhere_becomes_a_fingerprint(self, place, key):
+        row = ROW | json.loads(json.dumps(place).replace("{}", json.dumps(key)[1:-1]))
+        call = read_row(row, JSONL)
+        assert list(call.dims.values()) == [fingerprint(key)]
+        assert "secret" not in repr(call)
+
+    def test_a_mapped_key_becomes_a_fingerprint(self):
+        call = read_row(ROW | {"who": "sk-secret"}, Origin(source="jsonl", mapping=parse_map(["tenant=who"])))
+        assert call.dims == {"tenant": fingerprint("sk-secret")}
+
+    @pytest.mark.parametrize("value", [1e300, float("inf"), float("nan"), 2**53 + 1, -1, True, "12"])
+    def test_no_clock_measured_such_a_duration(self, value):
+        call = read_row(ROW | {"duration_ms": value, "ttft_ms": 2**53}, JSONL)
+        assert (call.duration_ms, call.ttft_ms) == (None, 2**53)
+
+    @pytest.mark.parametrize("holder", [{}, "metadata"])
+    def test_a_prompt_of_several_words_is_content(self, holder):
+        def row(prompt):
+            return ROW | ({holder: {"prompt": prompt}} if holder else {"prompt": prompt})
+
+        assert read_row(row("Tell me a joke"), JSONL).dims == {}
+        assert read_row(row("greeting-v2"), JSONL).dims == {"prompt": "greeting-v2"}
+
+    def test_a_tag_names_the_prompt_as_it_likes(self):
+        assert read_row(ROW | {"tags": {"prompt": "Greet new users"}}, JSONL).dims == {"prompt": "Greet new users"}
 
     def test_long_text_is_no_tag(self):
         assert read_row(ROW | {"tags": {"prompt": "x" * 500, "feature": {"a": 1}}}, JSONL).dims == {}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
+_DAMAGE = ("not a valid duckdb", "checksum", "corrupt", "could not read enough bytes")
 _HOLDER = re.compile(r"PID (\d+)")
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, name VARCHAR NOT NULL)"
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -109,7 +110,10 @@ def faults(path: Path) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise LedgerFault(f"the ledger {path} could not be used: {_first_line(str(error))}") from error
+        told = _first_line(str(error))
+        if any(sign in told.lower() for sign in _DAMAGE):
+            told = "it is damaged; restore a copy or import again into another file"
+        raise LedgerFault(f"the ledger {path} could not be used: {told}") from error
 
 
 def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
@@ -132,7 +136,7 @@ def _why_not(path: Path, error: str) -> str:
             f"cannot open the ledger {path}: {who} is writing it, and DuckDB allows one at a time; "
             "ask that process for the report, or stop it first"
         )
-    if "not a valid DuckDB" in error or "checksum" in error.lower() or "corrupt" in error.lower():
+    if any(sign in error.lower() for sign in _DAMAGE):
         return f"cannot open {path}: it is not a DuckDB file or it is damaged; restore a copy or name another file"
     return f"cannot open the ledger {path}: {_first_line(error)}"
 

@@ -30,6 +30,10 @@ _TAG_HOLDERS = ("tags", "metadata")
 TEXT_MAX = 200
 OWN_ID = "id"
 """The tag that keeps a row's own id, which need not be unique: ``farthing explain`` finds the call by it."""
+_KEY_STARTS = ("sk-", "AKIA", "Bearer ")
+_MILLISECONDS_MAX = 2**53
+_YEAR_MIN, _YEAR_MAX = 1970, 2199
+"""A clock that was never set says 1970. Reports count days one by one, so the ends of the calendar stay out."""
 
 
 class FieldMap(msgspec.Struct, frozen=True):
@@ -133,9 +137,16 @@ def instant(value: Any, name: str = "at") -> datetime:
     A point in time in UTC, from RFC 3339 text or from seconds or milliseconds since 1970.
 
     Raises:
-        BadInput: Neither, or without a time zone.
+        BadInput: Neither, or without a time zone, or in a year in which no call can have been sent.
 
     """
+    at = _instant(value, name)
+    if not _YEAR_MIN <= at.year <= _YEAR_MAX:
+        raise BadInput(f"read {name} in the year {at.year}", f"a year from {_YEAR_MIN} to {_YEAR_MAX}")
+    return at
+
+
+def _instant(value: Any, name: str) -> datetime:
     if type(value) is str:
         try:
             at = datetime.fromisoformat(value.upper())
@@ -160,28 +171,45 @@ _MILLISECONDS_FROM = 10**11  # as seconds: the year 5138
 
 
 def dimensions(row: Mapping[str, Any], origin: Origin) -> dict[str, str]:
-    """Dimensions at the top, in ``tags`` and ``metadata``; every other tag; the row's own id; what the user mapped."""
+    """
+    Dimensions at the top, in ``tags`` and ``metadata``; every other tag; the row's own id; what the user mapped.
+
+    Whatever looks like an API key is kept as its fingerprint, under any name. A ``prompt`` at the top or in
+    ``metadata`` is a prompt's name only if it is one word: logs also keep the prompt itself there.
+    """
     found: dict[str, str] = {}
     for holder in (row, *(row[name] for name in _TAG_HOLDERS if isinstance(row.get(name), Mapping))):
         is_tags = holder is row.get("tags")
         for name, value in holder.items():
             dimension = _DIMENSION_OF.get(name) or origin.tag_map.get(name) or (name if is_tags else None)
-            if dimension is not None and (text := _short(value)) is not None:
+            if dimension is None or (text := _short(value)) is None:
+                continue
+            if is_tags or dimension != "prompt" or _is_name(text):
                 found.setdefault(dimension, text)
     for name, path in origin.mapping.dims.items():
         if (text := _short(at_path(row, path))) is not None:
             found[name] = text
     if (own_id := _short(row.get("id"))) is not None:
         found.setdefault(OWN_ID, own_id)
-    if "api_key" in found:
-        found["api_key"] = fingerprint(found["api_key"])
-    return found
+    return {name: fingerprint(text) if name == "api_key" or _is_key(text) else text for name, text in found.items()}
 
 
 def fingerprint(api_key: str) -> str:
     """A key's fingerprint; what does not look like a key is taken for one already."""
-    looks_secret = api_key.startswith(("sk-", "AKIA", "Bearer ")) or len(api_key) > 40
-    return f"key_{hashlib.sha256(api_key.encode()).hexdigest()[:12]}" if looks_secret else api_key
+    looks_secret = _is_key(api_key) or len(api_key) > 40
+    return f"key_{hashlib.sha256(_utf8(api_key)).hexdigest()[:12]}" if looks_secret else api_key
+
+
+def _is_key(text: str) -> bool:
+    return text.startswith(_KEY_STARTS)
+
+
+def _is_name(text: str) -> bool:
+    return len(text.split()) == 1
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode(errors="replace")  # a lone surrogate has no bytes
 
 
 def at_path(row: Any, path: str) -> Any:
@@ -233,8 +261,11 @@ def _sent_at(row: Mapping[str, Any], payload: Any, origin: Origin) -> datetime:
 
 
 def _milliseconds(row: Mapping[str, Any], name: str) -> int | None:
+    """A duration, or None where there is none that a clock could have measured."""
     value = row.get(name)
-    return round(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return round(value) if 0 <= value <= _MILLISECONDS_MAX else None
 
 
 def _short(value: Any) -> str | None:
