@@ -68,6 +68,20 @@ def test_a_client_that_leaves_is_aborted_and_its_counts_recovered(live, gateway_
     assert stored.call.served.usage.input_tokens == entry.call.served.usage.input_tokens
 
 
+@pytest.mark.parametrize(("policy", "calls", "unsettled"), [("drain", 1, 0), ("abort", 0, 1)])
+def test_a_client_that_leaves_before_any_answer(live, gateway_to, policy, calls, unsettled):
+    gateway = gateway_to(live.base_url, client_gone=policy)
+    live.fail(testing.Fault(first_byte_s=0.5))
+    with (
+        anthropic.Anthropic(base_url=gateway.base_url, api_key=live.key, max_retries=0, timeout=0.2) as client,
+        pytest.raises(anthropic.APITimeoutError),
+    ):
+        client.messages.create(**BODY)
+    assert (len(gateway.calls), len(gateway.unsettled)) == (calls, unsettled)
+    if calls:
+        assert gateway.total_pusd == live.books.total_pusd > 0
+
+
 def test_a_stream_that_breaks_breaks_here_as_well_and_is_recovered(box, gateway):
     box.fail(testing.Fault(cut_after_events=8))
     box.reply(testing.Reply(output_tokens=400))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _STARTUP_S = 30.0
 _BACKLOG = 2048
+_KEEP_ALIVE_S = 65
+"""Longer than clients keep an idle connection, so that they never send into one that is being closed."""
 
 
 class GatewayServer:
@@ -83,6 +85,7 @@ class GatewayServer:
             server_header=False,
             date_header=False,
             proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
         self._server = uvicorn.Server(config)
