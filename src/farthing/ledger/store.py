@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 _DAMAGE = ("not a valid duckdb", "checksum", "corrupt", "could not read enough bytes")
+_LOCKED = re.compile(r"\block\b|used by another process")  # a damaged file's message speaks of a *block*
 _HOLDER = re.compile(r"PID (\d+)")
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, name VARCHAR NOT NULL)"
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -129,7 +130,7 @@ def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
 
 
 def _why_not(path: Path, error: str) -> str:
-    if "lock" in error:
+    if _LOCKED.search(error):
         holder = _HOLDER.search(error)
         who = f"process {holder[1]}" if holder else "another process"
         return (
