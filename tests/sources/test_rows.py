@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from farthing.call import Usage
+from farthing.call import Call, Usage
 from farthing.errors import BadInput, ErrorRecord
 from farthing.sources.csv_file import read_csv
 from farthing.sources.jsonl import read_jsonl
@@ -295,3 +295,24 @@ class TestUsagePayloads:
         bad = [one for one in found if isinstance(one, ErrorRecord)]
         assert all(one.error and "\n" not in one.error for one in bad)
         assert len(bad) < 18
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_csv_in_a_wide_encoding_is_one_error(encoding):
+    [told] = calls(read_csv, f"model,at,input_tokens\nm,{AT},1\nm,{AT},2\n".encode(encoding))
+    assert isinstance(told, ErrorRecord)
+    assert "UTF-16 or UTF-32" in told.error
+
+
+def test_a_cut_document_over_several_lines_is_one_error():
+    document = json.dumps([ROW], indent=2)
+    [told] = calls(read_payloads, document[: len(document) // 2])
+    assert isinstance(told, ErrorRecord)
+    assert "ends too early" in told.error
+    assert isinstance(calls(read_payloads, document)[0], Call)
+
+
+def test_a_line_cut_at_its_first_brace_costs_no_other_line():
+    told, call = calls(read_payloads, "{\n" + json.dumps(ROW))
+    assert isinstance(told, ErrorRecord)
+    assert isinstance(call, Call)

@@ -12,6 +12,7 @@ import io
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from farthing.sources.jsonl import NumberedRow, calls_of
+from farthing.sources.lines import IS_WIDE, WIDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,6 +91,9 @@ def _rows(stream: BinaryIO) -> Iterator[NumberedRow]:
 
 def _rows_of(text: TextIO) -> Iterator[NumberedRow]:
     head = text.readline()
+    if head.encode(errors="surrogateescape").startswith(WIDE):
+        yield NumberedRow(1, None, IS_WIDE)
+        return
     delimiter = _delimiter(head)
     columns = [column.strip() for column in next(csv.reader([head], delimiter=delimiter), [])]
     if not columns or len(set(columns)) != len(columns):

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 LINE_BYTES_MAX = 64 * 2**20
 """A longer line is an error and is skipped: no response is near it, and memory must not depend on the input."""
 
-_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+"""How a file begins that is in none of the encodings read here."""
+IS_WIDE = "read a file in UTF-16 or UTF-32; expected UTF-8; convert it first (iconv -t UTF-8)"
 _KEY = re.compile(rb'"([^"]*)"\s*:')
 _ID = re.compile(rb'"id"\s*:\s*("(?:[^"\\\x00-\x1f]|\\.){1,200}"|-?[0-9]{1,18}\b)')
 
@@ -49,10 +51,8 @@ def read_lines(stream: BinaryIO, line_bytes_max: int = LINE_BYTES_MAX) -> Iterat
     while raw := stream.readline(line_bytes_max):
         number += 1
         if number == 1:
-            if raw.startswith(_WIDE):
-                yield Line(
-                    1, None, "read a file in UTF-16 or UTF-32; expected UTF-8; convert it first (iconv -t UTF-8)"
-                )
+            if raw.startswith(WIDE):
+                yield Line(1, None, IS_WIDE)
                 return
             raw = raw.removeprefix(codecs.BOM_UTF8)
         if len(raw) == line_bytes_max and not raw.endswith(b"\n"):

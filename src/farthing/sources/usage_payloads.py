@@ -7,6 +7,7 @@ Such payloads seldom say when they were sent; then the import must be told (``--
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
@@ -20,6 +21,7 @@ from farthing.usage.detect import read_any
 from farthing.usage.interface import Quarantined, type_name
 
 WHOLE_FILE_BYTES_MAX = 512 * 2**20
+_DOCUMENT_START = re.compile(rb"\s*[\[{]\s*\n")  # no JSON line ends behind its first brace
 _STREAM_STARTS = (b"event:", b"data:", b"id:", b"retry:", b":")
 
 
@@ -42,9 +44,18 @@ def read_payloads(stream: BinaryIO, name: str, origin: Origin) -> Iterator[Call 
     try:
         document = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return read_jsonl(io.BytesIO(data), name, origin)
+        lines = read_jsonl(io.BytesIO(data), name, origin)
+        return _one_error(list(lines), name) if _DOCUMENT_START.match(data) else lines
     rows = document if isinstance(document, list) else [document]
     return calls_of(_numbered(rows), name, origin)
+
+
+def _one_error(items: list[Call | ErrorRecord], name: str) -> Iterator[Call | ErrorRecord]:
+    """The lines of a document that is broken: one error for all of them, unless a call is among them after all."""
+    if any(isinstance(item, Call) for item in items):
+        return iter(items)
+    error = "read a JSON document that ends too early or is not JSON; expected a whole one"
+    return iter([ErrorRecord(source=name, error=error)])
 
 
 def _numbered(rows: list[object]) -> Iterator[NumberedRow]:
