@@ -164,6 +164,37 @@ def test_an_idle_connection_that_died_is_replaced_once(gateway_to):
     assert gateway.unsettled == []
 
 
+def test_no_event_of_a_stream_is_held_back(gateway_to):
+    """The upstream sends the next event only when the client has seen the last one."""
+    events = [b"event: ping\ndata: {}\n\n" for _ in range(5)]
+    seen = threading.Semaphore(0)
+
+    def step(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+            connection.sendall(head + b"transfer-encoding: chunked\r\n\r\n")
+            for event in events:
+                connection.sendall(b"%x\r\n%b\r\n" % (len(event), event))
+                assert seen.acquire(timeout=10)
+            connection.sendall(b"0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        upstream = threading.Thread(target=step, args=(listener,))
+        upstream.start()
+        gateway = gateway_to(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        connection = http.client.HTTPConnection(urlsplit(gateway.base_url).netloc, timeout=10)
+        connection.request("POST", "/v1/messages", json.dumps({**BODY, "stream": True}), {"x-api-key": "k"})
+        answer = connection.getresponse()
+        for event in events:
+            assert answer.read1() == event
+            seen.release()
+        assert answer.read() == b""
+        connection.close()
+        upstream.join()
+
+
 def test_a_locked_ledger_keeps_the_journals(box, gateway_to, tmp_path):
     file = tmp_path / "ledger.duckdb"
     script = "import sys, duckdb; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
