@@ -231,18 +231,29 @@ def test_a_journal_that_cannot_be_written_stops_nobody(box, gateway, monkeypatch
     assert (len(gateway.calls), gateway.unsettled) == (2, [])
 
 
-def serve(tmp_path, upstream):
-    command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--json", "--upstream", upstream]
-    command += ["--ledger", str(tmp_path / "ledger.duckdb")]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={"HOME": str(tmp_path)}, text=True
-    )
-    lines = iter(process.stdout.readline, "}\n")
-    return process, json.loads("".join([*lines, "}"]))["base_url"]
+@pytest.fixture
+def serve(tmp_path):
+    """Starts ``farthing serve``; kills what a test left running."""
+    running = []
+
+    def started(upstream):
+        command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--json", "--upstream", upstream]
+        command += ["--ledger", str(tmp_path / "ledger.duckdb")]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={"HOME": str(tmp_path)}, text=True
+        )
+        running.append(process)
+        lines = iter(process.stdout.readline, "}\n")
+        return process, json.loads("".join([*lines, "}"]))["base_url"]
+
+    yield started
+    for process in running:
+        process.kill()
+        process.communicate()
 
 
-def test_killed_under_load_each_call_is_known_once(live, tmp_path):
-    process, base_url = serve(tmp_path, live.base_url)
+def test_killed_under_load_each_call_is_known_once(live, serve, tmp_path):
+    process, base_url = serve(live.base_url)
     enough = threading.Semaphore(0)
 
     def call(_):
@@ -262,13 +273,13 @@ def test_killed_under_load_each_call_is_known_once(live, tmp_path):
         process.send_signal(signal.SIGKILL)
         for one in calls:
             one.result()
-    process.communicate()
+    process.wait()
 
-    process, base_url = serve(tmp_path, live.base_url)
+    process, base_url = serve(live.base_url)
     with urllib.request.urlopen(f"{base_url}/readyz") as ready:  # waits until it has read the journals
         assert ready.status == 200
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.wait(timeout=30)
     with open_ledger(tmp_path / "ledger.duckdb") as ledger:
         metered = {stored.call.served.message_id: stored.posting.list_pusd for stored in ledger.calls(Query())}
         assert len(metered) == sum(row.calls for row in ledger.report(Query()))
