@@ -59,8 +59,15 @@ def test_a_line_whose_facts_cannot_be_read(tree, response, change, words):
     assert report.calls == 1
 
 
-def test_invalid_utf8_is_told_without_content(tree, response, kit):
+def test_invalid_utf8_in_a_text_that_nobody_reads_costs_no_count(tree, response, kit):
     line = kit.encoded(response("m1", "r1", note="secret?")).replace(b"secret?", b"secret\xff")
+    tree.write("p/s.jsonl", line, response("m2", "r2"))
+    _, report = tree.scan()
+    assert (report.errors, report.calls) == ((), 2)
+
+
+def test_invalid_utf8_where_it_is_read_is_told_without_content(tree, response, kit):
+    line = kit.encoded(response("secret?", "r1")).replace(b"secret?", b"secret\xff")
     tree.write("p/s.jsonl", line, response("m2", "r2"))
     _, report = tree.scan()
     (error,) = report.errors

@@ -5,7 +5,7 @@ from collections import Counter
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from farthing.errors import BadInput
@@ -43,7 +43,19 @@ usages = st.fixed_dictionaries(
 )
 
 
+UNSPLIT = {"ephemeral_5m_input_tokens": None, "ephemeral_1h_input_tokens": None}
+
+
 @given(usage=usages)
+@example(
+    usage={
+        "input_tokens": None,
+        "output_tokens": 0,
+        "cache_creation_input_tokens": 1,
+        "cache_creation": UNSPLIT,
+        "server_tool_use": {"web_search_requests": 1},
+    }
+)
 def test_every_usage_is_read_as_the_messages_reader_reads_it(kit, usage):
     line = kit.response(output=0, message={"usage": usage})
     try:

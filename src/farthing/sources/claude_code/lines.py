@@ -132,17 +132,14 @@ def read_line(line: bytes, is_subagent: bool, place: tuple[str, int]) -> Reading
 
 
 def _decoded(line: bytes) -> Line:
+    """A byte that is not UTF-8 matters only where it is read: in a text that nobody reads it costs no count."""
     try:
-        if not line.isascii():
-            line.decode()
         try:
             return _decode(line)
         except msgspec.ValidationError:
             return _leniently(msgspec.json.decode(line))
-    except UnicodeDecodeError as error:
-        raise BadInput(
-            f"read a byte at {error.start} that is not UTF-8", "one JSON object per line, in UTF-8"
-        ) from None
+    except UnicodeDecodeError:
+        raise BadInput("read an id or a model that is not UTF-8", "one JSON object per line, in UTF-8") from None
     except (msgspec.DecodeError, RecursionError) as error:
         if (mended := without_lone_surrogates(line)) is not line:
             return _decoded(mended)
@@ -248,7 +245,8 @@ def _general(usage: UsageFields, message: Message, *, is_sidechain: bool, sent_u
     served = served_from(usage, message.model or "", NOTHING_KNOWN)
     read = served.usage
     writes = read.cache_write_5m_tokens + read.cache_write_1h_tokens
-    stated = not writes or served.kind is Kind.MEASURED or usage.cache_creation is not None
+    split = usage.cache_creation
+    stated = not writes or served.kind is Kind.MEASURED or (split is not None and split.stated)
     tools = (read.web_search_requests, read.web_fetch_requests, read.code_execution_requests)
     sighting = Sighting(
         (writes, stated, read.cache_write_1h_tokens, read.cache_write_5m_tokens),
