@@ -248,6 +248,15 @@ def test_a_range_includes_its_start_and_not_its_end(ledger, make):
     assert len(list(ledger.calls(edges))) == 63
 
 
+def test_a_range_may_begin_and_end_within_an_hour(ledger, make):
+    ledger.add([make("a", at=NOON + timedelta(minutes=15)), make("b", at=NOON + timedelta(minutes=45))])
+    for minutes in (30, 20):
+        edge = NOON + timedelta(minutes=minutes)
+        for query in (Query(since=edge), Query(until=edge)):
+            [row] = ledger.report(query)
+            assert row.calls == 1
+
+
 def test_rows_are_ordered_by_time_then_dearest_then_key(ledger, make):
     day = timedelta(days=1)
     ledger.add(
