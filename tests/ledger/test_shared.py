@@ -174,6 +174,13 @@ def test_a_record_no_ledger_can_keep_is_named_and_nothing_is_written(ledger, mak
     assert ledger.add([make("a")]).new == 1
 
 
+@pytest.mark.parametrize("year", [1, 1969, 2201, 9999])
+def test_a_call_at_the_ends_of_the_calendar_is_refused_before_it_can_break_a_report(ledger, make, year):
+    with pytest.raises(LedgerFault, match=f"year {year}"):
+        ledger.add([make("a"), make("b", at=NOON.replace(year=year))])
+    assert ledger.report(Query())[0].calls == 0
+
+
 def test_times_of_other_zones_are_kept_in_utc(ledger, make):
     ledger.add([make("a", at=NOON.astimezone(timezone(timedelta(hours=-7))))])
     assert ledger.get("msg_a").call.sent_at.tzinfo is UTC

@@ -43,8 +43,8 @@ def unpriced_banner(calls: int, of: int) -> str:
         return ""
     has = "has no exact price and is" if calls == 1 else "have no exact price and are"
     return (
-        f"[bold white on red] UNPRICED [/] [bold red]{calls:,} of {of:,} calls {has} left out of the dollars "
-        "above,[/] never counted as zero. [bold]farthing explain CALL[/] says why."
+        f"[bold white on red] UNPRICED [/] [bold red]{calls:,} of {of:,} calls {has} left out of every sum,[/] "
+        "never counted as zero. [bold]farthing explain CALL[/] says why."
     )
 
 

@@ -24,6 +24,9 @@ COUNT_MAX = 2**63 - 1
 PUSD_MAX = 2**126
 """The largest count and amount that every engine can keep; both are far beyond any bill."""
 
+YEAR_MIN, YEAR_MAX = 1970, 2200
+"""Reports count days one by one, so the ends of the calendar stay out; sources are stricter by a year."""
+
 _CERTAINTY = {Kind.ASSUMED: 0, Kind.DERIVED: 1, Kind.MEASURED: 2}
 
 
@@ -145,13 +148,18 @@ def checked(stored: Stored) -> Stored:
     The record as every engine keeps it: its time in UTC, its texts valid Unicode.
 
     Raises:
-        LedgerFault: A time without a zone, or a number that no engine can keep.
+        LedgerFault: A time without a zone or at the ends of the calendar, or a number that no engine can keep.
 
     """
     stored = valid_stored(stored)
     call = stored.call
     if not _is_plain(stored):
         _explain(stored)
+    if not YEAR_MIN <= call.sent_at.year <= YEAR_MAX:
+        raise LedgerFault(
+            f"call {call.call_id}: sent in the year {call.sent_at.year}; expected {YEAR_MIN} to {YEAR_MAX}; "
+            "nothing was written"
+        )
     if call.sent_at.tzinfo is UTC:
         return stored
     if call.sent_at.tzinfo is None:
