@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
 
 WHERE_TO_LOOK = (
-    "looked for Claude Code transcripts in $XDG_CONFIG_HOME/claude, ~/.config/claude and ~/.claude, each with "
+    "looked in $XDG_CONFIG_HOME/claude, ~/.config/claude and ~/.claude, each with "
     "projects/ inside; set CLAUDE_CONFIG_DIR or name a folder: farthing daily PATH"
 )
 
