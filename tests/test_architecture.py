@@ -26,6 +26,7 @@ ORDER = (
     ("ledger",),
     ("sources",),
     ("reports",),
+    ("limits",),
     ("whatif",),
     ("estimate",),
     ("demo",),

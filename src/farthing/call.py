@@ -142,6 +142,59 @@ DIMENSIONS = (
 """The dimensions with a column of their own in the ledger; any other tag is kept in a map beside them."""
 
 
+class PromptBlock(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """
+    One position of a prompt, without its text (:mod:`farthing.prompts.blocks` makes them).
+
+    Attributes:
+        prefix_hash: Of everything from the start of the prompt to the end of this block, 16 bytes. Two calls share a
+            cached prefix exactly where they have the same hash.
+        tokens: Of this block, >= 0, as the recorder counted them: an estimate unless its counter was exact.
+        section: ``tools``, ``system`` or ``messages``.
+        ttl: ``5m`` or ``1h`` where the request put a breakpoint here, None elsewhere.
+        cacheable: Whether a breakpoint may stand here.
+
+    """
+
+    prefix_hash: bytes
+    tokens: int
+    section: str
+    ttl: str | None = None
+    cacheable: bool = True
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    What a request asked for, as far as it explains a bill. Wishes: none of it decides a price.
+
+    Attributes:
+        model: Id as asked; empty where unknown.
+        stream: Whether a stream was asked for.
+        max_tokens: As asked; None where absent.
+        effort: ``output_config.effort``; None where absent.
+        thinking: ``thinking.type`` as asked; None where absent. thinking_budget_tokens: its budget; None: none.
+        speed: As asked; None where absent. inference_geo: the same. service_tier: the same.
+        tools: How many tools were defined. tools_tokens: what their definitions take, as the recorder counted.
+        cache_automatic: Whether the request asked for automatic caching (top-level ``cache_control``).
+        blocks: The prompt, in its order; empty where it was not read.
+
+    """
+
+    model: str = ""
+    stream: bool = False
+    max_tokens: int | None = None
+    effort: str | None = None
+    thinking: str | None = None
+    thinking_budget_tokens: int | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    service_tier: str | None = None
+    tools: int = 0
+    tools_tokens: int = 0
+    cache_automatic: bool = False
+    blocks: tuple[PromptBlock, ...] = ()
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     One API call, as it was billed.
@@ -153,6 +206,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         served: What the response says was served.
         dims: Values for :data:`DIMENSIONS` and any other tags. ``api_key`` holds a fingerprint, never a key.
         duration_ms: Send to last byte; ttft_ms: send to first token. None where unknown.
+        request: What was asked for; None where the source does not know it.
 
     """
 
@@ -163,3 +217,4 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dims: dict[str, str] = {}
     duration_ms: int | None = None
     ttft_ms: int | None = None
+    request: Request | None = None

@@ -1,0 +1,1 @@
+"""Budgets and rate limits: who may still spend or send what."""
