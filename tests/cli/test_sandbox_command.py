@@ -54,6 +54,13 @@ def test_it_serves_as_told_and_ends_cleanly(start, tmp_path, number):
     assert facts["api_key"] not in log
 
 
+def test_a_signal_sent_the_moment_it_is_announced_ends_it(start):
+    process, _ = start()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

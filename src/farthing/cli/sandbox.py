@@ -50,9 +50,9 @@ def sandbox(  # noqa: PLR0917  typer passes by name
     if replies is not None:
         state.answer_with(*_read_replies(replies))
     server = SandboxServer(state, host=host, port=port, log=_log)
-    _announce(server, as_json=json)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # the server heeds them first, then raises them again
+        signal.signal(number, lambda *_: server.end_soon())  # until the server heeds them itself
+    _announce(server, as_json=json)
     server.run()
 
 

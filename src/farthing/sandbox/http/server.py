@@ -83,9 +83,13 @@ class SandboxServer:
             waiting.wait(0.01)
         raise FarthingError(f"the sandbox at {self.base_url} did not come up within {_STARTUP_S:.0f} s; see the log")
 
+    def end_soon(self) -> None:
+        """Let :meth:`run` return, as on SIGTERM."""
+        self._server.should_exit = True
+
     def stop(self) -> None:
         """End the thread. Streams that are still open are broken off after a few seconds."""
-        self._server.should_exit = True
+        self.end_soon()
         if self._thread is not None:
             self._thread.join()
         self._socket.close()
