@@ -99,6 +99,19 @@ def test_tags_are_bounded_and_cannot_forge_what_is_ours():
     }
 
 
+def test_sessions_of_claude_code_are_not_users():
+    older = "user_" + "0a" * 32 + "_account_%s_session_" + "1" * 36
+    assert tags_of([], older % ("2" * 36)) == {"user": "2" * 36, "session": "1" * 36}
+    assert tags_of([], older % "") == {"user": "0a" * 32, "session": "1" * 36}
+    newer = '{"device_id":"d","account_uuid":"a","session_id":"s"}'
+    assert tags_of([(b"x-claude-code-session-id", b"of the header")], newer) == {
+        "user": "a",
+        "session": "of the header",
+    }
+    for odd in ("{}", "[]", '{"device_id":1}', '{"session_id":"s"}', "[" * 10_000, "\ud800"):
+        assert tags_of([], odd) == {"user": odd[:256]}
+
+
 @pytest.mark.parametrize("text", ["[[rule]]\n", "rule = 1", '[[rule]]\nset = { api_key = "x" }', "[[rule]]\nst = {}"])
 def test_wrong_rules_are_named(tmp_path, text):
     file = tmp_path / "rules.toml"

@@ -14,6 +14,8 @@ import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from farthing.gateway.headers import first
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def tags_of(headers: Headers, metadata_user: str | None) -> dict[str, str]:
         metadata_user: ``metadata.user_id`` of its body.
 
     """
-    found = {"user": _cut(metadata_user)} if metadata_user else {}
+    found = user_of(metadata_user) if metadata_user else {}
     stated = dict(headers)
     found |= {name: _text(stated[header]) for header, name in _FIXED if header in stated}
     for prefix in (_HELICONE_PROPERTY, _OURS):
@@ -58,6 +60,39 @@ def tags_of(headers: Headers, metadata_user: str | None) -> dict[str, str]:
                 found[name[len(prefix) :].decode("latin-1").replace("-", "_")] = _text(value)
     usable = ((name, value) for name, value in found.items() if value and _NAME.fullmatch(name))
     return dict([(name, value) for name, value in usable if name not in RESERVED][:_TAGS_MAX])
+
+
+class _ClaudeCodeUser(msgspec.Struct):
+    device_id: str = ""
+    account_uuid: str = ""
+    session_id: str = ""
+
+
+_decode_user = msgspec.json.Decoder(_ClaudeCodeUser).decode
+_OLDER_USER = re.compile(r"user_([0-9a-f]{64})_account_([0-9a-f-]{36})?_session_([0-9a-f-]{36})")
+
+
+def user_of(metadata_user: str) -> dict[str, str]:
+    """
+    Dimensions in a ``metadata.user_id``.
+
+    Claude Code packs device, account and session into one; as it is, each of its sessions would be a user of its own.
+    The account is the user, or the device where nobody is logged in.
+
+    >>> user_of("ada")
+    {'user': 'ada'}
+    >>> user_of('{"device_id":"d","account_uuid":"","session_id":"s"}')
+    {'user': 'd', 'session': 's'}
+    """
+    try:
+        one = _decode_user(metadata_user)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        older = _OLDER_USER.fullmatch(metadata_user)
+        one = _ClaudeCodeUser(older[1], older[2] or "", older[3]) if older else _ClaudeCodeUser()
+    user = one.account_uuid or one.device_id
+    if not user:
+        return {"user": _cut(metadata_user)}
+    return {"user": _cut(user), "session": _cut(one.session_id)}
 
 
 def credential_of(headers: Headers) -> bytes | None:
