@@ -5,8 +5,9 @@ from decimal import Decimal
 from fractions import Fraction
 
 from farthing.estimate.cost import expect
-from farthing.estimate.limits import needs_of, published_limits
+from farthing.estimate.limits import needs_of
 from farthing.estimate.reading import decode
+from farthing.limits.published import published_limits
 from farthing.prices.book import shipped_book
 
 DAY = date(2026, 11, 20)

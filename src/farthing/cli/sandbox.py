@@ -58,7 +58,7 @@ def sandbox(  # noqa: PLR0917  typer passes by name
 
 def _state(start: str | None, tier: str, seed: int) -> State:
     from farthing.errors import BadInput
-    from farthing.estimate.limits import published_limits
+    from farthing.limits.published import published_limits
     from farthing.sandbox.clock import VirtualClock
     from farthing.sandbox.state import State
     from farthing.sandbox.world import World

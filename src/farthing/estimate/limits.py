@@ -7,15 +7,10 @@ otherwise. Output tokens count as they are made. Needs at the mean and at the pe
 
 from __future__ import annotations
 
-import tomllib
-from datetime import date
 from fractions import Fraction
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
+from farthing.limits.published import published_limits
 from farthing.money import PUSD_PER_USD
 from farthing.units import Unit
 
@@ -23,40 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from farthing.estimate.cost import CostLine, Expected
+    from farthing.limits.published import Bucket, Published, Tier
     from farthing.prices.book import PriceBook
-
-LIMITS_FILE = Path(__file__).parent / "data" / "rate_limits.toml"
-
-
-class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One usage tier: its monthly spend cap and its limits on Message Batches."""
-
-    name: str
-    spend_cap_usd: int
-    batch_requests_per_minute: int
-    batch_requests_queued: int
-
-
-class Bucket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Models that share limits: requests, input and output tokens per minute, one number per tier."""
-
-    name: str
-    models: tuple[str, ...]
-    requests: tuple[int, ...]
-    input: tuple[int, ...]
-    output: tuple[int, ...]
-    cache_reads_count: bool = False
-    confidence: str = "confirmed"
-
-
-class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``data/rate_limits.toml``: what was published, from which day, and when it was checked."""
-
-    valid_from: date
-    checked_on: date
-    sources: tuple[str, ...]
-    tier: tuple[Tier, ...]
-    bucket: tuple[Bucket, ...]
 
 
 class Need(NamedTuple):
@@ -105,12 +68,6 @@ class Needs(NamedTuple):
     notes: tuple[str, ...]
 
 
-@lru_cache(maxsize=1)
-def published_limits() -> Published:
-    """The limits that ship with farthing, read once."""
-    return msgspec.convert(tomllib.loads(LIMITS_FILE.read_text("utf-8")), Published)
-
-
 def needs_of(expected: Expected, book: PriceBook) -> Needs:
     """The rate limits that an expected workload needs; batches have limits of their own and do not count here."""
     limits = published_limits()
@@ -141,7 +98,7 @@ def needs_of(expected: Expected, book: PriceBook) -> Needs:
 def _bucket_of(model: str, channel: str, limits: Published, book: PriceBook) -> tuple[str, Bucket | None]:
     named = book.names.find(model, channel)
     model_id = named.model.id if named else model
-    bucket = next((one for one in limits.bucket if model_id in one.models), None)
+    bucket = limits.bucket_of(model_id)
     return (bucket.name if bucket else model_id), bucket
 
 

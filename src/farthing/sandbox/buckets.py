@@ -1,16 +1,12 @@
-"""
-A token bucket that refills continuously, in exact integers.
-
-The level is kept in millionths of a token-minute, so that a refill over any number of microseconds is whole.
-"""
+"""The token bucket of :mod:`farthing.limits.token_bucket`, told the time as the sandbox tells it."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-_SCALE = 60_000_000
-"""Microseconds of a minute: one token is this many units of level."""
+from farthing.limits.token_bucket import TokenBucket
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -25,17 +21,16 @@ class Bucket:
     """
 
     def __init__(self, per_minute: int, at: datetime) -> None:
-        assert per_minute >= 1, "a limit lets something through"
-        self.per_minute = per_minute
-        self._level = per_minute * _SCALE
-        self._at = at
+        self._tokens = TokenBucket(per_minute, _us(at))
+
+    @property
+    def per_minute(self) -> int:
+        """The limit."""
+        return self._tokens.per_minute
 
     def resize(self, per_minute: int, at: datetime) -> None:
         """Change the limit; what was used stays used."""
-        if per_minute != self.per_minute:
-            self._refill(at)
-            self._level += (per_minute - self.per_minute) * _SCALE
-            self.per_minute = per_minute
+        self._tokens.resize(per_minute, _us(at))
 
     def wait_s(self, tokens: int, at: datetime) -> int:
         """
@@ -43,31 +38,20 @@ class Bucket:
 
         More than the whole bucket never fits; the answer is then the time until the bucket is full, at least 1.
         """
-        self._refill(at)
-        short = tokens * _SCALE - self._level
-        if short <= 0:
-            return 0
-        short = min(short, max(1, self.per_minute * _SCALE - self._level))
-        return -(-short // (self.per_minute * 1_000_000))
+        return -(-self._tokens.wait_us(tokens, _us(at)) // 1_000_000)
 
     def take(self, tokens: int, at: datetime) -> None:
         """Use *tokens*, into debt if need be: output counts as it is made, whatever is left."""
-        self._refill(at)
-        self._level -= tokens * _SCALE
+        self._tokens.take(tokens, _us(at))
 
     def remaining(self, at: datetime) -> int:
         """Whole tokens left, >= 0."""
-        self._refill(at)
-        return max(0, self._level // _SCALE)
+        return self._tokens.remaining(_us(at))
 
     def full_at(self, at: datetime) -> datetime:
         """When it will be full again, rounded up to a second's part that RFC 3339 can show."""
-        self._refill(at)
-        missing = self.per_minute * _SCALE - self._level
-        return at + timedelta(microseconds=-(-missing // self.per_minute))
+        return at + timedelta(microseconds=self._tokens.full_in_us(_us(at)))
 
-    def _refill(self, at: datetime) -> None:
-        passed = (at - self._at) // _MICROSECOND
-        if passed > 0:
-            self._level = min(self.per_minute * _SCALE, self._level + passed * self.per_minute)
-            self._at = at
+
+def _us(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND

@@ -2,7 +2,7 @@
 Rate limits as Anthropic counts them: requests, fresh input and cache writes, output as it is produced.
 
 Buckets are shared by the models of a published class, per organisation; a workspace with limits of its own has buckets
-on top. Tiers and classes are data (:func:`farthing.estimate.limits.published_limits`). A model of no published class
+on top. Tiers and classes are data (:func:`farthing.limits.published.published_limits`). A model of no published class
 has no limits, nor has an organisation without a tier. The ramp limit is not modelled but can be scripted
 (:mod:`farthing.sandbox.faults`). Fast mode has buckets of its own, of the same size (their real size is UNCONFIRMED).
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.estimate.limits import published_limits
+from farthing.limits.published import published_limits
 from farthing.sandbox.accounts import RateLimits
 from farthing.sandbox.buckets import Bucket
 from farthing.sandbox.problems import ApiError

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from farthing.estimate.limits import published_limits
+from farthing.limits.published import published_limits
 from farthing.money import PUSD_PER_USD
 from farthing.sandbox.problems import ApiError, invalid
 
