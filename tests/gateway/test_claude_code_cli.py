@@ -21,6 +21,8 @@ from farthing.sandbox.replies import Scripted
 
 WANTED = os.environ.get("FARTHING_CLAUDE_CODE", "")
 PATH = os.environ.get("PATH", "/usr/bin:/bin")
+FOR_NPM = {name: text for name, text in os.environ.items() if not name.startswith(("ANTHROPIC_", "CLAUDE_"))}
+"""npm installs as it always does on this machine: its proxy, its certificates. What it installed sees none of that."""
 
 pytestmark = pytest.mark.skipif(not WANTED, reason="FARTHING_CLAUDE_CODE is not set: it would install Claude Code")
 
@@ -42,10 +44,9 @@ def claude_code(tmp_path_factory):
     if not program.exists():
         if (npm := shutil.which("npm", path=PATH)) is None:
             pytest.skip("there is no npm on this machine")
-        command = [npm, "install", "--prefix", prefix, "--no-audit", "--no-fund", "@anthropic-ai/claude-code"]
-        done = subprocess.run(
-            command, env={"PATH": PATH, "HOME": str(prefix)}, capture_output=True, text=True, timeout=300, check=False
-        )
+        command = [npm, "install", "--prefix", prefix, "--no-audit", "--no-fund", "--fetch-retries", "0"]
+        command.append("@anthropic-ai/claude-code")
+        done = subprocess.run(command, env=FOR_NPM, capture_output=True, text=True, timeout=300, check=False)
         if done.returncode:
             pytest.skip(f"npm could not install Claude Code: {done.stderr[-300:]}")
     return program
