@@ -3,7 +3,8 @@ A request as the prompt cache sees it: blocks in order, each with the hash of ev
 
 Two requests share a cached prefix exactly when their blocks have the same ``prefix_hash``. What else shapes a prompt is
 mixed in at the start of the section from which it is felt (:mod:`farthing.prompts.shape`), so a changed ``tool_choice``
-leaves the hashes of tools and system as they were. No text is kept.
+leaves the hashes of tools and system as they were. What a request merely turns (model, geo, speed, thinking, effort)
+can be taken out of a hash again (:mod:`farthing.prompts.dials`). No text is kept.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from farthing.prompts.breakpoints import Ttl, ttls_of
+from farthing.prompts.dials import MASK_BYTES, Dials, masks_of
 from farthing.prompts.parts import Part, Section, parts_of
-from farthing.prompts.shape import shape_of
+from farthing.prompts.shape import dials_of, shape_of
 from farthing.tokens.models import Unknowable, traits_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HASH_BYTES = 16
+HASH_BYTES = MASK_BYTES
 
 
 class Counter(Protocol):
@@ -116,8 +118,7 @@ def read_prompt(
     canonical, keeps = (asked, True) if isinstance(traits, Unknowable) else (traits.model, traits.keeps_thinking)
     parts = list(parts_of(body, keeps_thinking=keeps))
     ttls = ttls_of(parts, body.get("cache_control")) if breakpoints else [None] * len(parts)
-    shapes = dict(zip(Section, shape_of(body, canonical, inference_geo), strict=True))
-    chain = _Chain(body, counter, shapes)
+    chain = _Chain(body, counter, dials_of(body, canonical, inference_geo))
     return Prompt(canonical, tuple(chain.block(part, ttl) for part, ttl in zip(parts, ttls, strict=True)))
 
 
@@ -127,10 +128,11 @@ _SECTIONS = tuple(Section)
 class _Chain:
     """The running hash and count of one prompt."""
 
-    def __init__(self, body: Mapping[str, Any], counter: Counter, shapes: Mapping[Section, bytes]) -> None:
+    def __init__(self, body: Mapping[str, Any], counter: Counter, dials: Dials) -> None:
         self._body = body
         self._counter = counter
-        self._shapes = shapes
+        self._shapes = dict(zip(Section, shape_of(body), strict=True))
+        self._masks = dict(zip(Section, masks_of(dials), strict=True))
         self._entered = 0
         self._hash = bytes(HASH_BYTES)
         self._tokens = 0
@@ -141,7 +143,8 @@ class _Chain:
             self._enter(_SECTIONS[self._entered])
         self._mix(part.role.encode(), part.encoded)
         self._tokens += self._counter.block(part)
-        return Block(part.section, self._hash, self._tokens - before, self._tokens, ttl, part.cacheable)
+        prefix_hash = (int.from_bytes(self._hash) ^ self._masks[part.section]).to_bytes(HASH_BYTES)
+        return Block(part.section, prefix_hash, self._tokens - before, self._tokens, ttl, part.cacheable)
 
     def _enter(self, section: Section) -> None:
         self._entered += 1

@@ -14,8 +14,9 @@ thinking, effort
 An explicit value that equals the default equals leaving it out. Not here, for they change nothing: ``max_tokens``,
 ``stream``, ``stop_sequences``, ``metadata``, ``thinking.display``.
 
-Source: prompt caching page, table of invalidations (facts: claude-api 5.8), checked 2026-11-20. UNCONFIRMED there, and
-taken as shown: that ``inference_geo`` separates caches, and which thinking mode is the default where no fact names one.
+Model, ``inference_geo``, speed, thinking and effort are mixed in apart from the rest (:mod:`farthing.prompts.dials`).
+
+Source: prompt caching page, table of invalidations (facts: claude-api 5.8), checked 2026-11-20.
 """
 
 from __future__ import annotations
@@ -24,24 +25,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from farthing.prompts.dials import Dials
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 WEB_TOOL_PREFIXES = ("web_search_", "web_fetch_")
 """Server tools whose presence changes the system prompt and leaves the other tools as they were."""
-
-_MEDIUM_EFFORT = frozenset({"claude-opus-5-5", "claude-haiku-5-5"})
-_THINKS_BY_DEFAULT = (
-    "claude-opus-5",
-    "claude-opus-5-5",
-    "claude-fable-5",
-    "claude-fable-5-1",
-    "claude-fable-5-2",
-    "claude-mythos-5",
-    "claude-mythos-5-1",
-    "claude-mythos-5-2",
-)
-"""Models that refuse or restrict ``thinking: disabled`` (facts: claude-api 0.3): left out, it is taken as adaptive."""
 
 
 class Shape(NamedTuple):
@@ -52,32 +42,41 @@ class Shape(NamedTuple):
     messages: bytes
 
 
-def shape_of(body: Mapping[str, Any], model: str, inference_geo: str | None = None) -> Shape:
-    """
-    The shape of one request.
-
-    Args:
-        body: The decoded request; anything in it may be of the wrong type.
-        model: Canonical id: an alias shares the cache of what it names.
-        inference_geo: The one in force, where the caller knows a default; None: the body's own.
-
-    """
+def shape_of(body: Mapping[str, Any]) -> Shape:
+    """The shape of one request, without its dials; anything in *body* may be of the wrong type."""
     content = list(_content_blocks(mappings(body.get("messages"))))
-    config = mapping(body.get("output_config"))
     system = {
-        "speed": body.get("speed") or "standard",
         "citations": any(_cites(block) for block in content),
-        "format": config.get("format"),
+        "format": mapping(body.get("output_config")).get("format"),
         "skills": mapping(body.get("container")).get("skills"),
     }
     shown = {
         "tool_choice": _tool_choice(body),
         "images": any(block.get("type") == "image" for block in content),
-        "thinking": _thinking(body, model),
-        "effort": config.get("effort") or ("medium" if model in _MEDIUM_EFFORT else "high"),
     }
-    geo = inference_geo or body.get("inference_geo") or "global"
-    return Shape(_encoded([model, geo, bool(body.get("tools"))]), _encoded(system), _encoded(shown))
+    return Shape(_encoded(bool(body.get("tools"))), _encoded(system), _encoded(shown))
+
+
+def dials_of(body: Mapping[str, Any], model: str, inference_geo: str | None = None) -> Dials:
+    """
+    The dials of one request.
+
+    Args:
+        body: The decoded request; anything in it may be of the wrong type.
+        model: Canonical id.
+        inference_geo: The one in force, where the caller knows a default; None: the body's own.
+
+    """
+    thinking = mapping(body.get("thinking"))
+    geo, budget = inference_geo or body.get("inference_geo"), thinking.get("budget_tokens")
+    return Dials(
+        model,
+        text(geo),
+        text(body.get("speed")),
+        text(thinking.get("type")),
+        budget if type(budget) is int else None,
+        text(mapping(body.get("output_config")).get("effort")),
+    )
 
 
 def is_web_tool(tool: Mapping[str, Any]) -> bool:
@@ -90,12 +89,6 @@ def _tool_choice(body: Mapping[str, Any]) -> Any:
     if not body.get("tools"):
         return None
     return [choice.get("type") or "auto", choice.get("name"), bool(choice.get("disable_parallel_tool_use"))]
-
-
-def _thinking(body: Mapping[str, Any], model: str) -> Any:
-    thinking = mapping(body.get("thinking"))
-    mode = thinking.get("type") or ("adaptive" if model in _THINKS_BY_DEFAULT else "disabled")
-    return [mode, thinking.get("budget_tokens")]
 
 
 def _cites(block: Mapping[str, Any]) -> bool:
@@ -121,6 +114,11 @@ def mapping(value: object) -> Mapping[str, Any]:
 def mappings(value: object) -> list[Mapping[str, Any]]:
     """The objects of *value* where it is a list, else none."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def text(value: object) -> str | None:
+    """*value* where it is text that says something, else None."""
+    return value if isinstance(value, str) and value else None
 
 
 def _encoded(value: Any) -> bytes:
