@@ -29,11 +29,11 @@ ORDER = (
     ("limits",),
     ("whatif",),
     ("estimate",),
-    ("demo",),
     ("sandbox",),
     ("gateway",),
     ("testing",),
     ("pytest_plugin",),
+    ("demo",),
     ("api",),
     ("farthing",),
     ("cli",),
@@ -45,6 +45,7 @@ Who may import whom: a room imports only rooms above it. Rooms on one line stand
 """
 
 THIRD_PARTY = {
+    "anthropic": {"demo"},
     "cryptography": {"prices"},
     "duckdb": {"ledger"},
     "httptools": {"gateway"},
@@ -165,7 +166,8 @@ def test_each_room_on_disk_has_its_place_in_the_order_and_the_other_way_round():
 
 def test_each_third_party_package_is_declared_and_each_declared_one_is_placed():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]}
+    requirements = sum(project["optional-dependencies"].values(), project["dependencies"])
+    declared = {re.match(r"[\w-]+", requirement)[0] for requirement in requirements}
     assert declared - {"tzdata"} == set(THIRD_PARTY) - {"pytest"}  # data for zoneinfo; there when it loads a plugin
 
 

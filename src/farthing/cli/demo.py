@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json as json_text
 import shutil
 import sys
+import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from farthing.cli import output
+from farthing.money import usd_text
 from farthing.units import Kind, weakest
 
 if TYPE_CHECKING:
@@ -19,11 +22,13 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from farthing.demo.live import Sent
     from farthing.ledger.interface import Ledger, Query, Row, Stored
     from farthing.sources.claude_code import Root
 
 END = date(2026, 11, 1)
 """The month is fixed, so that the demo shows the same bill everywhere and a second run changes nothing."""
+_CALLS = 4_480
 _FIRST_LOOK_BYTES_MAX = 300 * 2**20
 
 
@@ -37,29 +42,35 @@ def demo(
     """
     Show a real bill, made from a month of three applications' traffic.
 
-    A content assistant, a code review bot and an e-mail classifier: 4,480 calls, imported into a ledger of its own and
-    priced exactly. Nothing leaves this machine and no key is needed. Run it twice: every call still counts once.
+    A content assistant, a code review bot and an e-mail classifier: the official SDK sends 4,480 calls through the
+    gateway to the sandbox, and a ledger of its own is filled from what passed. Where the SDK is not installed the same
+    month is imported. Nothing leaves this machine and no key is needed. Run it twice: every call still counts once.
     """
     from farthing.cli.ledger_file import open_ledger
     from farthing.ledger.interface import Query
 
     traffic = _write_traffic(folder)
-    with open_ledger(folder / "ledger.duckdb") as ledger:
-        _fill(ledger, traffic, hidden=json)
+    file = folder / ("ledger.duckdb" if _has_sdk() else "imported.duckdb")
+    sent = _send(file, hidden=json) if _has_sdk() else None
+    with open_ledger(file) as ledger:
+        if sent is None:
+            _import(ledger, traffic, hidden=json)
         query = Query(by=("project", "model"))
         rows, total = ledger.report(query), ledger.report(Query())[0]
         if json:
             from farthing.reports.sums import report_json
 
-            output.print_json(report_json(query, rows, total) | {"folder": str(folder)})
+            passed = None if sent is None else {"cost_report_usd": usd_text(sent.reported_pusd)}
+            output.print_json(report_json(query, rows, total) | {"ledger": str(file), "sandbox": passed})
             return
         console = output.console()
+        _print_sent(console, sent, total)
         _print_bill(console, ledger, query, rows, total)
         _print_classes(console, ledger, total)
         _print_one_call(console, ledger)
     if own:
         _print_own(console)
-    _print_next(console, folder, traffic)
+    _print_next(console, file, traffic)
 
 
 def _write_traffic(folder: Path) -> Path:
@@ -72,7 +83,29 @@ def _write_traffic(folder: Path) -> Path:
     return file
 
 
-def _fill(ledger: Ledger, traffic: Path, *, hidden: bool) -> None:
+def _has_sdk() -> bool:
+    return importlib.util.find_spec("anthropic") is not None
+
+
+def _send(ledger: Path, *, hidden: bool) -> Sent:
+    """Send the month, unless a former run did. The ledger appears when it is whole: a run may be broken off."""
+    import msgspec
+
+    from farthing.demo.live import Sent, send_month
+
+    done = ledger.with_suffix(".json")
+    if ledger.exists() and done.exists():
+        return msgspec.json.decode(done.read_bytes(), type=Sent)
+    with tempfile.TemporaryDirectory(dir=ledger.parent) as folder:
+        new = Path(folder) / ledger.name
+        with output.progress("sending a month through the gateway", _CALLS, hidden=hidden) as advance:
+            sent = send_month(new, END, advance=advance)
+        new.replace(ledger)
+    done.write_bytes(msgspec.json.encode(sent))
+    return sent
+
+
+def _import(ledger: Ledger, traffic: Path, *, hidden: bool) -> None:
     from farthing.cli.ledger_file import post
     from farthing.prices.book import shipped_book
     from farthing.sources.jsonl import read_jsonl
@@ -80,6 +113,26 @@ def _fill(ledger: Ledger, traffic: Path, *, hidden: bool) -> None:
 
     with traffic.open("rb") as stream, output.progress("importing the demo month", hidden=hidden) as advance:
         post(ledger, shipped_book(), read_jsonl(stream, str(traffic), Origin(source="demo")), advance=advance)
+
+
+def _print_sent(console: Console, sent: Sent | None, total: Row) -> None:
+    if sent is None:
+        console.print("[dim]Imported. With farthing\\[demo] installed the month is sent through the gateway.[/]\n")
+        return
+    agrees = sent.reported_pusd == total.list_pusd
+    for line in sent.log:
+        console.print(f"gateway: {line}", markup=False)
+    console.print(
+        f"The official SDK sent {sent.calls:,} calls through the gateway to the sandbox, "
+        f"some of them in {sent.batches} batches."
+    )
+    console.print(
+        f"The sandbox's cost report: [bold]${usd_text(sent.reported_pusd)}[/]. The ledger: "
+        f"[bold]${usd_text(total.list_pusd or 0)}[/]. "
+        + ("[green]Equal.[/]\n" if agrees else "[red]They differ: that is a defect of farthing.[/]\n")
+    )
+    if not agrees:
+        raise typer.Exit(1)
 
 
 def _print_bill(console: Console, ledger: Ledger, query: Query, rows: Sequence[Row], total: Row) -> None:
@@ -90,7 +143,7 @@ def _print_bill(console: Console, ledger: Ledger, query: Query, rows: Sequence[R
         f"[bold]One month, three applications, {total.calls:,} calls: {output.usd(total.list_pusd)}[/] "
         f"{output.kind_markup(total.kind)}"
     )
-    console.print("[dim]Made-up traffic of October 2026, priced to the picodollar at that month's list prices.[/]\n")
+    console.print("[dim]Made-up traffic of October 2026, priced at that month's list prices.[/]\n")
     report_view.print_report(console, query, rows, total)
     report_view.print_days(console, ledger.report(Asked(bucket="day")))
 
@@ -187,8 +240,8 @@ def _own_total(roots: Sequence[Root]) -> _Own | None:
     )
 
 
-def _print_next(console: Console, folder: Path, traffic: Path) -> None:
-    ledger, program = folder / "ledger.duckdb", _program()
+def _print_next(console: Console, ledger: Path, traffic: Path) -> None:
+    program = _program()
     console.print("\n[bold]Go on from here[/]")
     for command, what in (
         (f"report --ledger {ledger} --by tenant", "by any dimension"),
