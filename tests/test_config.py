@@ -25,6 +25,8 @@ SAMPLE = {
     "gateway.fsync": ("each", "each"),
     "gateway.ingest_seconds": ("7", 7),
     "gateway.rules": ("/srv/rules.toml", Path("/srv/rules.toml")),
+    "gateway.keys": ("/srv/keys.toml", Path("/srv/keys.toml")),
+    "gateway.workers": ("4", 4),
     "gateway.metrics_token_file": ("/srv/token", Path("/srv/token")),
     "gateway.client_gone": ("abort", "abort"),
     "gateway.drain_calls_max": ("8", 8),

@@ -77,8 +77,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     """
     ``[gateway]``: what ``farthing serve`` does; docs/gateway.md says why.
 
-    ``journals`` None: the folder ``journals`` beside the ledger. ``ca_file``, ``rules``, ``metrics_token_file``: None
-    where there is none.
+    ``journals`` None: the folder ``journals`` beside the ledger. ``ca_file``, ``rules``, ``keys``,
+    ``metrics_token_file``: None where there is none.
     """
 
     upstream: str
@@ -87,6 +87,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     fsync: Literal["never", "each"]
     ingest_seconds: _Seconds
     rules: Path | None
+    keys: Path | None
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)]
     metrics_token_file: Path | None
     client_gone: Literal["drain", "abort"]
     drain_calls_max: _Number
@@ -212,6 +214,8 @@ def _defaults(environment: Mapping[str, str]) -> dict[str, Any]:
         "gateway.fsync": "never",
         "gateway.ingest_seconds": 5,
         "gateway.rules": None,
+        "gateway.keys": None,
+        "gateway.workers": 1,
         "gateway.metrics_token_file": None,
         "gateway.client_gone": "drain",
         "gateway.drain_calls_max": 256,
@@ -331,6 +335,8 @@ _EXPECTED = {
     "gateway.fsync": '"never" or "each"',
     "gateway.ingest_seconds": "whole seconds, 1 to 86400",
     "gateway.rules": "the path of a TOML file",
+    "gateway.keys": "the path of a TOML file",
+    "gateway.workers": "a whole number, 1 to 64",
     "gateway.metrics_token_file": "the path of a file",
     "gateway.client_gone": '"drain" or "abort"',
     "gateway.drain_calls_max": "a whole number from 0",

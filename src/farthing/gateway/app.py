@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
+import re
 import secrets
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from farthing.gateway import decide as deciding
+from farthing.gateway.addresses import origin_of
+from farthing.gateway.admit import Shown, admit, may_be_sent, names_models
 from farthing.gateway.client import Client, ClientGone
-from farthing.gateway.exchange import Came, Exchange
+from farthing.gateway.exchange import Came, Exchange, Refused
 from farthing.gateway.failures import UpstreamFault
 from farthing.gateway.headers import first
 from farthing.gateway.rules import apply_rules
@@ -21,12 +25,15 @@ from farthing.money import usd_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from farthing.gateway.admit import Caller
     from farthing.gateway.asked import Asked
     from farthing.gateway.client import Receive, Send
     from farthing.gateway.metrics import Metrics
     from farthing.gateway.rules import Rule
     from farthing.gateway.running import Running
 
+_KEY = re.compile(r"sk-[A-Za-z0-9_-]{8,}")
+"""What looks like a key, wherever somebody put it: it is not logged."""
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -101,21 +108,31 @@ class App:
         if isinstance(action, deciding.Refuse):
             await self._refuse(scope, send, action)
             return
+        shown = Shown(scope["method"], path, _target(scope), headers)
+        caller = admit(self._running.ring, shown, self._running.now())
+        if isinstance(caller, deciding.Refuse):
+            await self._refuse(scope, send, caller)
+            return
         self._under_way += 1
         try:
-            await self._forward(scope, receive, send, action)
+            await self._forward(scope, receive, send, action, caller)
         finally:
             self._under_way -= 1
 
-    async def _forward(self, scope: Any, receive: Receive, send: Send, action: deciding.Forward) -> None:
+    async def _forward(
+        self, scope: Any, receive: Receive, send: Send, action: deciding.Forward, caller: Caller
+    ) -> None:
         started_s, desk = time.perf_counter(), self._running.desk
         client = Client(receive, send, self._options.client_timeout_s)
-        came = self._came(scope)
+        came = self._came(scope, caller)
         exchange = Exchange(desk, came, action, client)
         try:
             await exchange.run()
         except ClientGone:
             pass
+        except Refused as refused:
+            exchange.status, error_type, message = refused.refusal
+            await _error(client.send, exchange.status, error_type, message, came.entry)
         except UpstreamFault as fault:
             self._metrics.count("farthing_upstream_faults_total", type(fault).__name__)
             if not exchange.left:
@@ -125,19 +142,25 @@ class App:
             self._metrics.count("farthing_requests_total", str(exchange.status))
             self._options.log(_line(scope, exchange, came.entry, time.perf_counter() - started_s))
 
-    def _came(self, scope: Any) -> Came:
-        headers, path = scope["headers"], scope["path"]
-        query = scope["query_string"]
-        target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
+    def _came(self, scope: Any, caller: Caller) -> Came:
+        headers, path, key = scope["headers"], scope["path"], caller.key
 
         def dims_of(asked: Asked) -> dict[str, str]:
-            dims = tags_of(headers, asked.user)
+            dims = tags_of(headers, asked.user) | (key.set if key is not None else {})
             dims |= apply_rules(self._options.rules, path, asked.model, headers)
-            if (credential := credential_of(headers)) is not None:
+            if key is not None:
+                dims["api_key"] = key.id
+            elif (credential := credential_of(headers)) is not None:
                 dims["api_key"] = fingerprint(credential, self._options.secret)
             return dims
 
-        return Came(f"call_{secrets.token_hex(12)}", scope["method"], path, target, headers, dims_of)
+        entry, method, target = f"call_{secrets.token_hex(12)}", scope["method"], _target(scope)
+        came = Came(entry, method, path, target, caller.headers, dims_of)
+        if key is None:
+            return came
+        is_bound = key.models and method == "POST" and names_models(path)
+        check = functools.partial(may_be_sent, key) if is_bound else None
+        return came._replace(check=check, origin=origin_of(headers))
 
     async def _refuse(self, scope: Any, send: Send, refusal: deciding.Refuse) -> None:
         self._metrics.count("farthing_requests_total", str(refusal.status))
@@ -157,6 +180,12 @@ class App:
     def _may_see_metrics(self, headers: Any) -> bool:
         token, stated = self._options.metrics_token, first(headers, b"authorization") or b""
         return token is not None and hmac.compare_digest(stated, b"Bearer " + token)
+
+
+def _target(scope: Any) -> bytes:
+    query, path = scope["query_string"], scope["raw_path"]
+    target: bytes = path + b"?" + query if query else path
+    return target
 
 
 async def _error(send: Any, status: int, error_type: str, message: str, entry: str) -> None:
@@ -185,4 +214,4 @@ def _line(scope: Any, exchange: Exchange, entry: str, seconds: float) -> str:
 
 
 def _shown(path: str) -> str:
-    return path.encode("unicode_escape").decode()[:200]
+    return _KEY.sub("[key]", path.encode("unicode_escape").decode())[:200]

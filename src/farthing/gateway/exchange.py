@@ -12,6 +12,7 @@ import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from farthing.gateway.addresses import ANSWER_BYTES_MAX, with_location_at, with_results_at
 from farthing.gateway.asked import Asked, read_request
 from farthing.gateway.client import ClientGone
 from farthing.gateway.failures import Broken, UpstreamFault
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from farthing.gateway.client import Client
     from farthing.gateway.connection import Connection
-    from farthing.gateway.decide import Forward
+    from farthing.gateway.decide import Forward, Refuse
     from farthing.gateway.drain import Drain
     from farthing.gateway.pool import Pool
     from farthing.gateway.reading import Books
@@ -46,8 +47,10 @@ class Came(NamedTuple):
 
     Attributes:
         entry: The name that the gateway gave it.
-        target: Path and query as they came. headers: names in lower case.
+        target: Path and query as they came. headers: names in lower case, the credential being what the upstream gets.
         dims_of: What the request belongs to, once it is read.
+        check: Gets the body, and whether it is all of it, and says why it may not be sent; None: nothing to check.
+        origin: Where addresses in answers about batches are made to point; None: those pass as they are.
 
     """
 
@@ -57,6 +60,25 @@ class Came(NamedTuple):
     target: bytes
     headers: Headers
     dims_of: Callable[[Asked], dict[str, str]]
+    check: Callable[[bytes, bool], Refuse | None] | None = None
+    origin: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"<Came {self.entry} {self.method}>"  # fields carry keys
+
+
+class Refused(Exception):
+    """
+    The request was read and may not be sent; the client was told nothing yet.
+
+    Args:
+        refusal: What it is to be told.
+
+    """
+
+    def __init__(self, refusal: Refuse) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
 
 
 class Desk(NamedTuple):
@@ -118,6 +140,7 @@ class Exchange:
 
         Raises:
             UpstreamFault: No answer could be had; the client was told nothing yet.
+            Refused: It may not be sent.
             ClientGone: The client left before anything was sent.
 
         """
@@ -131,6 +154,10 @@ class Exchange:
     async def _run(self) -> None:
         asked = await self._read()
         self.model = asked.model
+        if self._came.check is not None:
+            refusal = self._came.check(self._held, self._client.body_complete)
+            if refusal is not None:
+                raise Refused(refusal)
         dims = self._came.dims_of(asked)
         for number in range(1, self._forward.attempts_max + 1):
             is_last = number == self._forward.attempts_max or not self._client.body_complete
@@ -143,8 +170,8 @@ class Exchange:
                 return
 
     async def _read(self) -> Asked:
-        """Hold a Messages request, as long as there is room; of all others only what has come anyway."""
-        if self._forward.route is not Route.MESSAGES:
+        """Hold a request that has to be read, as long as there is room; of all others only what has come anyway."""
+        if self._forward.route is not Route.MESSAGES and self._came.check is None:
             self._held = await self._client.body()
         else:
             self._held = await self._client.held_body(self._desk.held.room(_HELD_BYTES_MAX))
@@ -277,7 +304,10 @@ class Exchange:
     async def _pass_on(self, response: ResponseReader, reading: Reading) -> None:
         whole = False
         try:
-            early = await self._price_early(response, reading)
+            if self._came.origin is not None and self._forward.route is Route.BATCH and 200 <= response.status < 300:
+                early = await self._readdress(response, reading, self._came.origin)
+            else:
+                early = await self._price_early(response, reading)
             await self._start(response)
             whole = await self._relay(early, response, reading)
         finally:
@@ -301,6 +331,25 @@ class Exchange:
         self._note_price(stored.posting.list_pusd if stored is not None else None)
         return body
 
+    async def _readdress(self, response: ResponseReader, reading: Reading, origin: bytes) -> bytes:
+        """Hold an answer about batches and point its addresses to us; what cannot be read fails, nothing slips by."""
+        assert self._connection is not None
+        named = {name.lower(): value for name, value in response.headers}
+        if named.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+            raise Broken("the upstream packed an answer that has to be rewritten", answered=True)
+        pieces, size = [], 0
+        while data := await self._connection.body():
+            reading.feed(data)
+            pieces.append(data)
+            size += len(data)
+            if size > ANSWER_BYTES_MAX:
+                raise Broken("the upstream's answer is too long to be rewritten", answered=True)
+        body = with_results_at(b"".join(pieces), origin, self._desk.pool.upstream.prefix)
+        if b"content-length" in named:
+            kept = [(name, value) for name, value in response.headers if name.lower() != b"content-length"]
+            response.headers = [*kept, (b"content-length", b"%d" % len(body))]
+        return body
+
     def _note_price(self, pusd: int | None) -> None:
         self.pusd = pusd if pusd is not None else self.pusd
 
@@ -308,6 +357,8 @@ class Exchange:
         self.status = response.status
         self.overhead_s += time.perf_counter() - self._begun_s
         headers = for_client(response.headers)
+        if self._came.origin is not None:
+            headers = with_location_at(headers, self._came.origin, self._desk.pool.upstream.prefix)
         headers.append((b"x-farthing-call-id", self._came.entry.encode()))
         headers.append((b"x-farthing-overhead-ms", b"%.2f" % (self.overhead_s * 1000)))
         if self.pusd is not None:

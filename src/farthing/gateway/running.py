@@ -14,6 +14,7 @@ from farthing.gateway.batches import Batches
 from farthing.gateway.collect import Collector
 from farthing.gateway.drain import Drain
 from farthing.gateway.exchange import Desk, Held
+from farthing.gateway.key_file import KeyFile
 from farthing.gateway.owner import Owner
 from farthing.gateway.pool import Pool, upstream
 from farthing.gateway.reading import Books
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from farthing.config import GatewaySettings
+    from farthing.gateway.keys import Ring
     from farthing.gateway.metrics import Metrics
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
@@ -46,7 +48,7 @@ class Running:
         now: The time; aware, UTC.
 
     Raises:
-        BadConfig: The upstream's address or its certificates cannot be read.
+        BadConfig: The upstream's address, its certificates or the keys cannot be read.
 
     """
 
@@ -67,13 +69,24 @@ class Running:
         self._terms = terms
         self._metrics = metrics
         self._log = log
-        self._now = now
+        self.now = now
+        self._keys = None if settings.keys is None else KeyFile(settings.keys, log)
         self._upstream = upstream(settings.upstream, settings.ca_file)
         self._owner = Owner(ledger, self.folder, metrics, log)
         self._desk: Desk | None = None
         self._collector: Collector | None = None
         self._recorder: Recorder | None = None
         self._rounds: asyncio.Task[None] | None = None
+
+    @property
+    def ring(self) -> Ring | None:
+        """The virtual keys in force; None: callers use credentials of their own."""
+        return None if self._keys is None else self._keys.ring
+
+    def reload(self) -> None:
+        """Read the file of keys again."""
+        if self._keys is not None:
+            self._keys.reload()
 
     @property
     def is_ready(self) -> bool:
@@ -95,17 +108,17 @@ class Running:
 
         """
         await self._owner.recover()
-        settings, metrics = self._settings, self._metrics
+        settings, metrics, now = self._settings, self._metrics, self.now
         recorder = Recorder(
             self.folder,
             book=self._book,
             terms=self._terms,
             metrics=metrics,
-            now=self._now,
+            now=now,
             fsync=settings.fsync,
             log=self._log,
         )
-        books = Books(recorder, Batches(recorder, metrics, self._now), metrics)
+        books = Books(recorder, Batches(recorder, metrics, now), metrics)
         pool = Pool(
             self._upstream,
             connect_timeout_s=settings.connect_timeout_seconds,
@@ -114,10 +127,16 @@ class Running:
         metrics.gauge("farthing_upstream_connections", lambda: pool.open)
         metrics.gauge("farthing_upstream_connections_idle", lambda: pool.idle)
         drain = Drain(settings.client_gone, calls_max=settings.drain_calls_max, seconds_max=settings.drain_seconds_max)
-        self._recorder, self._collector = recorder, Collector(pool, books, self._now)
-        self._desk = Desk(pool, books, drain, Held(_HELD_BYTES_MAX), self._now, self._collector.collect)
-        rounds = self._owner.run(settings.ingest_seconds, recorder.flush)
+        self._recorder, self._collector = recorder, Collector(pool, books, now)
+        self._desk = Desk(pool, books, drain, Held(_HELD_BYTES_MAX), now, self._collector.collect)
+        rounds = self._owner.run(settings.ingest_seconds, self._before_round)
         self._rounds = asyncio.get_running_loop().create_task(rounds, name="gateway: journals into the ledger")
+
+    def _before_round(self) -> None:
+        assert self._recorder is not None
+        self._recorder.flush()
+        if self._keys is not None:
+            self._keys.refresh()
 
     async def stop(self) -> None:
         """Close everything, the ledger last; what fails is logged and stops nothing else."""
