@@ -1,0 +1,335 @@
+"""
+Rate limits for whoever forwards calls: enter before a call is sent, observe its answer, leave when it has ended.
+
+::
+
+    entered = await flow.enter(facts)          # Refused: answer 429 with it
+    flow.observe(entered.ticket, status, headers)
+    flow.leave(entered.ticket, usage)          # once, always; None: nothing was served
+
+Own rules (:mod:`farthing.limits.rates`) refuse; the upstream's limits (:mod:`farthing.limits.pace`) only delay, unless
+the upstream itself asked for a pause that is longer than a call may wait. Without a rule, and before an answer tells of
+a limit, nothing is done at all.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from farthing.limits.fair import Place, Waiting, waits
+from farthing.limits.gates import Why
+from farthing.limits.headroom import read_headroom
+from farthing.limits.lanes import Lane
+from farthing.limits.pace import Pacer, is_about_speed
+from farthing.limits.published import published_limits
+from farthing.limits.rates import UpstreamRule, named_rules
+from farthing.limits.sizes import Size, Used
+from farthing.limits.turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from farthing.call import Usage
+    from farthing.limits.gates import Gate, Hold
+    from farthing.limits.rates import RateRule
+    from farthing.prices.names import NameTable
+
+_KEPT_MAX = 10_000
+"""Lanes, and routes to them, that are remembered at once; idle lanes go first."""
+_FORGETS_EVERY_S = 1.0
+_PACERS_MAX = 1_000
+
+PARTIES = ("tenant", "api_key", "user")
+"""Who shares fairly while calls wait: the first of these dimensions that a call has."""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class FlowFacts(NamedTuple):
+    """
+    What the limits need to know of a call.
+
+    Attributes:
+        dims: Dimensions and tags.
+        model: As asked for.
+        prompt_tokens: Of the whole prompt, an estimate. max_tokens: as asked for; None where absent.
+        upstream: Whose limits it counts against there: a fingerprint of the credential, never a key.
+        speed: ``standard`` or ``fast``.
+
+    """
+
+    dims: Mapping[str, str]
+    model: str
+    prompt_tokens: int
+    max_tokens: int | None = None
+    upstream: str = ""
+    speed: str = "standard"
+
+
+class Ticket:
+    """One call that was let through; to be given back to ``leave``."""
+
+    __slots__ = ("entered_at", "gates", "holds", "left", "reads_count", "size", "upstream")
+
+    def __init__(self, upstream: _Upstream, gates: tuple[Gate, ...], size: Size, *, reads_count: bool) -> None:
+        self.upstream = upstream
+        self.gates = gates
+        self.size = size
+        self.reads_count = reads_count
+        self.holds: list[Hold] = []
+        self.entered_at = 0.0
+        self.left = False
+
+
+class Entered(NamedTuple):
+    """The call may be sent; *waited_s*: how long it waited for that."""
+
+    ticket: Ticket
+    waited_s: float
+
+
+class Refused(NamedTuple):
+    """
+    The call may not be sent: a 429 in the API's words.
+
+    Attributes:
+        message: Names rule, limit and how long to wait.
+        rule: The rule's name; ``upstream`` or ``queue``. limit: in words.
+        retry_after_s: Whole seconds, >= 1, for ``retry-after``.
+
+    """
+
+    message: str
+    rule: str
+    limit: str
+    retry_after_s: int
+    status: int = 429
+    error_type: str = "rate_limit_error"
+
+
+class _Upstream(NamedTuple):
+    """Whose limit, of which class of models, in which family of headers."""
+
+    credential: str
+    group: str
+    family: str
+
+
+class _Route(NamedTuple):
+    """What applies to calls of one kind."""
+
+    lanes: tuple[Lane, ...]
+    upstream: _Upstream
+    weight: float
+    reads_count: bool
+
+
+class Flow:
+    """
+    All rate limits of one process and event loop.
+
+    Args:
+        rules: Own limits; every one that a call matches applies.
+        upstream: What to do as the upstream's limits come near.
+        names: Finds the class of a model by any of its ids; None: exact ids only, others are a class each.
+        clock: Seconds that never go back.
+        wall: The time, aware.
+        queue_length_max: How many calls may wait.
+
+    Raises:
+        BadConfig: The rules cannot be used (:func:`~farthing.limits.rates.named_rules`).
+
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[RateRule] = (),
+        upstream: UpstreamRule | None = None,
+        *,
+        names: NameTable | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        queue_length_max: int = 1000,
+    ) -> None:
+        self._rules = named_rules(rules, "rate limits")
+        self._upstream_rule = upstream or UpstreamRule()
+        self._names = names
+        self._clock = clock
+        self._wall = wall
+        self._turns = Turns(clock, queue_length_max)
+        told_apart_by = {name for rule in self._rules for name in (*rule.match, rule.each) if name}
+        self._told_apart_by = tuple(sorted(told_apart_by))
+        self._routes: dict[tuple[object, ...], _Route] = {}
+        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._pacers: dict[_Upstream, Pacer] = {}
+        self._forgot_at = -math.inf
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for their turn."""
+        return len(self._turns)
+
+    async def enter(self, facts: FlowFacts) -> Entered | Refused:
+        """
+        Wait until a call may be sent, as long as its rules allow.
+
+        A caller that is cancelled while it waits (its client left) gives up its place.
+        """
+        route = self._route(facts)
+        pacer = self._pacers.get(route.upstream)
+        gates: tuple[Gate, ...] = route.lanes if pacer is None else (*route.lanes, pacer)
+        size = Size(facts.prompt_tokens, facts.max_tokens)
+        ticket = Ticket(route.upstream, gates, size, reads_count=route.reads_count)
+        now = self._clock()
+        if not gates:
+            ticket.entered_at = now
+            return Entered(ticket, 0.0)
+        blocked = waits(gates, size, now)
+        if not blocked and not self._turns:
+            return self._let_through(ticket, now, 0.0)
+        for_s = min((gate.queue_seconds for gate, _ in blocked), default=max(gate.queue_seconds for gate in gates))
+        for gate, wait_s in blocked:
+            if not gate.yields(now) and wait_s < math.inf and wait_s > for_s:
+                return _refused(gate.why(size, now))
+        if for_s > 0:
+            place = Place(_party(facts.dims), gates)
+            cost = max(gate.share(size) for gate in gates) or 1.0
+            waiting = Waiting(place, size, now + for_s, cost=cost, weight=route.weight)
+            if await self._turns.take(waiting):
+                ticket.holds = waiting.holds
+                ticket.entered_at = self._clock()
+                return Entered(ticket, ticket.entered_at - now)
+        return self._late(ticket, now)
+
+    def observe(self, ticket: Ticket, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """
+        Hear the head of an answer, of every attempt.
+
+        Args:
+            ticket: Of the call.
+            status: Of the answer.
+            headers: Names in lower case.
+
+        """
+        if not self._upstream_rule.slow_down:
+            return
+        told = read_headroom(headers, self._wall())
+        pacer = self._pacers.get(ticket.upstream)
+        if pacer is None:
+            if not told.rooms and status != 529 and not (status == 429 and is_about_speed(told)):
+                return
+            if len(self._pacers) >= _PACERS_MAX:
+                del self._pacers[next(iter(self._pacers))]
+            pacer = self._pacers[ticket.upstream] = Pacer(self._upstream_rule, ticket.upstream.family)
+        went_by = bool(ticket.holds) and ticket.gates[-1] is pacer
+        hold = ticket.holds[-1] if went_by else None
+        pacer.observe(status, told, hold, ticket.entered_at, self._clock())
+        if self._turns:
+            self._turns.pump()
+
+    def leave(self, ticket: Ticket, usage: Usage | None) -> None:
+        """A call has ended, however; *usage* is what was served, None where nothing was. A second time does nothing."""
+        if ticket.left:
+            return
+        ticket.left = True
+        if not ticket.holds:
+            return
+        used = None
+        if usage is not None:
+            fresh = usage.input_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+            used = Used(fresh + usage.cache_read_tokens * ticket.reads_count, usage.output_tokens)
+        now = self._clock()
+        for gate, hold in zip(ticket.gates, ticket.holds, strict=True):
+            gate.settle(hold, ticket.size, used, now)
+        if self._turns:
+            self._turns.pump()
+
+    def headers(self, ticket: Ticket) -> Headers:
+        """``x-farthing-ratelimit-*`` of the own limit with the smallest share left; none where no rule applies."""
+        now = self._clock()
+        left = [one for gate in ticket.gates if isinstance(gate, Lane) for one in gate.left(now)]
+        if not left:
+            return []
+        tightest = min(left, key=lambda one: one.remaining / one.limit)
+        full_at = self._wall() + timedelta(seconds=math.ceil(tightest.full_in_s))
+        rule = tightest.rule.partition(" (")[0]
+        return [
+            (b"x-farthing-ratelimit-rule", f"{rule}: {tightest.counts}".encode("ascii", "backslashreplace")),
+            (b"x-farthing-ratelimit-limit", b"%d" % tightest.limit),
+            (b"x-farthing-ratelimit-remaining", b"%d" % tightest.remaining),
+            (b"x-farthing-ratelimit-reset", full_at.strftime("%Y-%m-%dT%H:%M:%SZ").encode()),
+        ]
+
+    def _let_through(self, ticket: Ticket, now: float, waited_s: float) -> Entered:
+        ticket.holds = [gate.take(ticket.size, now) for gate in ticket.gates]
+        ticket.entered_at = now
+        return Entered(ticket, waited_s)
+
+    def _late(self, ticket: Ticket, began: float) -> Entered | Refused:
+        """It waited as long as it may, or the queue is full: only gates that yield let it through."""
+        now = self._clock()
+        waited_s = now - began
+        blocked = waits(ticket.gates, ticket.size, now)
+        firm = [(wait_s, place) for place, (gate, wait_s) in enumerate(blocked) if not gate.yields(now)]
+        if firm:
+            gate = blocked[max(firm)[1]][0]
+            return _refused(gate.why(ticket.size, now), waited_s)
+        if blocked:
+            return self._let_through(ticket, now, waited_s)
+        return _refused(Why("queue", f"{self.waiting:,} calls wait already", 1.0), waited_s)
+
+    def _route(self, facts: FlowFacts) -> _Route:
+        dims = facts.dims
+        key = (facts.model, facts.speed, facts.upstream, *(dims.get(name) for name in self._told_apart_by))
+        route = self._routes.get(key)
+        if route is None:
+            route = self._new_route(facts)
+            if len(self._routes) >= _KEPT_MAX:
+                self._routes.clear()
+            self._routes[key] = route
+        return route
+
+    def _new_route(self, facts: FlowFacts) -> _Route:
+        matching = [rule for rule in self._rules if rule.matches(facts.dims, facts.model)]
+        named = self._names.find(facts.model) if self._names is not None else None
+        model = named.model.id if named is not None else facts.model
+        published = published_limits().bucket_of(model)
+        family = "fast" if facts.speed == "fast" else "ratelimit"
+        return _Route(
+            tuple(self._lane(rule, facts.dims.get(rule.each or "", "")) for rule in matching if any(rule.limits)),
+            _Upstream(facts.upstream, published.name if published else model, family),
+            next((rule.weight for rule in matching if rule.weight is not None), 1.0),
+            reads_count=published is not None and published.cache_reads_count,
+        )
+
+    def _lane(self, rule: RateRule, value: str) -> Lane:
+        key = (rule.name, value if rule.each else "")
+        if key not in self._lanes and len(self._lanes) >= _KEPT_MAX:
+            self._forget_idle_lanes()
+            if len(self._lanes) >= _KEPT_MAX:
+                key = (rule.name, "")  # too many values at once share what calls without a value have
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(rule, key[1], self._clock())
+        return lane
+
+    def _forget_idle_lanes(self) -> None:
+        now = self._clock()
+        if now >= self._forgot_at + _FORGETS_EVERY_S:
+            self._forgot_at = now
+            self._lanes = {key: lane for key, lane in self._lanes.items() if not lane.is_idle(now)}
+            self._routes.clear()
+
+
+def _party(dims: Mapping[str, str]) -> str:
+    return next((f"{name}={dims[name]}" for name in PARTIES if dims.get(name)), "")
+
+
+def _refused(why: Why, waited_s: float = 0.0) -> Refused:
+    retry_after_s = max(1, math.ceil(why.wait_s)) if why.wait_s < math.inf else 1
+    waited = f", after {waited_s:.1f} s in the queue" if waited_s >= 0.05 else ""
+    message = f"farthing: rate limit {why.rule}: {why.limit}{waited}; try again in {retry_after_s} s"
+    return Refused(message, why.rule, why.limit, retry_after_s)
