@@ -102,6 +102,46 @@ def test_cache_hits_through_the_gateway_equal_direct_ones(box, gateway):
     assert through == reads(box.base_url) == [0, 5000, 5000, 5000]
 
 
+def conversation(client, box):
+    """Agents that share a prefix, with both lifetimes, tools, pauses that outlive one of them, and a changed prompt."""
+    tools = [{"name": "look", "description": "<<tokens:1500>>", "input_schema": {"type": "object"}}]
+    for turn in range(12):
+        ttl = "1h" if turn % 3 else "5m"
+        system = [
+            {"type": "text", "text": "<<tokens:4000>> é 1.0", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+            {
+                "type": "text",
+                "text": f"<<tokens:1200>> {turn // 4}",
+                "cache_control": {"type": "ephemeral", "ttl": ttl},
+            },
+        ]
+        messages = [{"role": "user", "content": f"Turn {number}. <<output:20>>"} for number in range(turn + 1)]
+        ask = {"model": "claude-sonnet-5", "max_tokens": 100, "system": system, "tools": tools, "messages": messages}
+        if turn % 2:
+            with client.messages.stream(**ask) as stream:
+                stream.until_done()
+        else:
+            client.messages.create(**ask)
+        box.clock.advance(400 if turn % 4 == 3 else 20)
+
+
+def test_the_same_traffic_costs_the_same_through_and_direct(gateway_to):
+    books = []
+    for through in (False, True):
+        with testing.sandbox() as box:
+            gateway = gateway_to(box.base_url, now=box.clock.now) if through else None
+            with anthropic.Anthropic(
+                base_url=gateway.base_url if gateway else box.base_url, api_key=box.key, max_retries=0
+            ) as client:
+                conversation(client, box)
+            books.append([(entry.call.served.usage, entry.pusd) for entry in box.books])
+            if gateway:
+                same_books(gateway, box)
+    assert books[0] == books[1]
+    assert sum(usage.cache_read_tokens > 0 for usage, _ in books[0]) >= 8
+    assert len({usage.cache_write_1h_tokens > 0 for usage, _ in books[0]}) == 2
+
+
 def test_refusals_of_the_api_reach_the_sdk_as_they_are_and_cost_nothing(client, box, gateway):
     box.fail("overloaded_error")
     with pytest.raises(anthropic.APIStatusError) as refused:
