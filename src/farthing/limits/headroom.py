@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FAMILIES = (b"ratelimit", b"fast", b"priority")
 _PARTS = ("limit", "remaining", "reset")
+_KNOWN = {
+    f"anthropic-{family}-{counts}-{part}".encode(): ((counts, family), place)
+    for family in ("ratelimit", "fast", "priority")
+    for counts in ("requests", "input-tokens", "output-tokens", "tokens")
+    for place, part in enumerate(_PARTS)
+}
+"""Header to limit and part of it."""
+_UNIFIED = b"anthropic-ratelimit-unified-"
 
 
 class Room(NamedTuple):
@@ -82,21 +90,14 @@ def read_headroom(headers: Iterable[tuple[bytes, bytes]], now: datetime) -> Head
         now: The machine's time, aware; an RFC 3339 reset is judged by it.
 
     """
-    limits: dict[tuple[bytes, bytes], list[bytes | None]] = {}
+    limits: dict[tuple[str, str], list[bytes | None]] = {}
     unified: dict[str, str] = {}
     retry_after: float | None = None
     may_retry = True
     for name, value in headers:
-        if name.startswith(b"anthropic-"):
-            if name.startswith(b"anthropic-ratelimit-unified-"):
-                unified[name[28:].decode("latin-1")] = value.decode("latin-1")
-                continue
-            family, _, rest = name[10:].partition(b"-")
-            if family in _FAMILIES:
-                counts, _, part = rest.rpartition(b"-")
-                if part in {b"limit", b"remaining", b"reset"}:
-                    found = limits.setdefault((family, counts), [None, None, None])
-                    found[_PARTS.index(part.decode())] = value
+        known = _KNOWN.get(name)
+        if known is not None:
+            limits.setdefault(known[0], [None, None, None])[known[1]] = value
         elif name == b"retry-after":
             retry_after = _seconds(value) if retry_after is None else retry_after
         elif name == b"retry-after-ms":
@@ -104,31 +105,34 @@ def read_headroom(headers: Iterable[tuple[bytes, bytes]], now: datetime) -> Head
             retry_after = retry_after if ms is None else ms / 1000
         elif name == b"x-should-retry":
             may_retry = value.lower() != b"false"
+        elif name.startswith(_UNIFIED):
+            unified[name[len(_UNIFIED) :].decode("latin-1")] = value.decode("latin-1")
     if not limits and not unified and retry_after is None and may_retry:
         return NOTHING
-    rooms = (_room(family, counts, parts, now) for (family, counts), parts in limits.items())
-    known = tuple(room for room in rooms if room is not None)
-    return Headroom(known, _subscription(unified), retry_after, may_retry)
+    at_s = now.timestamp()
+    rooms = (_room(which, parts, at_s) for which, parts in limits.items())
+    return Headroom(tuple(room for room in rooms if room is not None), _subscription(unified), retry_after, may_retry)
 
 
-def _room(family: bytes, counts: bytes, parts: list[bytes | None], now: datetime) -> Room | None:
+def _room(which: tuple[str, str], parts: list[bytes | None], now_s: float) -> Room | None:
     limit, remaining, reset = parts
     most, left = _count(limit), _count(remaining)
     if not most or left is None:
         return None
-    name = counts.decode("latin-1")
-    return Room(name, family.decode(), most, min(left, most), _until(reset, now, most, left))
+    seconds = _at_s(reset or b"") - now_s
+    if not 0 <= seconds <= 86_400:  # not told, past, or out of all measure: what a minute's refill takes
+        seconds = 60.0 * max(0, most - left) / most
+    return Room(*which, most, min(left, most), seconds)
 
 
-def _until(reset: bytes | None, now: datetime, limit: int, remaining: int) -> float:
-    """Seconds to the reset; where it was not told or is out of all measure, what a minute's refill would take."""
-    refill_s = 60.0 * max(0, limit - remaining) / limit
+@lru_cache(maxsize=256)
+def _at_s(reset: bytes) -> float:
+    """Seconds since 1970; -1 where it cannot be read. Many answers within a second say the same."""
     try:
-        at = datetime.fromisoformat((reset or b"").decode("latin-1"))
+        at = datetime.fromisoformat(reset.decode("latin-1"))
     except ValueError:
-        return refill_s
-    seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now.timestamp()
-    return seconds if 0 <= seconds <= 86_400 else refill_s
+        return -1.0
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def _subscription(unified: dict[str, str]) -> Subscription | None:

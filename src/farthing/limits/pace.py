@@ -38,6 +38,7 @@ _WINDOW_S = 90.0
 """A reset further off than this is of a window that is no minute's."""
 
 _NAMES = {"requests": "requests", "input-tokens": "input tokens", "output-tokens": "output tokens"}
+_PLACES = {name: place for place, name in enumerate(_NAMES)}
 
 
 class _Mirror:
@@ -138,7 +139,10 @@ class Pacer:
             self._next_at = max(self._next_at, now) + spacing_s
         self._sent = self._sent_per_s(now) * _RATE_OVER_S + 1
         self._sent_at = now
-        return tuple(self._mirrors[name].spent if name in self._mirrors else 0 for name in _NAMES)
+        spent = [0, 0, 0]
+        for name, mirror in self._mirrors.items():
+            spent[_PLACES[name]] = mirror.spent
+        return tuple(spent)
 
     def settle(self, hold: Hold, size: Size, used: Used | None, now: float) -> None:  # noqa: ARG002
         """Learn how large calls are; what is left is the upstream's to tell."""
@@ -176,12 +180,14 @@ class Pacer:
         return not self._mirrors and self._ceiling == math.inf
 
     def _see(self, told: Headroom, hold: Hold, now: float) -> None:
-        for place, name in enumerate(_NAMES):
-            for room in told.rooms:
-                is_ours = room.family == self._family or (name == "requests" and room.family == "ratelimit")
-                if room.counts == name and is_ours:
-                    mirror = self._mirrors.setdefault(name, _Mirror())
-                    mirror.see(room, 0 if hold is None else mirror.spent - hold[place], now)
+        for room in told.rooms:
+            name = room.counts
+            is_ours = room.family == self._family or (name == "requests" and room.family == "ratelimit")
+            if is_ours and name in _PLACES:
+                mirror = self._mirrors.get(name)
+                if mirror is None:
+                    mirror = self._mirrors[name] = _Mirror()
+                mirror.see(room, 0 if hold is None else mirror.spent - hold[_PLACES[name]], now)
 
     def _refused(self, pause_s: float, sent_at: float, now: float) -> None:
         """Hold everybody back, and halve the rate once for all calls that were under way already."""
@@ -211,7 +217,7 @@ class Pacer:
         if not self._mirrors:
             return []
         needs = (1, *self._learned.guess(size))
-        return [(name, needs[place], self._mirrors[name]) for place, name in enumerate(_NAMES) if name in self._mirrors]
+        return [(name, needs[_PLACES[name]], mirror) for name, mirror in self._mirrors.items()]
 
 
 def is_about_speed(told: Headroom) -> bool:
