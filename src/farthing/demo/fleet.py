@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _WINDOW_S = 600
-_JOBS_PER_TENANT = (1, 4)
+_MORE_JOBS = (0, 3)
 
 
 class Ask(NamedTuple):
@@ -75,7 +75,7 @@ def fleet(
         rng = Random(f"fleet {seed} {number}")  # noqa: S311 - traffic, not secrets
         busy = rates[number % len(rates)] if rates else _rates(rng, days)
         wanted = sessions_per_day * days * share / sum(shares)
-        program = _Tenant(f"tenant-{number + 1:02d}", rng, sizes)
+        program = _Tenant(number, rng, sizes)
         for at in _arrivals(rng, start, days, busy, wanted):
             asks.extend(program.session(at))
     end = start + timedelta(days=days)
@@ -110,11 +110,12 @@ def _arrivals(rng: Random, start: datetime, days: int, rates: Sequence[float], w
 class _Tenant:
     """One customer with a few jobs."""
 
-    def __init__(self, name: str, rng: Random, sizes: Sequence[tuple[int, int]]) -> None:
-        self._name = name
+    def __init__(self, number: int, rng: Random, sizes: Sequence[tuple[int, int]]) -> None:
+        self._name = f"tenant-{number + 1:02d}"
         self._rng = rng
         self._sizes = sizes
-        self._jobs = rng.choices(JOBS, [job.weight for job in JOBS], k=rng.randint(*_JOBS_PER_TENANT))
+        more = rng.choices(JOBS, [job.weight for job in JOBS], k=rng.randint(*_MORE_JOBS))
+        self._jobs = [JOBS[number * 3 % len(JOBS)], *more]  # every job is somebody's
         self._sessions = 0
 
     def session(self, at: datetime) -> Iterator[Ask]:
