@@ -26,6 +26,7 @@ SAMPLE = {
     "gateway.ingest_seconds": ("7", 7),
     "gateway.rules": ("/srv/rules.toml", Path("/srv/rules.toml")),
     "gateway.keys": ("/srv/keys.toml", Path("/srv/keys.toml")),
+    "gateway.limits": ("/srv/limits.toml", Path("/srv/limits.toml")),
     "gateway.workers": ("4", 4),
     "gateway.metrics_token_file": ("/srv/token", Path("/srv/token")),
     "gateway.client_gone": ("abort", "abort"),

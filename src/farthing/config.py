@@ -78,7 +78,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     ``[gateway]``: what ``farthing serve`` does; docs/gateway.md says why.
 
     ``journals`` None: the folder ``journals`` beside the ledger. ``ca_file``, ``rules``, ``keys``,
-    ``metrics_token_file``: None where there is none.
+    ``limits``, ``metrics_token_file``: None where there is none.
     """
 
     upstream: str
@@ -88,6 +88,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     ingest_seconds: _Seconds
     rules: Path | None
     keys: Path | None
+    limits: Path | None
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)]
     metrics_token_file: Path | None
     client_gone: Literal["drain", "abort"]
@@ -215,6 +216,7 @@ def _defaults(environment: Mapping[str, str]) -> dict[str, Any]:
         "gateway.ingest_seconds": 5,
         "gateway.rules": None,
         "gateway.keys": None,
+        "gateway.limits": None,
         "gateway.workers": 1,
         "gateway.metrics_token_file": None,
         "gateway.client_gone": "drain",
@@ -336,6 +338,7 @@ _EXPECTED = {
     "gateway.ingest_seconds": "whole seconds, 1 to 86400",
     "gateway.rules": "the path of a TOML file",
     "gateway.keys": "the path of a TOML file",
+    "gateway.limits": "the path of a TOML file",
     "gateway.workers": "a whole number, 1 to 64",
     "gateway.metrics_token_file": "the path of a file",
     "gateway.client_gone": '"drain" or "abort"',

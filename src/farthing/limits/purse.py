@@ -1,0 +1,293 @@
+"""
+One process's side of the budget protocol: slices in memory, reserved from and settled without asking anybody.
+
+A ticket goes ``reserved -> settled``, or ``reserved -> released`` where nothing was billed, or
+``reserved -> unknown -> settled | released`` where nobody knows the outcome yet: an unknown call counts at what was
+reserved for it until somebody does. Any other step is ignored, so telling an outcome twice counts once.
+
+Not safe for several threads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from farthing.errors import LedgerFault
+from farthing.limits.protocol import AccountKey, Ask, Granted, Share, Short, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from farthing.limits.protocol import Bank
+
+SLICE_OF_ROOM, SLICE_CALLS = 64, 64
+"""A lease takes at most one 64th of what is left, so that idle slices of a few processes are little; and 64 calls."""
+IDLE_SYNCS = 30
+"""An account that nobody used for so many syncs gives its slice back and is dropped from memory."""
+
+RESERVED, SETTLED, RELEASED, UNKNOWN = "reserved", "settled", "released", "unknown"
+
+
+class Pocket:
+    """
+    What this process has of one account.
+
+    Attributes:
+        lease_pusd: What the bank let it have. reserved_pusd: for calls under way.
+        spent_pusd: What calls came to since the last report; below 0 where an unknown call turned out cheaper.
+        reported_pusd: All it reported, ever.
+        elsewhere_pusd: Room that nobody held at the last look at the bank; None before the first.
+        total_spent_pusd: What all holders had spent then.
+        idle: Syncs since it was last used. doubt: the bank may have it otherwise, so the next report says it again.
+        limit_pusd: None for an account that only counts.
+
+    """
+
+    __slots__ = (
+        "doubt",
+        "elsewhere_pusd",
+        "idle",
+        "key",
+        "lease_pusd",
+        "limit_pusd",
+        "reported_pusd",
+        "reserved_pusd",
+        "spent_pusd",
+        "total_spent_pusd",
+    )
+
+    def __init__(self, key: AccountKey, limit_pusd: int | None) -> None:
+        self.key = key
+        self.limit_pusd = limit_pusd
+        self.lease_pusd = 0
+        self.reserved_pusd = 0
+        self.spent_pusd = 0
+        self.reported_pusd = 0
+        self.elsewhere_pusd: int | None = None
+        self.total_spent_pusd = 0
+        self.idle = 0
+        self.doubt = False
+
+    @property
+    def free_pusd(self) -> int:
+        """What it can reserve without asking."""
+        return self.lease_pusd - self.reserved_pusd - self.spent_pusd
+
+    @property
+    def left_pusd(self) -> int | None:
+        """What the account has left, as of the last look at the bank; None for one that only counts."""
+        if self.limit_pusd is None:
+            return None
+        return max(0, self.free_pusd + (self.elsewhere_pusd or 0))
+
+    def saw(self, state: State) -> None:
+        """Remember the account as the bank has it."""
+        self.total_spent_pusd = state.spent_pusd
+        self.reported_pusd = state.mine_pusd
+        self.elsewhere_pusd = (self.limit_pusd or 0) - state.spent_pusd - state.held_pusd
+
+
+class Part(NamedTuple):
+    """A ticket's reservation from one pocket."""
+
+    pocket: Pocket
+    reserved_pusd: int
+
+
+class Ticket:
+    """One call's reservations. ``stands`` is the state it is in; ``worst_pusd`` what it can cost at most."""
+
+    __slots__ = ("parts", "route", "stands", "worst_pusd")
+
+    def __init__(self, parts: tuple[Part, ...], worst_pusd: int | None, route: str) -> None:
+        self.parts = parts
+        self.worst_pusd = worst_pusd
+        self.route = route
+        self.stands = RESERVED
+
+
+class Refusal(NamedTuple):
+    """No room: which account, and how it stood. *need_pusd*: what the call would have reserved of it."""
+
+    key: AccountKey
+    limit_pusd: int
+    need_pusd: int
+    state: State
+
+
+class Wanted(NamedTuple):
+    """What a call needs of one account; a limit of None only counts."""
+
+    key: AccountKey
+    limit_pusd: int | None
+    reserve_pusd: int
+
+
+class Purse:
+    """
+    The slices of one process.
+
+    Args:
+        bank: Where they come from. holder: this process's name there.
+
+    Raises:
+        LedgerFault: The bank does not answer.
+
+    """
+
+    def __init__(self, bank: Bank, holder: str) -> None:
+        self.bank = bank
+        self.holder = holder
+        self.pockets: dict[AccountKey, Pocket] = {}
+        bank.join(holder)
+
+    def reserve(
+        self, wanted: Sequence[Wanted], worst_pusd: int | None, route: str, now_s: float, *, forced: bool = False
+    ) -> Ticket | Refusal:
+        """
+        Reserve from every account, or from none.
+
+        Args:
+            wanted: What to reserve.
+            worst_pusd: The most the call can cost; None: unknown. Only kept.
+            route: Only kept.
+            now_s: Seconds since 1970.
+            forced: Do not ask the bank: what there is no lease for is counted all the same.
+
+        Raises:
+            LedgerFault: The bank had to be asked and does not answer; nothing was reserved.
+
+        """
+        pockets = self.pockets
+        parts: list[Part] = []
+        asks: list[Ask] = []
+        for key, limit_pusd, reserve_pusd in wanted:
+            pocket = pockets.get(key)
+            if pocket is None:
+                pocket = pockets[key] = Pocket(key, limit_pusd)
+            parts.append(Part(pocket, reserve_pusd))
+            pocket.limit_pusd = limit_pusd
+            need = 0 if limit_pusd is None else max(0, reserve_pusd - pocket.free_pusd)
+            if need or pocket.elsewhere_pusd is None:
+                asks.append(Ask(key, limit_pusd, need, _slice(pocket, reserve_pusd, need)))
+        if asks and not forced and (refusal := self._leased(asks, parts, now_s)) is not None:
+            return refusal
+        for pocket, reserve_pusd in parts:
+            pocket.reserved_pusd += reserve_pusd
+            pocket.idle = 0
+        return Ticket(tuple(parts), worst_pusd, route)
+
+    def settle(self, ticket: Ticket, actual_pusd: int | None) -> bool:
+        """
+        Tell what a call came to; None: nobody knows, it counts at what was reserved.
+
+        Returns:
+            Whether that was news.
+
+        """
+        was_unknown = ticket.stands == UNKNOWN
+        if ticket.stands != RESERVED and not (was_unknown and actual_pusd is not None):
+            return False
+        for held, reserved_pusd in ticket.parts:
+            counted = reserved_pusd if actual_pusd is None else actual_pusd
+            pocket = self._current(held) if was_unknown else held  # what is reserved is never dropped
+            if was_unknown:
+                pocket.spent_pusd += counted - reserved_pusd
+            else:
+                pocket.reserved_pusd -= reserved_pusd
+                pocket.spent_pusd += counted
+            pocket.idle = 0
+        ticket.stands = UNKNOWN if actual_pusd is None else SETTLED
+        return True
+
+    def release(self, ticket: Ticket) -> bool:
+        """Nothing was billed. Returns whether that was news."""
+        if not self.settle(ticket, 0):
+            return False
+        ticket.stands = RELEASED
+        return True
+
+    def sync(self, now_s: float, *, give_back: bool = False) -> None:
+        """
+        Report what was spent; give back slices that are idle or wanted by others.
+
+        Raises:
+            LedgerFault: The bank does not answer; nothing changed, the next sync says it all.
+
+        """
+        unseen = [one for one in self.pockets.values() if one.elsewhere_pusd is None]
+        if unseen:  # counted while the bank did not answer: it knows what was reported there before
+            self._looked(self.bank.lease(self.holder, [Ask(one.key, None, 0, 0) for one in unseen], now_s), unseen)
+        wanted = frozenset(self.bank.wanted(self.holder, now_s))
+        pockets, shares = [], []
+        for pocket in self.pockets.values():
+            kept = self._kept(pocket, give_back=give_back or pocket.key in wanted)
+            if pocket.spent_pusd or kept != pocket.lease_pusd or pocket.doubt:
+                pockets.append(pocket)
+                shares.append(Share(pocket.key, pocket.reported_pusd + pocket.spent_pusd, kept))
+        if shares:
+            self._reported(pockets, shares, self.bank.report(self.holder, shares, now_s))
+        for pocket in list(self.pockets.values()):
+            pocket.idle += 1
+            if pocket.idle > IDLE_SYNCS and not (pocket.reserved_pusd or pocket.lease_pusd or pocket.spent_pusd):
+                del self.pockets[pocket.key]  # the bank remembers what was reported
+
+    def close(self, now_s: float) -> None:
+        """
+        Report all, give everything back but what calls under way hold, and leave.
+
+        Raises:
+            LedgerFault: The bank does not answer; it takes this process for dead then, and loses nothing.
+
+        """
+        self.sync(now_s, give_back=True)
+        self.bank.leave(self.holder)
+
+    def _leased(self, asks: Sequence[Ask], parts: Iterable[Part], now_s: float) -> Refusal | None:
+        try:
+            reply = self.bank.lease(self.holder, asks, now_s)
+        except LedgerFault:
+            for ask in asks:
+                self.pockets[ask.key].doubt = True
+            raise
+        if isinstance(reply, Short):
+            self.pockets[reply.key].saw(reply.state)
+            limit = self.pockets[reply.key].limit_pusd
+            assert limit is not None, "only accounts with a limit are asked for"
+            need = next(part.reserved_pusd for part in parts if part.pocket.key == reply.key)
+            return Refusal(reply.key, limit, need, reply.state)
+        for ask, grant_pusd, state in zip(asks, reply.grants_pusd, reply.states, strict=True):
+            pocket = self.pockets[ask.key]
+            pocket.lease_pusd += grant_pusd
+            pocket.saw(state)
+        return None
+
+    @staticmethod
+    def _kept(pocket: Pocket, *, give_back: bool) -> int:
+        """What it goes on leasing: what is reserved always, what is free unless it is idle."""
+        if give_back or pocket.limit_pusd is None or pocket.idle >= IDLE_SYNCS:
+            return max(0, pocket.reserved_pusd)
+        return max(pocket.reserved_pusd, pocket.lease_pusd - pocket.spent_pusd)
+
+    @staticmethod
+    def _reported(pockets: Sequence[Pocket], shares: Sequence[Share], states: Sequence[State]) -> None:
+        for pocket, share, state in zip(pockets, shares, states, strict=True):
+            pocket.spent_pusd = 0
+            pocket.lease_pusd = share.lease_pusd
+            pocket.doubt = False
+            pocket.saw(state)
+
+    @staticmethod
+    def _looked(reply: Granted | Short, pockets: Sequence[Pocket]) -> None:
+        assert isinstance(reply, Granted), "who only looks is not refused"
+        for pocket, state in zip(pockets, reply.states, strict=True):
+            pocket.saw(state)
+
+    def _current(self, held: Pocket) -> Pocket:
+        """The pocket of that account now: the one a ticket was cut from may have been dropped long ago."""
+        return self.pockets.setdefault(held.key, Pocket(held.key, held.limit_pusd))
+
+
+def _slice(pocket: Pocket, reserve_pusd: int, need_pusd: int) -> int:
+    room = pocket.elsewhere_pusd or 0
+    return max(need_pusd, min(room // SLICE_OF_ROOM, SLICE_CALLS * reserve_pusd), 0)
