@@ -84,4 +84,4 @@ def test_recorded_rates_and_lengths_fit(shared_data):
     with (shared_data / "azure-llm-2023" / "AzureLLMInferenceTrace_code.csv").open() as rows:
         sizes = [(int(row["ContextTokens"]), int(row["GeneratedTokens"])) for row in csv.DictReader(rows)]
     asks = fleet(START, 1, sessions_per_day=200, rates=rates, sizes=sizes)
-    assert len(list(executed(asks))) == len(asks) > 200
+    assert len(list(executed(asks))) == len(asks) > 100
