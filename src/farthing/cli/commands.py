@@ -46,6 +46,7 @@ COMMANDS: dict[str, Command] = {
     "import": Command("farthing.cli.imports:app", MONEY),
     "report": Command("farthing.cli.report:report", MONEY),
     "explain": Command("farthing.cli.explain:explain", MONEY),
+    "moved": Command("farthing.cli.moved:moved", MONEY),
     "estimate": Command("farthing.cli.estimate:estimate", PLAN),
     "compare": Command("farthing.cli.compare:compare", PLAN),
     "whatif": Command("farthing.cli.whatif:app", PLAN),

@@ -113,6 +113,27 @@ def time_range(
     return _bound(since, "--since", zone, days=0), _bound(until, "--until", zone, days=1)
 
 
+def names(text: str | None) -> tuple[str, ...]:
+    """``"model, tenant"`` as a tuple of names, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """
+    The time zone of that name.
+
+    Raises:
+        BadInput: There is none.
+
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadInput(f"read time zone {name!r}", "an IANA name such as Europe/Berlin") from None
+
+
 def filters(where: list[str] | None) -> dict[str, tuple[str, ...]]:
     """
     ``["tenant=acme", "tenant=bolt", "user="]`` as values to keep by dimension; an empty value means *not set*.

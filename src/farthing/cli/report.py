@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
@@ -57,10 +56,12 @@ def report(
         raise BadInput(
             "read flags that exclude each other", "one of --json and --csv; one of --pareto, --time-of-day and --bucket"
         )
-    zone = _zone(timezone or options.settings(config).config.report.timezone)
+    zone = options.zone_of(timezone or options.settings(config).config.report.timezone)
     start, end = options.time_range(since, until, last, zone, datetime.now(UTC))
     query = Query(
-        by=_TIME_OF_DAY if time_of_day else _names(by) or (CALL_TYPE if pareto else () if bucket else ("model",)),
+        by=_TIME_OF_DAY
+        if time_of_day
+        else options.names(by) or (CALL_TYPE if pareto else () if bucket else ("model",)),
         bucket=_bucket(bucket),
         since=start,
         until=end,
@@ -140,18 +141,7 @@ def _unpriced_models(ledger: Ledger, query: Query) -> list[str]:
     return [row.key[0] or "" for row in rows if row.unpriced_calls]
 
 
-def _names(by: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in (by or "").split(",") if name.strip()))
-
-
 def _bucket(text: str | None) -> Bucket | None:
     if text is not None and text not in _BUCKETS:
         raise BadInput(f"read --bucket {text!r}", f"one of {', '.join(_BUCKETS)}")
     return cast("Bucket | None", text)
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadInput(f"read time zone {name!r}", "an IANA name such as Europe/Berlin") from None

@@ -26,6 +26,27 @@ def bar(value: int, largest: int, width: int) -> str:
     return _EIGHTHS[8] * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
+def span(begin: int, end: int, bounds: tuple[int, int], width: int) -> str:
+    """
+    A bar that floats between two values, as in a waterfall: blanks, then at least one full character.
+
+    Args:
+        begin: One end of the bar.
+        end: The other end, above or below.
+        bounds: Least and greatest value of the whole chart.
+        width: Characters that *bounds* take.
+
+    >>> span(50, 100, (0, 100), 4), span(50, 50, (0, 100), 4)
+    ('  ██', '  █')
+
+    """
+    least, greatest = bounds
+    reach = max(1, greatest - least)
+    low, high = ((value - least) * width // reach for value in sorted((begin, end)))
+    low = min(low, width - 1)
+    return " " * low + _EIGHTHS[8] * max(1, high - low)
+
+
 def sparkline(values: Sequence[int]) -> str:
     """
     One character per value; nothing at all is a blank, so that a quiet day is not a small one.

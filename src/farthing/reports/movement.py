@@ -1,0 +1,322 @@
+"""
+Why the bill moved: the change between two periods, taken apart into bars that sum to it to the picodollar.
+
+A period's bill is, per segment (a value of the chosen dimensions, and a model)::
+
+    calls x share of the dimension's value x share of the model in it
+          x (   prompt tokens per call x (split over fresh, written, read) x standard prices x batch x fast x geo x band
+              + output tokens per call x standard price x batch x fast x geo x band
+              + searches per call x fee + extra passes per call )
+          x contract
+
+Each bar is one of those factors. What one factor did depends on the others, so each gets its Shapley value, the mean
+over all orders in which they could have changed (:mod:`farthing.reports.attribution`): a factor that did not change
+gets exactly nothing, and no order is favoured. Parts finer than a picodollar are rounded inside each segment by largest
+remainder, so bars sum to the change, and a bar's segments to the bar.
+
+A segment of one period alone has no sizes and prices of its own in the other. There it takes the sizes of its value's
+other models (a feature that moved to a new model kept its prompts), or, where the whole value is new or gone, those of
+the period it has; and the book's prices on that period's middle day, where there are any. So a new route is *mix* and
+not ten other things, a new model is *models*, and what its price did meanwhile is *price*.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from farthing.reports.attribution import shapley, whole_parts
+from farthing.reports.movement_sums import (
+    STEPS,
+    Key,
+    Period,
+    Segment,
+    UnpricedCalls,
+    checked_dimensions,
+    standard_rates,
+    sum_period,
+)
+from farthing.units import PROMPT_UNITS, TOKEN_UNITS, Kind, weakest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from farthing.call import Call
+    from farthing.prices.book import PriceBook
+    from farthing.reports.movement_sums import Contract
+
+BARS = {
+    "volume": "more or fewer calls",
+    "mix": "which of them",
+    "models": "which models served",
+    "input": "prompt tokens per call",
+    "output": "output tokens per call",
+    "cache": "share of prompts read and written",
+    "batch": "share sent as batches",
+    "tools": "web searches per call",
+    "price": "list prices",
+    "band": "prompts in a long-prompt price band",
+    "speed": "fast mode",
+    "geo": "US-only and regional endpoints",
+    "contract": "terms of the contract",
+    "other": "extra passes (compaction, advisor, declined)",
+}
+"""Every bar by its name, in the order in which they are shown."""
+
+
+class Part(NamedTuple):
+    """One segment's share of a bar: its key (values of the dimensions, then the model) and picodollars."""
+
+    key: Key
+    pusd: int
+
+
+class Bar(NamedTuple):
+    """
+    One cause.
+
+    Attributes:
+        name: A key of :data:`BARS`; label: what it means.
+        pusd: What it did to the bill, in picodollars.
+        parts: Segments that it touched, the largest first; they sum to ``pusd``.
+
+    """
+
+    name: str
+    label: str
+    pusd: int
+    parts: tuple[Part, ...]
+
+
+class Movement(NamedTuple):
+    """
+    From one period to another.
+
+    Attributes:
+        by: The dimensions that tell segments apart, besides the model.
+        before, after: The periods, summed.
+        bars: One per key of :data:`BARS`; they sum exactly to ``moved_pusd``.
+        kind: ``derived``, or ``assumed`` where a price is.
+        notes: What a reader should know besides.
+        book_version: The book that priced both periods.
+
+    """
+
+    by: tuple[str, ...]
+    before: Period
+    after: Period
+    bars: tuple[Bar, ...]
+    kind: Kind
+    notes: tuple[str, ...]
+    book_version: str
+
+    @property
+    def moved_pusd(self) -> int:
+        """The second period less the first: under the contract where there is one, without unpriced calls."""
+        return self.after.charged_pusd - self.before.charged_pusd
+
+    def bar(self, name: str) -> Bar:
+        """The bar of that name."""
+        return next(bar for bar in self.bars if bar.name == name)
+
+    @property
+    def unpriced(self) -> tuple[tuple[UnpricedCalls, ...], tuple[UnpricedCalls, ...]]:
+        """Calls left out of the first period and of the second."""
+        return self.before.unpriced, self.after.unpriced
+
+
+def movement(
+    a_calls: Iterable[Call],
+    b_calls: Iterable[Call],
+    book: PriceBook,
+    *,
+    by: Sequence[str] = ("feature",),
+    contract: Contract | None = None,
+    zone: ZoneInfo | None = None,
+) -> Movement:
+    """
+    Take the change from the bill of *a_calls* to that of *b_calls* apart.
+
+    Args:
+        a_calls: The first period; each call is read once, so this may be an iterator.
+        b_calls: The second.
+        book: Prices both, each call on its own day.
+        by: Dimensions that tell segments apart, as :class:`farthing.ledger.interface.Query` takes them.
+        contract: A call and its bill to its price under contract; None: list prices.
+        zone: Of time-of-day dimensions; None: UTC.
+
+    Raises:
+        BadInput: A dimension does not exist.
+
+    """
+    names = checked_dimensions(by)
+    zone = zone or ZoneInfo("UTC")
+    before = sum_period(a_calls, book, names, zone, contract)
+    after = sum_period(b_calls, book, names, zone, contract)
+    return compare(before, after, book, names)
+
+
+def compare(before: Period, after: Period, book: PriceBook, by: tuple[str, ...]) -> Movement:
+    """Take the change between two summed periods apart."""
+    moved: dict[str, dict[Key, int]] = {name: {} for name in BARS}
+    olds, news = _View(before, after, book), _View(after, before, book)
+    for key in sorted({*before.segments, *after.segments}, key=_sortable):
+        change = _charged(after, key) - _charged(before, key)
+        for name, pusd in _parts(olds.terms(key), news.terms(key), change).items():
+            if pusd:
+                moved[name][key] = pusd
+    bars = tuple(
+        Bar(name, label, sum(moved[name].values()), _largest_first(moved[name])) for name, label in BARS.items()
+    )
+    kind = weakest(Kind.DERIVED, before.kind, after.kind)
+    found = Movement(by, before, after, bars, kind, (*olds.notes(), *news.notes()), book.version)
+    assert sum(bar.pusd for bar in bars) == found.moved_pusd, "bars must sum to the change"
+    return found
+
+
+def _charged(period: Period, key: Key) -> int:
+    segment = period.segments.get(key)
+    return 0 if segment is None else segment.charged_pusd
+
+
+def _sortable(key: Key) -> tuple[str, ...]:
+    return tuple(part or "" for part in key)
+
+
+def _largest_first(parts: dict[Key, int]) -> tuple[Part, ...]:
+    ordered = sorted(parts.items(), key=lambda item: (-abs(item[1]), _sortable(item[0])))
+    return tuple(Part(key, pusd) for key, pusd in ordered)
+
+
+class _View:
+    """One period's factors, with the other period to take from what this one lacks."""
+
+    def __init__(self, own: Period, other: Period, book: PriceBook) -> None:
+        self._own, self._other, self._book = own, other, book
+        self._values, self._other_values = _by_value(own), _by_value(other)
+        self._without_price: dict[str, None] = {}
+
+    def notes(self) -> list[str]:
+        """What had to be taken from elsewhere."""
+        if not self._without_price:
+            return []
+        models = ", ".join(sorted(self._without_price))
+        return [f"no price on {self._own.middle_day}: {models}; there they are taken at the other period's price"]
+
+    def terms(self, key: Key) -> list[list[tuple[str, Fraction]]]:
+        """The products that this segment's bill is the sum of, each as factors with the bar they belong to."""
+        own, other = self._own.segments.get(key), self._other.segments.get(key)
+        of_value = {} if own else _sizes(self._values.get(key[:-1]))
+        of_value.pop("contract", None)  # terms are a model's
+        sizes = _DEFAULTS | _sizes(other) | of_value | _sizes(own)
+        prices = self._prices(key, own, other)
+        head = self._shares(key, own, other)
+        contract = ("contract", sizes["contract"])
+        prompt_steps = [(step, sizes[f"prompt {step}"]) for step in STEPS]
+        output_steps = [(step, sizes[f"output {step}"]) for step in STEPS]
+        prompts = [
+            [*head, ("input", sizes["input"]), ("cache", sizes[unit]), ("price", price), *prompt_steps, contract]
+            for unit, price in zip(PROMPT_UNITS, prices, strict=False)
+        ]
+        return [
+            *prompts,
+            [*head, ("output", sizes["output"]), ("price", prices[-1]), *output_steps, contract],
+            [*head, ("tools", sizes["searches"]), ("price", sizes["fee"]), contract],
+            [*head, ("other", sizes["extra"]), contract],
+            [*head, ("contract", sizes["unlisted"])],
+        ]
+
+    def _shares(self, key: Key, own: Segment | None, other: Segment | None) -> list[tuple[str, Fraction]]:
+        total, value, part = self._own.calls, self._values.get(key[:-1]), own
+        if value is None:
+            value, part = self._other_values[key[:-1]], other
+        of_value = 0 if key[:-1] not in self._values else value.calls
+        if not total:
+            total, of_value = self._other.calls, self._other_values[key[:-1]].calls
+        return [
+            ("volume", Fraction(self._own.calls)),
+            ("mix", Fraction(of_value, total)),
+            ("models", Fraction(0 if part is None else part.calls, value.calls)),
+        ]
+
+    def _prices(self, key: Key, own: Segment | None, other: Segment | None) -> list[Fraction]:
+        """Standard prices per token: as paid, or the mean over this period's calls, or the book's, or the other's."""
+        fallback = _mean_prices(other)
+        if own is not None:
+            prices = _mean_prices(own)
+        else:
+            assert other is not None
+            prices = self._listed(key, other)
+        chosen = (mine or spare for mine, spare in zip(prices, fallback, strict=True))
+        return [Fraction(0) if price is None else price for price in chosen]
+
+    def _listed(self, key: Key, segment: Segment) -> list[Fraction | None]:
+        day = self._own.middle_day
+        if day is not None:
+            (model_id, channel), _ = segment.asked.most_common(1)[0]
+            rates = standard_rates(self._book, model_id, channel, day)
+            if rates is not None:
+                return [None if rate is None else Fraction(rate) for rate in rates]
+            self._without_price[key[-1] or ""] = None
+        return [None] * len(TOKEN_UNITS)
+
+
+_DEFAULTS: dict[str, Fraction] = {
+    **dict.fromkeys((*PROMPT_UNITS, "input", "output", "searches", "fee", "extra", "unlisted"), Fraction(0)),
+    **{f"{side} {step}": Fraction(1) for side in ("prompt", "output") for step in STEPS},
+    "contract": Fraction(1),
+}
+"""Factors of a segment that neither period says anything about."""
+
+
+def _sizes(segment: Segment | None) -> dict[str, Fraction]:
+    """Everything about a segment that is neither a share nor a price; nothing of what has no meaning there."""
+    if segment is None:
+        return {}
+    ratios: dict[str, tuple[int, int]] = {
+        "input": (segment.prompt_tokens, segment.calls),
+        "output": (segment.output_tokens, segment.calls),
+        "searches": (segment.searches, segment.calls),
+        "fee": (segment.search_pusd, segment.searches),
+        "extra": (segment.extra_pusd, segment.calls),
+        "contract": (segment.charged_pusd, segment.list_pusd),
+        "unlisted": (0 if segment.list_pusd else segment.charged_pusd, segment.calls),
+    }
+    for n, unit in enumerate(PROMPT_UNITS):
+        ratios[unit] = segment.counts[n], segment.prompt_tokens
+    for n, step in enumerate(STEPS):
+        ratios[f"prompt {step}"] = segment.prompt[n + 1], segment.prompt[n]
+        ratios[f"output {step}"] = segment.output[n + 1], segment.output[n]
+    return {name: Fraction(part, whole) for name, (part, whole) in ratios.items() if whole}
+
+
+def _by_value(period: Period) -> dict[Key, Segment]:
+    """All models of each value together."""
+    values: defaultdict[Key, Segment] = defaultdict(Segment)
+    for key, segment in period.segments.items():
+        values[key[:-1]].add(segment)
+    return dict(values)
+
+
+def _mean_prices(segment: Segment | None) -> list[Fraction | None]:
+    if segment is None:
+        return [None] * len(TOKEN_UNITS)
+    return [
+        Fraction(base, count) if count else Fraction(rates, segment.rated_calls) if rates else None
+        for base, count, rates in zip(segment.base, segment.counts, segment.rate_sums, strict=True)
+    ]
+
+
+def _parts(
+    olds: list[list[tuple[str, Fraction]]], news: list[list[tuple[str, Fraction]]], moved: int
+) -> dict[str, int]:
+    """One segment's change, by bar."""
+    found: defaultdict[str, Fraction] = defaultdict(Fraction)
+    for old, new in zip(olds, news, strict=True):
+        values = shapley([factor for _, factor in old], [factor for _, factor in new])
+        for (name, _), part in zip(old, values, strict=True):
+            found[name] += part
+    assert sum(found.values()) == moved, "a segment's parts must sum to its change"
+    return whole_parts(found, moved)

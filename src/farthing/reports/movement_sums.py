@@ -1,0 +1,322 @@
+"""
+One period of calls, summed for :mod:`farthing.reports.movement`: per segment what was counted and what each step cost.
+
+A segment is one value of the chosen dimensions and one model. Every rate is taken apart in one order: the standard rate
+of the model's first price band; then its batch rate; then fast mode; then US-only inference and regional endpoints;
+then the price band that the prompt's length chose. The last step is what the bill says, so the sums are exact.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from farthing.errors import BadInput
+from farthing.ledger.interface import Posting, Query, Stored
+from farthing.ledger.question import check, value
+from farthing.prices.card import Facts, Unpriced
+from farthing.prices.engine import price_served, utc_day
+from farthing.units import TOKEN_UNITS, Kind, weakest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    from farthing.call import Call
+    from farthing.prices.bill import Bill, Component
+    from farthing.prices.book import PriceBook
+    from farthing.prices.card import Card
+
+    Contract = Callable[[Call, Bill], int | None]
+
+STEPS = ("batch", "speed", "geo", "band")
+"""What a standard rate goes through, in order."""
+
+Key = tuple[str | None, ...]
+"""Values of the chosen dimensions, and last the model's canonical id."""
+
+_NO_POSTING = Posting(list_pusd=None, low_pusd=None, high_pusd=None)
+_PROMPT = len(TOKEN_UNITS) - 1
+Rates = tuple[int, ...]
+
+
+class Segment:
+    """
+    Sums over the priced calls of one segment in one period. Amounts are picodollars.
+
+    Attributes:
+        calls: How many; unbilled refusals count, without tokens.
+        counts: Billed tokens per unit, in the order of :data:`farthing.units.TOKEN_UNITS`.
+        base: Per unit, what they come to at standard rates.
+        rate_sums: Per unit, the sum over billed calls of the standard rate: a mean price where nothing was counted.
+        rated_calls: How many calls those are.
+        prompt: What the prompts come to at standard rates and after each of :data:`STEPS`; output: likewise.
+        searches: Web searches; search_pusd: their fees.
+        extra_pusd: Extra passes (compaction, advisor, declined attempts).
+        list_pusd: At list; charged_pusd: under the contract, at list where there is none.
+        step_calls: How many calls each of :data:`STEPS` changed.
+        asked: How often each id and channel was seen, to find the segment's price on another day.
+
+    """
+
+    __slots__ = (
+        "asked",
+        "base",
+        "calls",
+        "charged_pusd",
+        "counts",
+        "extra_pusd",
+        "list_pusd",
+        "output",
+        "prompt",
+        "rate_sums",
+        "rated_calls",
+        "search_pusd",
+        "searches",
+        "step_calls",
+    )
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.counts = [0] * len(TOKEN_UNITS)
+        self.base = [0] * len(TOKEN_UNITS)
+        self.rate_sums = [0] * len(TOKEN_UNITS)
+        self.rated_calls = 0
+        self.prompt = [0] * (len(STEPS) + 1)
+        self.output = [0] * (len(STEPS) + 1)
+        self.searches = 0
+        self.search_pusd = 0
+        self.extra_pusd = 0
+        self.list_pusd = 0
+        self.charged_pusd = 0
+        self.step_calls = dict.fromkeys(STEPS, 0)
+        self.asked: Counter[tuple[str, str]] = Counter()
+
+    def add(self, other: Segment) -> None:
+        """Add another segment's sums to this one's."""
+        for name in ("calls", "rated_calls", "searches", "search_pusd", "extra_pusd", "list_pusd", "charged_pusd"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("counts", "base", "rate_sums", "prompt", "output"):
+            both = zip(getattr(self, name), getattr(other, name), strict=True)
+            setattr(self, name, [mine + more for mine, more in both])
+        for step in STEPS:
+            self.step_calls[step] += other.step_calls[step]
+        self.asked.update(other.asked)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All billed prompt tokens."""
+        return sum(self.counts[:_PROMPT])
+
+    @property
+    def output_tokens(self) -> int:
+        """All billed output tokens."""
+        return self.counts[_PROMPT]
+
+
+class UnpricedCalls(NamedTuple):
+    """Calls of one model without an exact price, left out of every bar: why the first of them, and how many."""
+
+    model: str
+    reason: str
+    calls: int
+
+
+class Period(NamedTuple):
+    """
+    One period, summed.
+
+    Attributes:
+        segments: By key.
+        calls: Priced calls; days: UTC days on which there were some, with how many.
+        unpriced: Calls left out, most first.
+        kind: The weakest kind among the bills.
+
+    """
+
+    segments: dict[Key, Segment]
+    calls: int
+    days: Counter[date]
+    unpriced: tuple[UnpricedCalls, ...]
+    kind: Kind
+
+    @property
+    def list_pusd(self) -> int:
+        """What it comes to at list."""
+        return sum(segment.list_pusd for segment in self.segments.values())
+
+    @property
+    def charged_pusd(self) -> int:
+        """What it comes to under the contract, at list where there is none."""
+        return sum(segment.charged_pusd for segment in self.segments.values())
+
+    @property
+    def middle_day(self) -> date | None:
+        """The day on which half of its calls had been sent; None: no calls."""
+        sent = 0
+        for day in sorted(self.days):
+            sent += self.days[day]
+            if 2 * sent >= self.calls:
+                return day
+        return None
+
+
+def checked_dimensions(by: Iterable[str]) -> tuple[str, ...]:
+    """
+    The dimensions that tell segments apart, without ``model``, which always does.
+
+    Raises:
+        BadInput: One does not exist, or is ``kind``, which no call has before it is priced.
+
+    """
+    names = tuple(name for name in dict.fromkeys(by) if name != "model")
+    check(Query(by=names))
+    if "kind" in names:
+        raise BadInput("read dimension 'kind'", "one of a call: tenant, feature, project, channel, tag:NAME, ...")
+    return names
+
+
+def key_of(call: Call, by: tuple[str, ...], model_id: str, zone: ZoneInfo) -> Key:
+    """The segment of a call."""
+    if not by:
+        return (model_id,)
+    stored = Stored(call, _NO_POSTING)
+    return (*(value(stored, name, zone) for name in by), model_id)
+
+
+def sum_period(
+    calls: Iterable[Call], book: PriceBook, by: tuple[str, ...], zone: ZoneInfo, contract: Contract | None = None
+) -> Period:
+    """Price every call and sum it into its segment."""
+    segments: dict[Key, Segment] = {}
+    days: Counter[date] = Counter()
+    unpriced: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    kinds: set[Kind] = set()
+    ladder = Ladder(book)
+    total = 0
+    for call in calls:
+        bill = price_served(book, call.served, call.sent_at)
+        count = call.served.calls_in_total or 1
+        if bill.list_pusd is None:
+            unpriced[call.served.model] += count
+            reasons.setdefault(call.served.model, "; ".join(bill.unpriced))
+            continue
+        kinds.add(bill.kind)
+        total += count
+        days[utc_day(call.sent_at)] += count
+        key = key_of(call, by, model_of(book, call), zone)
+        segment = segments.get(key)
+        if segment is None:
+            segment = segments[key] = Segment()
+        segment.calls += count
+        segment.list_pusd += bill.list_pusd
+        charged = None if contract is None else contract(call, bill)
+        segment.charged_pusd += bill.list_pusd if charged is None else charged
+        segment.asked[call.served.model, call.served.channel] += 1
+        _add(segment, call, bill, ladder, count)
+    told = tuple(UnpricedCalls(model, reasons[model], n) for model, n in unpriced.most_common())
+    return Period(segments, total, days, told, weakest(*kinds))
+
+
+def model_of(book: PriceBook, call: Call) -> str:
+    """The canonical id of the model that served; the id as reported where the book has none."""
+    named = book.names.find(call.served.model, call.served.channel)
+    return named.model.id if named else call.served.model
+
+
+def _add(segment: Segment, call: Call, bill: Bill, ladder: Ladder, count: int) -> None:
+    for component in bill.components:
+        if not component.billed:
+            continue
+        if component.part != "request":
+            segment.extra_pusd += _component_pusd(component)
+            continue
+        usage = component.usage
+        tokens = (
+            usage.input_tokens,
+            usage.cache_write_5m_tokens,
+            usage.cache_write_1h_tokens,
+            usage.cache_read_tokens,
+            usage.output_tokens,
+        )
+        rungs = ladder.rungs(call, component)
+        segment.rated_calls += count
+        for n, (tokens_of_unit, rate) in enumerate(zip(tokens, rungs[0], strict=True)):
+            segment.counts[n] += tokens_of_unit
+            segment.base[n] += tokens_of_unit * rate
+            segment.rate_sums[n] += rate * count
+        for step, rates in enumerate(rungs):
+            segment.prompt[step] += sum(n * rate for n, rate in zip(tokens[:_PROMPT], rates, strict=False))
+            segment.output[step] += tokens[_PROMPT] * rates[_PROMPT]
+        for name, (low, high) in zip(STEPS, pairwise(rungs), strict=True):
+            segment.step_calls[name] += count if low != high else 0
+        segment.searches += usage.web_search_requests
+        segment.search_pusd += usage.web_search_requests * component.card.web_search_pusd
+
+
+def _component_pusd(component: Component) -> int:
+    usage, rates = component.usage, component.band.rates
+    counts = (
+        usage.input_tokens,
+        usage.cache_write_5m_tokens,
+        usage.cache_write_1h_tokens,
+        usage.cache_read_tokens,
+        usage.output_tokens,
+    )
+    tokens = sum(count * rate for count, rate in zip(counts, rates, strict=True) if rate is not None)
+    return tokens + usage.web_search_requests * component.card.web_search_pusd
+
+
+class Ladder:
+    """The rates of a call's model at each step, remembered."""
+
+    def __init__(self, book: PriceBook) -> None:
+        self._book = book
+        self._known: dict[tuple[object, ...], tuple[Rates, ...]] = {}
+
+    def rungs(self, call: Call, component: Component) -> tuple[Rates, ...]:
+        """Standard rates, then those after each of :data:`STEPS`; the last are the bill's. An unpublished rate is 0."""
+        served = call.served
+        day = utc_day(call.sent_at)
+        known = (
+            served.model,
+            served.channel,
+            served.location,
+            served.service_tier,
+            served.speed,
+            served.inference_geo,
+            day,
+            component.band.over,
+        )
+        found = self._known.get(known)
+        if found is None:
+            facts = Facts(*known[:7])
+            plain = facts._replace(service_tier="standard", speed="standard", inference_geo=None, location="global")
+            batch = plain._replace(service_tier=served.service_tier)
+            fast = batch._replace(speed=served.speed)
+            cards = [self._book.card(one) for one in (plain, batch, fast, facts)]
+            found = self._known[known] = _carried([*map(_first_band, cards), component.band.rates])
+        return found
+
+
+def standard_rates(book: PriceBook, model_id: str, channel: str, on: date) -> tuple[int | None, ...] | None:
+    """Standard rates of the first price band on a day, or None where the book has none."""
+    card = book.card(Facts(model_id, channel, "global", "standard", "standard", None, on))
+    return None if isinstance(card, Unpriced) else card.bands[0].rates
+
+
+def _first_band(card: Card | Unpriced) -> tuple[int | None, ...]:
+    return (None,) * len(TOKEN_UNITS) if isinstance(card, Unpriced) else card.bands[0].rates
+
+
+def _carried(rungs: list[tuple[int | None, ...]]) -> tuple[Rates, ...]:
+    """A rate that a step lacks, or that is 0 where a later one is not, is the next step's: the step changes nothing."""
+    later: Rates = (0,) * len(TOKEN_UNITS)
+    carried = []
+    for rates in reversed(rungs):
+        later = tuple(rate or after for rate, after in zip(rates, later, strict=True))
+        carried.append(later)
+    return tuple(reversed(carried))
