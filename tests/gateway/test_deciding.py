@@ -32,7 +32,10 @@ def test_only_calls_that_are_billed_are_ever_sent_twice():
     ("request_facts", "state", "status"),
     [
         (facts("/v1/../x"), State(), 400),
+        (facts("/v1/%c0%ae%c0%ae/x"), State(), 400),
         (facts("/admin"), State(), 404),
+        (facts("/v1/messages", method="CONNECT"), State(), 405),
+        (facts("/v1/messages", method="TRACE"), State(), 405),
         (facts("/v1/messages", has_credentials=False), State(), 401),
         (facts("/v1/messages"), State(calls=5), 529),
     ],

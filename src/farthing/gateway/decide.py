@@ -69,6 +69,8 @@ def decide(facts: RequestFacts, policy: Policy, state: State) -> Action:
     """What to do with a request."""
     if is_tricky(facts.raw_path):
         return Refuse(400, "invalid_request_error", "farthing: this path could be read in two ways")
+    if facts.method in ("CONNECT", "TRACE"):  # one asks for a tunnel, the other to be shown the credentials sent
+        return Refuse(405, "invalid_request_error", "farthing: this method is not forwarded")
     if not is_api(facts.path):
         return Refuse(404, "not_found_error", "farthing: only paths below /v1 are forwarded")
     if not facts.has_credentials and not facts.path.startswith("/v1/oauth/"):  # these carry theirs in the body

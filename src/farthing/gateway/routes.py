@@ -60,6 +60,10 @@ def is_tricky(raw_path: bytes) -> bool:
     (False, True, True, True)
     """
     plain = unquote_to_bytes(raw_path)
+    try:
+        plain.decode()
+    except UnicodeDecodeError:  # an overlong dot, for one
+        return True
     segments = plain.split(b"/")
     odd = b"\\" in plain or b"//" in plain or b"%" in plain or any(byte < 0x21 or byte == 0x7F for byte in plain)
     return odd or b"." in segments or b".." in segments or plain.count(b"/") != raw_path.count(b"/")
