@@ -37,6 +37,12 @@ def make():
     return make_stored
 
 
+@pytest.fixture(scope="session", name="make_stored")
+def _make_stored():
+    """As ``make``, for tests that hypothesis runs many times."""
+    return make_stored
+
+
 def make_stored(
     name="a",
     *,

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from farthing.call import Call, ExtraPass, PassKind, Served, Usage, call_identity
+from farthing.call import Call, ExtraPass, PassKind, PromptBlock, Request, Served, Usage, call_identity
 from farthing.ledger import reprice
 from farthing.ledger.duckdb import DuckDBLedger
 from farthing.ledger.interface import Posting, Query, Stored
@@ -38,6 +38,15 @@ BY = (
 
 SLICE = reprice._SLICE
 
+SHARED = (PromptBlock(b"t" * 16, 7, "tools"), PromptBlock(b"s" * 16, 5, "system", "1h"))
+REQUESTS = (
+    None,
+    None,
+    Request(model="claude-opus-4-1", stream=True, effort="\ud83d"),
+    Request(max_tokens=2**62, blocks=SHARED),
+    Request(blocks=(*SHARED, PromptBlock(b"m" * 16, 0, "messages", "5m"), PromptBlock(b"n" * 16, 1, "messages"))),
+)
+
 names = st.sampled_from(("a", "b", "c", "d", "e", "", "\ud83d"))
 amounts = st.one_of(st.none(), st.integers(0, 5), st.integers(0, 2**70))
 
@@ -63,7 +72,12 @@ def records(draw):
         sent_at=NOON + timedelta(minutes=draw(st.integers(-3000, 3000))),
         source=draw(st.sampled_from(("gateway", "jsonl"))),
         served=served,
-        dims=draw(st.dictionaries(st.sampled_from(("tenant", "user", "team", "prompt_version")), names, max_size=3)),
+        dims=draw(
+            st.dictionaries(
+                st.sampled_from(("tenant", "user", "team", "prompt_version", "recovered")), names, max_size=3
+            )
+        ),
+        request=draw(st.sampled_from(REQUESTS)),
     )
     return Stored(
         call,

@@ -134,7 +134,7 @@ def test_a_journal_is_never_written_twice(written):
 
 def test_a_newer_journal_is_refused(tmp_path):
     path = tmp_path / "new.journal"
-    path.write_bytes(journal.line(Opened(2, NOON)))
+    path.write_bytes(journal.line(Opened(journal.VERSION + 1, NOON)))
     with pytest.raises(LedgerFault, match="upgrade"):
         list(read(path))
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from farthing.call import Call, ExtraPass, PassKind, Served, Usage
+from farthing.call import Call, ExtraPass, PassKind, PromptBlock, Request, Served, Usage
 from farthing.errors import BadInput, LedgerFault
 from farthing.ledger.interface import Added, Posting, Query, Stored
 from farthing.prices.book import PriceBook
@@ -47,6 +47,26 @@ FULL = Stored(
         dims={"tenant": "acme", "user": "", "team": "red", "odd name'\"": "nul \x00 inside", "session": "s/1"},
         duration_ms=1234,
         ttft_ms=56,
+        request=Request(
+            model="claude-opus-4-1",
+            stream=True,
+            max_tokens=2**62,
+            effort="low",
+            thinking="enabled",
+            thinking_budget_tokens=0,
+            speed="fast",
+            inference_geo="us",
+            service_tier="auto",
+            tools=3,
+            tools_tokens=400,
+            cache_automatic=True,
+            blocks=(
+                PromptBlock(bytes(range(16)), 400, "tools", "1h"),
+                PromptBlock(b"\xff" * 16, 2**62, "system"),
+                PromptBlock(b"a" * 16, 0, "messages", None, cacheable=False),
+                PromptBlock(b"b" * 16, 1, "messages", "5m"),
+            ),
+        ),
     ),
     Posting(
         list_pusd=None,

@@ -30,7 +30,7 @@ from farthing.ledger.text import valid_text
 from farthing.units import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -74,10 +74,10 @@ class DuckDBLedger:
             self._tidy_rollup(connection)
         return tally.added()
 
-    def ingest(self, journals: Sequence[Path]) -> Ingested:
+    def ingest(self, journals: Sequence[Path], gone: Collection[Path] = ()) -> Ingested:
         """See :meth:`farthing.ledger.interface.JournalOwner.ingest`."""
         with self._using() as connection:
-            done = ingest(connection, journals, self._post)
+            done = ingest(connection, journals, self._post, gone)
             self._tidy_rollup(connection)
             return done
 
@@ -96,7 +96,9 @@ class DuckDBLedger:
                 "message_key = $key AND message_id = $id",
                 "request_id = $id AND $key IS NOT NULL",
             ):
-                found = rows.read(connection, condition, {"key": key, "id": call_id}, "sent_at, call_id")
+                by_id = {"key": key, "id": call_id}
+                cursor = connection.cursor()
+                found = rows.read(connection, condition, by_id, "sent_at, call_id", prompts=cursor)
                 for _, stored in islice(found, 1):
                     return stored
         return None
@@ -109,7 +111,8 @@ class DuckDBLedger:
             # A cursor of its own: the caller may use the ledger while it takes the calls one by one.
             cursor = connection.cursor()
             conditions = asked.conditions()
-            found = rows.read(cursor, conditions, asked.parameters, "sent_at, call_id")
+            blocks = connection.cursor()
+            found = rows.read(cursor, conditions, asked.parameters, "sent_at, call_id", prompts=blocks)
             first = list(islice(found, 1))
         return (stored for _, stored in chain(first, found))
 

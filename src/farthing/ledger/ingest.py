@@ -11,21 +11,24 @@ from datetime import UTC
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from farthing.errors import ErrorRecord, LedgerFault
 from farthing.ledger import journal
-from farthing.ledger.interface import Begun, Ingested
-from farthing.ledger.journal import Settled
+from farthing.ledger.interface import Begun, Ingested, Stored
+from farthing.ledger.journal import Seen, Settled
 from farthing.ledger.merge import Tally, checked
+from farthing.ledger.prompt_tables import insert_runs, packed_request
 from farthing.ledger.staging import naive
 from farthing.ledger.store import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     import duckdb
 
-    from farthing.ledger.interface import Stored
+    from farthing.ledger.prompt_runs import Run
 
     Post = Callable[[Iterable[Stored], Tally], None]
 
@@ -39,6 +42,7 @@ class _Ingest:
         self.connection = connection
         self.post = post
         self.tally = Tally()
+        self.recovered = Tally()
         self.errors: list[ErrorRecord] = []
 
     def read(self, path: Path) -> None:
@@ -56,31 +60,66 @@ class _Ingest:
 
     def _settle(self, name: str, batch: Sequence[journal.Read]) -> None:
         begun: dict[str, Begun] = {}
+        seen: dict[str, Seen] = {}
         settled: list[str] = []
         calls: list[Stored] = []
+        runs: list[Run] = []
         for record, error, _ in batch:
             if error is not None:
                 self.errors.append(error)
             if isinstance(record, Begun):
                 begun[record.entry] = record
+            elif isinstance(record, Seen):
+                seen[record.entry] = record
             elif isinstance(record, Settled):
                 begun.pop(record.entry, None)
+                seen.pop(record.entry, None)
                 settled.append(record.entry)
                 calls += self._usable(name, record)
+            if isinstance(record, Seen | Settled) and record.prompt is not None:
+                runs += record.prompt.runs
+        insert_runs(self.connection, runs)
         self.post(calls, self.tally)
         self.connection.execute(
             "DELETE FROM unsettled WHERE journal_id = ? AND entry IN (SELECT unnest(?::VARCHAR[]))", [name, settled]
         )
         for one in begun.values():
             row = [name, one.entry, naive(one.began_at), one.model]
-            self.connection.execute("INSERT INTO unsettled VALUES (?, ?, ?, ?)", row)
+            self.connection.execute("INSERT INTO unsettled VALUES (?, ?, ?, ?, NULL)", row)
+        for entry, record in seen.items():
+            call = record.stored.call  # the row is made anew, for the line of its beginning may be damaged
+            row = [name, entry, naive(call.sent_at), call.served.model, msgspec.json.encode(record).decode()]
+            self.connection.execute("DELETE FROM unsettled WHERE journal_id = ? AND entry = ?", [name, entry])
+            self.connection.execute("INSERT INTO unsettled VALUES (?, ?, ?, ?, ?)", row)
 
-    def _usable(self, name: str, record: Settled) -> list[Stored]:
+    def recover(self, name: str) -> None:
+        """Post what a journal whose writer is gone saw of calls that have no outcome."""
+        query = "SELECT entry, seen FROM unsettled WHERE journal_id = ? AND seen IS NOT NULL ORDER BY began_at, entry"
+        found = self.connection.execute(query, [name]).fetchall()
+        if not found:
+            return
+        records = [msgspec.json.decode(seen, type=Seen) for _, seen in found]
+        calls = [stored for record in records for stored in self._usable(name, record)]
+        with transaction(self.connection):
+            self.post(calls, self.recovered)
+            self.connection.execute(
+                "DELETE FROM unsettled WHERE journal_id = ? AND entry IN (SELECT unnest(?::VARCHAR[]))",
+                [name, [entry for entry, _ in found]],
+            )
+
+    def _usable(self, name: str, record: Seen | Settled) -> list[Stored]:
+        stored = record.stored
+        if stored is None:
+            return []
         try:
-            return [] if record.stored is None else [checked(record.stored)]
+            stored = checked(stored)
         except LedgerFault as fault:
             self.errors.append(ErrorRecord(source=name, error=str(fault)))
             return []
+        if record.prompt is not None and stored.call.request is not None:
+            request = packed_request(stored.call.request, record.prompt)
+            stored = Stored(msgspec.structs.replace(stored.call, request=request), stored.posting)
+        return [stored]
 
     def _read_to(self, name: str) -> int:
         row = self.connection.execute("SELECT read_to FROM journals WHERE journal_id = ?", [name]).fetchone()
@@ -91,7 +130,9 @@ class _Ingest:
         self.connection.execute("INSERT INTO journals VALUES (?, ?)", [name, read_to])
 
 
-def ingest(connection: duckdb.DuckDBPyConnection, journals: Sequence[Path], post: Post) -> Ingested:
+def ingest(
+    connection: duckdb.DuckDBPyConnection, journals: Sequence[Path], post: Post, gone: Collection[Path] = ()
+) -> Ingested:
     """Post what is new in *journals*; see :meth:`farthing.ledger.duckdb.DuckDBLedger.ingest`."""
     names = [path.name for path in journals]
     if len(set(names)) != len(names):
@@ -99,7 +140,14 @@ def ingest(connection: duckdb.DuckDBPyConnection, journals: Sequence[Path], post
     work = _Ingest(connection, post)
     for path in journals:
         work.read(path)
-    return Ingested(added=work.tally.added(), errors=tuple(work.errors), unsettled=tuple(unsettled(connection)))
+        if path in gone:
+            work.recover(path.name)
+    return Ingested(
+        added=work.tally.added(),
+        recovered=work.recovered.added(),
+        errors=tuple(work.errors),
+        unsettled=tuple(unsettled(connection)),
+    )
 
 
 def unsettled(connection: duckdb.DuckDBPyConnection) -> list[Begun]:

@@ -17,7 +17,7 @@ from farthing.errors import ErrorRecord
 from farthing.units import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -216,7 +216,7 @@ class Ingested(msgspec.Struct, frozen=True, kw_only=True):
     What an ``ingest`` did.
 
     Attributes:
-        added: Calls posted.
+        added: Calls posted. recovered: likewise, of those whose writer was killed while their answer was coming.
         errors: Lines that were damaged or hold what no ledger can keep; everything else was posted.
         unsettled: Calls that began in any journal ingested so far and have no outcome there yet, oldest first.
 
@@ -225,16 +225,22 @@ class Ingested(msgspec.Struct, frozen=True, kw_only=True):
     added: Added
     errors: tuple[ErrorRecord, ...]
     unsettled: tuple[Begun, ...]
+    recovered: Added = Added(new=0, known=0, improved=0)
 
 
 class JournalOwner(Protocol):
     """An engine that gateways' journals are read into: the one process that owns a ledger file."""
 
-    def ingest(self, journals: Sequence[Path]) -> Ingested:
+    def ingest(self, journals: Sequence[Path], gone: Collection[Path] = ()) -> Ingested:
         """
         Post what is new in some journals, and remember in the same transaction how far each was read.
 
         Safe to repeat at any time, also after a crash: nothing is lost or doubled.
+
+        Args:
+            journals: Files to read on in.
+            gone: Those of them whose writer is known, from before this call, to be gone. What such a journal *saw* of
+                calls that have no outcome is posted: their input is known, of their output the least it can be.
 
         Raises:
             LedgerFault: A journal cannot be read or was written by a newer farthing; what came before it is posted.

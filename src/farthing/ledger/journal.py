@@ -6,12 +6,16 @@ holds no raw newline, so a reader that meets a damaged line finds the next one b
 not promise; and a person can read the file with ``less``. A line without its newline is not written yet, or never will
 be: a reader stops before it. Nothing is ever overwritten or cut off, so an offset that was read stays right.
 
-The first line says the format's version. Then there is one line when a call begins, before its first upstream byte, and
-one when its outcome is known. No line holds prompt text or a key.
+The first line says the format's version. Then there is one line when a call begins, before its first upstream byte, one
+when a stream has told what it was asked, and one when its outcome is known. No line holds prompt text or a key; prompts
+are runs of blocks (:mod:`farthing.ledger.prompt_runs`), each written once in a file.
+
+A writer locks its file as long as it lives, so that anybody can see whether more may come.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import uuid
 from datetime import UTC, datetime
@@ -22,6 +26,7 @@ import msgspec
 
 from farthing.errors import ErrorRecord, LedgerFault
 from farthing.ledger.interface import Begun, Stored
+from farthing.ledger.prompt_runs import Packed, Packer
 from farthing.ledger.text import valid_record
 
 if TYPE_CHECKING:
@@ -30,10 +35,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["SUFFIX", "VERSION", "Begun", "Fsync", "JournalWriter", "Opened", "Read", "Record", "Settled"]
-__all__ += ["line", "new_path", "read"]
+__all__ = ["SUFFIX", "VERSION", "Begun", "Fsync", "JournalWriter", "Opened", "Read", "Record", "Seen", "Settled"]
+__all__ += ["is_written", "line", "new_path", "read"]
 
-VERSION = 1
+VERSION = 2
 SUFFIX = ".journal"
 Fsync = Literal["each", "never"]
 """``each``: a record is on the disk when ``append`` returns; ``never``: when the system, or ``sync``, writes it."""
@@ -47,14 +52,31 @@ class Opened(msgspec.Struct, frozen=True, tag_field="is", tag="opened"):
 
 
 class Settled(msgspec.Struct, frozen=True, tag_field="is", tag="settled", omit_defaults=True):
-    """The outcome of a begun call: what was billed; None where nothing was, and *why* says so in one sentence."""
+    """
+    The outcome of a begun call: what was billed; None where nothing was, and *why* says so in one sentence.
+
+    As it is written, the call's request has no blocks: they are packed in *prompt*. A writer packs by itself.
+    """
 
     entry: str
     stored: Stored | None = None
     why: str = ""
+    prompt: Packed | None = None
 
 
-Record = Opened | Begun | Settled
+class Seen(msgspec.Struct, frozen=True, tag_field="is", tag="seen", omit_defaults=True):
+    """
+    What is known of a begun call while its answer is still coming.
+
+    It is posted only where the outcome never comes because the writer is gone. *prompt* as in :class:`Settled`.
+    """
+
+    entry: str
+    stored: Stored
+    prompt: Packed | None = None
+
+
+Record = Opened | Begun | Seen | Settled
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
@@ -92,8 +114,10 @@ class JournalWriter:
         self.path = path
         self._fsync = fsync
         self._torn = False
+        self._packer = Packer()
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise LedgerFault(f"cannot begin the journal {path}: {error.strerror}") from error
         self.append(Opened(VERSION, opened_at))
@@ -107,7 +131,7 @@ class JournalWriter:
 
         """
         # After a failed write the file may end in half a line: a newline makes that a damaged line of its own.
-        data = (b"\n" if self._torn else b"") + line(record)
+        data = (b"\n" if self._torn else b"") + line(self._packed(record))
         self._torn = True
         try:
             while data:
@@ -115,8 +139,20 @@ class JournalWriter:
             if self._fsync == "each":
                 os.fsync(self._file)
         except OSError as error:
+            self._packer.forget()  # what this record held may be missing
             raise LedgerFault(f"cannot write the journal {self.path}: {error.strerror}") from error
         self._torn = False
+
+    def _packed(self, record: Record) -> Record:
+        """The record with its prompt packed, where it has one."""
+        if not isinstance(record, Seen | Settled) or record.stored is None or record.stored.call.request is None:
+            return record
+        request = record.stored.call.request
+        if not request.blocks:
+            return record
+        call = msgspec.structs.replace(record.stored.call, request=msgspec.structs.replace(request, blocks=()))
+        stored, prompt = Stored(call, record.stored.posting), self._packer.pack(request.blocks)
+        return msgspec.structs.replace(record, stored=stored, prompt=prompt)
 
     def sync(self) -> None:
         """Put everything written so far on the disk."""
@@ -136,6 +172,24 @@ class JournalWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def is_written(path: Path) -> bool:
+    """
+    Whether the process that writes a journal is alive. Killed or ended: nothing will be added to it any more.
+
+    Raises:
+        LedgerFault: The file cannot be opened.
+
+    """
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise LedgerFault(f"cannot read the journal {path}: {error.strerror}") from error
+    return False
 
 
 def read(path: Path, offset: int = 0) -> Iterator[Read]:
@@ -179,9 +233,9 @@ def _read_line(path: Path, raw: bytes, start: int) -> Read:
         record = _DECODER.decode(body)
     except msgspec.DecodeError:
         return _bad(path, start, end, f"the line is no record of a journal of version {VERSION}")
-    if isinstance(record, Opened) and record.version != VERSION:
+    if isinstance(record, Opened) and not 1 <= record.version <= VERSION:
         raise LedgerFault(
-            f"the journal {path} is of version {record.version}, this farthing reads {VERSION}; upgrade farthing"
+            f"the journal {path} is of version {record.version}, this farthing reads 1 to {VERSION}; upgrade farthing"
         )
     return Read(record, None, end)
 

@@ -14,11 +14,14 @@ import msgspec
 
 from farthing.errors import LedgerFault
 from farthing.ledger.interface import Added, Stored
+from farthing.ledger.prompt_runs import HASH_BYTES, SECTIONS, TTLS
 from farthing.ledger.text import valid_stored
 from farthing.units import Kind
 
 if TYPE_CHECKING:
-    from farthing.call import Call
+    from collections.abc import Iterable
+
+    from farthing.call import Call, PromptBlock
 
 COUNT_MAX = 2**63 - 1
 PUSD_MAX = 2**126
@@ -26,6 +29,9 @@ PUSD_MAX = 2**126
 
 YEAR_MIN, YEAR_MAX = 1970, 2200
 """Reports count days one by one, so the ends of the calendar stay out; sources are stricter by a year."""
+
+RECOVERED = "recovered"
+"""The tag of a record that was made from half an answer, because whoever read it was killed."""
 
 _CERTAINTY = {Kind.ASSUMED: 0, Kind.DERIVED: 1, Kind.MEASURED: 2}
 
@@ -45,15 +51,19 @@ def merged(known: Stored, other: Stored) -> Stored:
     """
     What to keep of two records of one call: *known* itself unless *other* tells more.
 
-    The better known record is kept, with its posting. Two things are taken from the other one where the better lacks
-    them: the request id, and the call id made of it, so that later records still find their call; and every dimension
-    or tag, because one source knows the session and another the tenant. An empty value is none.
+    The better known record is kept, with its posting. Three things are taken from the other one where the better lacks
+    them: the request id, and the call id made of it, so that later records still find their call; every dimension or
+    tag, because one source knows the session and another the tenant (an empty value is none, and that a record was
+    recovered says nothing of the better one); and what the request asked for.
     """
     winner, loser = (other, known) if knowledge(other.call) > knowledge(known.call) else (known, other)
     dims = winner.call.dims
-    learnt = {name: value for name, value in loser.call.dims.items() if value and not dims.get(name)}
+    stated = loser.call.dims.items()
+    learnt = {name: value for name, value in stated if value and not dims.get(name) and name != RECOVERED}
     if learnt:
         winner = Stored(msgspec.structs.replace(winner.call, dims=dims | learnt), winner.posting)
+    if winner.call.request is None and loser.call.request is not None:
+        winner = Stored(msgspec.structs.replace(winner.call, request=loser.call.request), winner.posting)
     request_id = loser.call.served.request_id
     if winner.call.served.request_id or not request_id:
         return winner
@@ -155,6 +165,8 @@ def checked(stored: Stored) -> Stored:
     call = stored.call
     if not _is_plain(stored):
         _explain(stored)
+    if call.request is not None:
+        _check_blocks(call, call.request.blocks)
     if not YEAR_MIN <= call.sent_at.year <= YEAR_MAX:
         raise LedgerFault(
             f"call {call.call_id}: sent in the year {call.sent_at.year}; expected {YEAR_MIN} to {YEAR_MAX}; "
@@ -176,6 +188,8 @@ def _is_plain(stored: Stored) -> bool:
     counts += (served.calls_in_total or 0, call.duration_ms or 0, call.ttft_ms or 0)
     for extra in served.extra_passes:
         counts += msgspec.structs.astuple(extra.usage)
+    if (asked := call.request) is not None:
+        counts += (asked.max_tokens or 0, asked.thinking_budget_tokens or 0, asked.tools, asked.tools_tokens)
     low, high = posting.low_pusd or 0, posting.high_pusd or 0
     amounts = (posting.list_pusd or 0, posting.contract_pusd or 0, low, high)
     return min(counts) >= 0 and max(counts) <= COUNT_MAX and max(amounts) <= PUSD_MAX and min(amounts) >= -PUSD_MAX
@@ -184,12 +198,22 @@ def _is_plain(stored: Stored) -> bool:
 def _explain(stored: Stored) -> None:
     """Say which number no engine can keep."""
     call, served = stored.call, stored.call.served
-    holders = [served.usage, served, call, *(extra.usage for extra in served.extra_passes)]
-    for holder in holders:
+    holders = [served.usage, served, call, call.request, *(extra.usage for extra in served.extra_passes)]
+    for holder in filter(None, holders):
         for field in holder.__struct_fields__:
             _check(call, field, getattr(holder, field), 0, COUNT_MAX)
     for field in stored.posting.__struct_fields__:
         _check(call, field, getattr(stored.posting, field), -PUSD_MAX, PUSD_MAX)
+
+
+def _check_blocks(call: Call, blocks: Iterable[PromptBlock]) -> None:
+    for prefix_hash, tokens, section, ttl, _ in map(msgspec.structs.astuple, blocks):
+        if len(prefix_hash) != HASH_BYTES or section not in SECTIONS or ttl not in TTLS or not 0 <= tokens <= COUNT_MAX:
+            raise LedgerFault(
+                f"call {call.call_id}: a prompt block with a hash of {len(prefix_hash)} bytes, {tokens} tokens, in the "
+                f"section {section!r}, ttl {ttl!r}; expected {HASH_BYTES} bytes, 0 to {COUNT_MAX} tokens, one of "
+                f"{', '.join(SECTIONS)}, and 5m, 1h or none; nothing was written"
+            )
 
 
 def _check(call: Call, field: str, value: object, low: int, high: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from farthing.ledger import rows
 from farthing.ledger.merge import Known, Tally
+from farthing.ledger.prompt_tables import Prompts, pack_calls
 from farthing.ledger.staging import stage
 from farthing.ledger.store import sql
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 def post(connection: duckdb.DuckDBPyConnection, chunk: Sequence[Stored], first_no: int, tally: Tally) -> None:
     """Post one chunk within the caller's transaction; its calls may take the numbers from *first_no* on."""
+    chunk = pack_calls(connection, chunk)
     stage(connection, enumerate(chunk, first_no))
     connection.execute(sql("matches"))
     found = connection.execute("SELECT staged_no, call_no, equally_known FROM matches").fetchall()
@@ -38,7 +40,8 @@ def post(connection: duckdb.DuckDBPyConnection, chunk: Sequence[Stored], first_n
     _insert(connection)
     if contested:
         candidates = {call_no for staged_no, call_no, _ in found if staged_no in contested}
-        _settle(connection, candidates, [(no, chunk[no - first_no]) for no in sorted(contested)], tally)
+        full = Prompts(connection).full
+        _settle(connection, candidates, [(no, full(chunk[no - first_no])) for no in sorted(contested)], tally)
 
 
 def _alike(chunk: Sequence[Stored], first_no: int) -> set[int]:
@@ -76,7 +79,9 @@ def _settle(
     connection.execute(sql("rollup_add"), {"sign": -1})
     connection.execute(sql("delete_touched"))
     _delete(connection, "former_postings", reposted & candidates)
-    stage(connection, [(number, known.records[number]) for number in sorted(written)])
+    numbers = sorted(written)
+    packed = pack_calls(connection, [known.records[number] for number in numbers])
+    stage(connection, zip(numbers, packed, strict=True))
     _insert(connection)
 
 
@@ -84,7 +89,7 @@ def _records(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> Iterab
     if not numbers:
         return []
     _touch(connection, numbers)
-    return list(rows.read(connection, "calls.call_no IN (SELECT call_no FROM touched)", {}))
+    return rows.read_all(connection, "calls.call_no IN (SELECT call_no FROM touched)", {})
 
 
 def _insert(connection: duckdb.DuckDBPyConnection) -> None:

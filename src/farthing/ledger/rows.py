@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from farthing.call import DIMENSIONS, Call, ExtraPass, PassKind, Served, Usage
+from farthing.call import DIMENSIONS, Call, ExtraPass, PassKind, Request, Served, Usage
 from farthing.ledger.interface import Posting, Stored
+from farthing.ledger.prompt_tables import Prompt, Prompts, plain, request_of
 from farthing.ledger.store import sql
 from farthing.units import Kind
 
@@ -25,17 +26,38 @@ def read(
     conditions: str,
     parameters: dict[str, Any],
     order: str = "calls.call_no",
+    *,
+    prompts: duckdb.DuckDBPyConnection | None = None,
 ) -> Iterator[tuple[int, Stored]]:
     """
     Number and record of every call that meets *conditions*, a few thousand in memory at a time.
 
-    *connection* can answer nothing else until the last row was taken, so give it a cursor of its own.
+    *connection* can answer nothing else until the last row was taken, so give it a cursor of its own. *prompts* is
+    another one, through which the blocks of prompts are read; None: requests come without their blocks.
     """
     query = sql("records").replace("{conditions}", conditions).replace("{order}", order)
     found = connection.execute(query, parameters)
+    reader = None if prompts is None else Prompts(prompts)
     while rows := found.fetchmany(_FETCH):
-        for row in rows:
-            yield row[0], _stored(row)
+        yield from _records(rows, reader)
+
+
+def read_all(
+    connection: duckdb.DuckDBPyConnection, conditions: str, parameters: dict[str, Any]
+) -> list[tuple[int, Stored]]:
+    """As :func:`read`, with the blocks and all at once: it sees what the connection's open transaction has written."""
+    query = sql("records").replace("{conditions}", conditions).replace("{order}", "calls.call_no")
+    found = connection.execute(query, parameters).fetchall()
+    return list(_records(found, Prompts(connection)))
+
+
+def _records(found: list[tuple[Any, ...]], reader: Prompts | None) -> Iterator[tuple[int, Stored]]:
+    asked = [None if row[-1] is None else request_of(row[-1]) for row in found]
+    places: list[Prompt | None] = [None if one is None else one[1] for one in asked]
+    blocks = [()] * len(found) if reader is None else reader.blocks(places)
+    for row, one, of_it in zip(found, asked, blocks, strict=True):
+        request = None if one is None else one[0]
+        yield row[0], _stored(row, plain(request, of_it) if request is not None and of_it else request)
 
 
 # Where each part of a row of queries/records.sql begins.
@@ -45,8 +67,8 @@ _DIMS = _EXTRA + 1
 _TAGS = _DIMS + len(DIMENSIONS)
 
 
-def _stored(row: tuple[Any, ...]) -> Stored:
-    tags, duration_ms, ttft_ms, list_pusd, low_pusd, high_pusd, contract_pusd, kind, unpriced, version = row[_TAGS:]
+def _stored(row: tuple[Any, ...], request: Request | None) -> Stored:
+    tags, duration_ms, ttft_ms, list_pusd, low_pusd, high_pusd, contract_pusd, kind, unpriced, version = row[_TAGS:-1]
     dims = {name: value for name, value in zip(DIMENSIONS, row[_DIMS:_TAGS], strict=True) if value is not None}
     call = Call(
         call_id=row[1],
@@ -56,6 +78,7 @@ def _stored(row: tuple[Any, ...]) -> Stored:
         dims=dims | tags if tags else dims,
         duration_ms=duration_ms,
         ttft_ms=ttft_ms,
+        request=request,
     )
     posting = Posting(
         list_pusd=list_pusd,

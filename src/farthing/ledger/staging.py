@@ -16,6 +16,7 @@ import msgspec
 
 from farthing.call import Call
 from farthing.ledger.interface import Posting
+from farthing.ledger.prompt_runs import PackedRequest
 from farthing.ledger.store import sql
 
 if TYPE_CHECKING:
@@ -24,12 +25,33 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from farthing.call import Request
     from farthing.ledger.interface import Stored
 
 _ENCODER = msgspec.json.Encoder()
 
 
-class _Line(msgspec.Struct, frozen=True, gc=False):
+class _RequestLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A :class:`~farthing.call.Request` as queries/stage.sql reads it: its fields, then where its blocks are."""
+
+    model: str = ""
+    stream: bool = False
+    max_tokens: int | None = None
+    effort: str | None = None
+    thinking: str | None = None
+    thinking_budget_tokens: int | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    service_tier: str | None = None
+    tools: int = 0
+    tools_tokens: int = 0
+    cache_automatic: bool = False
+    prompt: str | None = None
+    breakpoints_5m: tuple[int, ...] = ()
+    breakpoints_1h: tuple[int, ...] = ()
+
+
+class _Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     call_no: int
     call_key: int
     message_key: int | None
@@ -37,6 +59,7 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
     unpriced: str
     call: Call
     posting: Posting
+    request: _RequestLine | None = None
 
 
 def id_key(text: str) -> int:
@@ -55,7 +78,7 @@ def unpriced_text(reasons: tuple[str, ...]) -> str:
 
 
 def stage(connection: duckdb.DuckDBPyConnection, numbered: Iterable[tuple[int, Stored]]) -> None:
-    """Make the table ``staged`` of these records, each under its number and checked before."""
+    """Make the table ``staged`` of these records, each under its number, checked and packed before."""
     lines = []
     for number, stored in numbered:
         call = stored.call
@@ -64,8 +87,22 @@ def stage(connection: duckdb.DuckDBPyConnection, numbered: Iterable[tuple[int, S
         total_of_unknown = call.served.calls_in_total is None
         reasons = unpriced_text(stored.posting.unpriced)
         call_key = id_key(call.call_id)
-        lines.append(_Line(number, call_key, message_key, total_of_unknown, reasons, call, stored.posting))
+        request = None
+        if call.request is not None:
+            request = _request_line(call.request)
+            call = msgspec.structs.replace(call, request=None)
+        lines.append(_Line(number, call_key, message_key, total_of_unknown, reasons, call, stored.posting, request))
     load(connection, sql("stage"), lines)
+
+
+def _request_line(request: Request) -> _RequestLine:
+    assert isinstance(request, PackedRequest), "prompts are packed before their calls are staged"
+    packed = request.packed
+    *values, _, _ = msgspec.structs.astuple(request)
+    named = dict(zip(_RequestLine.__struct_fields__, values, strict=False))
+    return _RequestLine(
+        **named, prompt=packed.leaf.hex() or None, breakpoints_5m=packed.ttl_5m, breakpoints_1h=packed.ttl_1h
+    )
 
 
 def load(connection: duckdb.DuckDBPyConnection, query: str, rows: Sequence[Any]) -> None:

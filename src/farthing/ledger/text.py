@@ -39,6 +39,9 @@ def valid_stored(stored: Stored) -> Stored:
     texts += [served.refusal_category or "", served.message_id or "", served.request_id or ""]
     texts += [*served.notes, *call.dims, *call.dims.values(), *posting.unpriced, posting.book_version]
     texts += [extra.model or "" for extra in served.extra_passes]
+    if (asked := call.request) is not None:
+        texts += [asked.model, asked.effort or "", asked.thinking or "", asked.speed or ""]
+        texts += [asked.inference_geo or "", asked.service_tier or ""]
     return stored if _is_valid("".join(texts)) else valid_record(stored)
 
 

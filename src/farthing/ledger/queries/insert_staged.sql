@@ -1,6 +1,6 @@
--- Writes staged records to the calls and their extra passes, and remembers which calls these are.
+-- Writes staged records to the calls, their extra passes and their requests, and remembers which calls these are.
 CREATE OR REPLACE TEMP TABLE touched AS SELECT call_no FROM staged;
-INSERT INTO calls SELECT * EXCLUDE (extra) FROM staged ORDER BY call_no;
+INSERT INTO calls SELECT * EXCLUDE (extra, request) FROM staged ORDER BY call_no;
 INSERT INTO passes
 SELECT
     call_no,
@@ -22,3 +22,24 @@ FROM (
     WHERE extra_passes > 0
 )
 ORDER BY call_no, position;
+INSERT INTO requests
+SELECT
+    call_no,
+    coalesce(request.model, ''),
+    coalesce(request.stream, false),
+    request.max_tokens,
+    request.effort,
+    request.thinking,
+    request.thinking_budget_tokens,
+    request.speed,
+    request.inference_geo,
+    request.service_tier,
+    coalesce(request.tools, 0),
+    coalesce(request.tools_tokens, 0),
+    coalesce(request.cache_automatic, false),
+    request.prompt,
+    coalesce(request.breakpoints_5m, []),
+    coalesce(request.breakpoints_1h, [])
+FROM staged
+WHERE request IS NOT NULL
+ORDER BY call_no;

@@ -1,5 +1,5 @@
 -- Staged records that may be calls the ledger has: by call id, or by message id. The narrow keys are compared first.
--- One that is equally known, and has no dimension or tag that the call lacks, changes nothing.
+-- One that is equally known, and has no dimension, tag or request that the call lacks, changes nothing.
 CREATE OR REPLACE TEMP TABLE matches AS
 WITH by_key AS (
     SELECT staged.call_no AS staged_no, calls.call_no
@@ -30,7 +30,8 @@ SELECT by_key.staged_no, by_key.call_no,
                 map_entries(staged.tags),
                 lambda tag: tag.value <> '' AND coalesce(calls.tags[tag.key], '') = ''
             )) = 0
-        ) AS equally_known
+        )
+        AND (staged.request IS NULL OR by_key.call_no IN (SELECT call_no FROM requests)) AS equally_known
 FROM by_key
 JOIN calls ON calls.call_no = by_key.call_no
 JOIN staged ON staged.call_no = by_key.staged_no

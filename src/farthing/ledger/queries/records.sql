@@ -50,7 +50,8 @@ SELECT
     contract_pusd,
     kind,
     unpriced,
-    book_version
+    book_version,
+    asked.request
 FROM calls
 LEFT JOIN (
     SELECT
@@ -71,5 +72,27 @@ LEFT JOIN (
     FROM passes
     GROUP BY call_no
 ) AS extra ON extra.call_no = calls.call_no
+LEFT JOIN (
+    SELECT
+        call_no,
+        (
+            model,
+            stream,
+            max_tokens,
+            effort,
+            thinking,
+            thinking_budget_tokens,
+            speed,
+            inference_geo,
+            service_tier,
+            tools,
+            tools_tokens,
+            cache_automatic,
+            prompt,
+            breakpoints_5m,
+            breakpoints_1h
+        ) AS request
+    FROM requests
+) AS asked ON asked.call_no = calls.call_no
 WHERE {conditions}
 ORDER BY {order};

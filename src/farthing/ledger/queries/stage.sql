@@ -60,7 +60,8 @@ SELECT
     coalesce(posting.kind, 'measured') AS kind,
     unpriced,
     coalesce(posting.book_version, '') AS book_version,
-    call.served.extra_passes AS extra
+    call.served.extra_passes AS extra,
+    request
 FROM read_json(
     $path,
     format = 'newline_delimited',
@@ -71,6 +72,12 @@ FROM read_json(
         message_key: 'UINTEGER',
         is_total_of_unknown: 'BOOLEAN',
         unpriced: 'VARCHAR',
+        request: 'STRUCT(
+            model VARCHAR, stream BOOLEAN, max_tokens BIGINT, effort VARCHAR, thinking VARCHAR,
+            thinking_budget_tokens BIGINT, speed VARCHAR, inference_geo VARCHAR, service_tier VARCHAR, tools BIGINT,
+            tools_tokens BIGINT, cache_automatic BOOLEAN, prompt UUID, breakpoints_5m INTEGER[],
+            breakpoints_1h INTEGER[]
+        )',
         call: 'STRUCT(
             call_id VARCHAR, sent_at TIMESTAMP, source VARCHAR, dims MAP(VARCHAR, VARCHAR),
             duration_ms BIGINT, ttft_ms BIGINT,
