@@ -77,6 +77,7 @@ def test_a_body_that_cannot_be_read_asks_for_nothing():
     for body in (b"", b"[]", b"{", b'{"model":1}', b"\xff", b"[" * 100_000):
         assert read_request(body).model == ""
     assert read_request(b'{"model":"Tell me a secret, please"}').model == ""
+    assert read_request(b'{"model":"sk-ant-api03-0123456789"}').model == ""
     asked = read_request(b'{"model":"claude-x","stream":true,"metadata":{"user_id":"u"},"messages":[1.0]}')
     assert (asked.model, asked.stream, asked.user) == ("claude-x", True, "u")
 
@@ -95,6 +96,7 @@ def test_tags_are_bounded_and_cannot_forge_what_is_ours():
     found = tags_of([*headers, (b"x-farthing-tag-gateway-call", b"forged")], None)
     assert len(found) == 32
     assert max(map(len, found.values())) == 256
+    assert tags_of([(b"x-farthing-tag-team", b"a sk-ant-api03-0123456789 b")], None) == {"team": "a [key] b"}
     assert "gateway_call" not in tags_of([(b"x-farthing-tag-gateway-call", b"forged")], None)
     assert tags_of([(b"x-litellm-customer-id", b"c"), (b"x-litellm-tags", b"a,b")], "u") == {
         "user": "c",

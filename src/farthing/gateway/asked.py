@@ -6,6 +6,8 @@ import re
 
 import msgspec
 
+from farthing.gateway.hidden import hide
+
 
 class _Metadata(msgspec.Struct):
     user_id: str | None = None
@@ -35,5 +37,5 @@ def read_request(body: bytes) -> Asked:
         found = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Asked()
-    model = found.model if _MODEL.fullmatch(found.model) else ""
+    model = found.model if _MODEL.fullmatch(found.model) and hide(found.model) == found.model else ""
     return Asked(model, bool(found.stream), found.metadata.user_id if found.metadata else None)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farthing.gateway.headers import first
+from farthing.gateway.hidden import hide
 
 if TYPE_CHECKING:
     from farthing.gateway.wire import Headers
@@ -113,4 +114,4 @@ def _text(value: bytes) -> str:
 
 
 def _cut(text: str) -> str:
-    return text[:VALUE_CHARS_MAX]
+    return hide(text)[:VALUE_CHARS_MAX]
