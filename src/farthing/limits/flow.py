@@ -257,7 +257,7 @@ class Flow:
         full_at = self._wall() + timedelta(seconds=math.ceil(tightest.full_in_s))
         rule = tightest.rule.partition(" (")[0]
         return [
-            (b"x-farthing-ratelimit-rule", f"{rule}: {tightest.counts}".encode("ascii", "backslashreplace")),
+            (b"x-farthing-ratelimit-rule", f"{rule}: {tightest.counts}".encode("unicode_escape")),
             (b"x-farthing-ratelimit-limit", b"%d" % tightest.limit),
             (b"x-farthing-ratelimit-remaining", b"%d" % tightest.remaining),
             (b"x-farthing-ratelimit-reset", full_at.strftime("%Y-%m-%dT%H:%M:%SZ").encode()),

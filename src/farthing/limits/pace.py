@@ -31,9 +31,10 @@ _HOLD_S_MAX = 60.0
 _OVERLOAD_FIRST_S, _OVERLOAD_LONGEST_S = 0.5, 8.0
 _RATE_OVER_S = 10.0
 """The rate at which calls are sent is judged over about so long."""
-_CUT, _SLOWEST_PER_S = 0.5, 0.2
-_GROWS_BACK_S = 20.0
-"""How long a ceiling takes from half of a rate to the whole; after as long again it is gone."""
+_CUT, _SLOWEST_SHARE, _SLOWEST_PER_S = 0.5, 0.1, 0.2
+"""What a refusal leaves of the rate, but never less than this share of the rate before, nor than so much."""
+_GROWS_BACK_S = 10.0
+"""How long a ceiling takes from half of a rate to the whole; at one and a half of it, it is gone."""
 _WINDOW_S = 90.0
 """A reset further off than this is of a window that is no minute's."""
 
@@ -194,20 +195,21 @@ class Pacer:
         self._hold_until = max(self._hold_until, now + min(pause_s, _HOLD_S_MAX))
         if sent_at <= self._ceiling_at:
             return
-        rate = min(self._sent_per_s(now), self._ceiling_per_s(now))
-        self._rate_before = max(rate, _SLOWEST_PER_S / _CUT)
-        self._ceiling = self._rate_before * _CUT
+        ceiling = self._ceiling_per_s(now)
+        rate = min(self._sent_per_s(now), ceiling)
+        self._rate_before = max(rate, _SLOWEST_PER_S, self._rate_before if ceiling < math.inf else 0.0)
+        self._ceiling = max(rate * _CUT, self._rate_before * _SLOWEST_SHARE, _SLOWEST_PER_S)
         self._ceiling_at = now
 
     def _ceiling_per_s(self, now: float) -> float:
-        """Grows from half the former rate to one and a half of it, and is gone then; it rests while a hold runs."""
+        """Grows evenly, by half the former rate in ten seconds; it rests while a hold runs."""
         if self._ceiling == math.inf:
             return math.inf
         since_s = max(0.0, now - max(self._ceiling_at, self._hold_until))
-        if since_s > 2 * _GROWS_BACK_S:
-            self._ceiling = math.inf
-            return math.inf
-        return self._ceiling + self._rate_before * (1 - _CUT) * since_s / _GROWS_BACK_S
+        ceiling = self._ceiling + self._rate_before * (1 - _CUT) * since_s / _GROWS_BACK_S
+        if ceiling >= self._rate_before * (2 - _CUT):
+            self._ceiling = ceiling = math.inf
+        return ceiling
 
     def _sent_per_s(self, now: float) -> float:
         return self._sent / _RATE_OVER_S * math.exp(-(now - self._sent_at) / _RATE_OVER_S) if self._sent else 0.0
