@@ -54,7 +54,8 @@ THIRD_PARTY = {
     "rich": {"cli", "reports"},
     "starlette": {"sandbox"},
     "typer": {"cli"},
-    "uvicorn": {"gateway", "sandbox"},
+    "uvicorn": {"sandbox"},
+    "uvloop": {"gateway"},
 }
 """Which rooms may import a package that is not ours."""
 

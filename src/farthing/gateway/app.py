@@ -1,4 +1,4 @@
-"""The gateway as a raw ASGI application: three pages of its own, and everything below ``/v1`` through an exchange."""
+"""What the gateway does with a request: three pages of its own, and everything below ``/v1`` through an exchange."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import hmac
 import re
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from farthing.gateway import decide as deciding
 from farthing.gateway.addresses import origin_of
 from farthing.gateway.admit import Shown, admit, may_be_sent, names_models
-from farthing.gateway.client import Client, ClientGone
+from farthing.gateway.client import ClientGone
 from farthing.gateway.exchange import Came, Exchange, Refused
 from farthing.gateway.failures import UpstreamFault
 from farthing.gateway.headers import first
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
     from farthing.gateway.admit import Caller
     from farthing.gateway.asked import Asked
-    from farthing.gateway.client import Receive, Send
+    from farthing.gateway.client import Client
+    from farthing.gateway.front import Scope
     from farthing.gateway.metrics import Metrics
     from farthing.gateway.rules import Rule
     from farthing.gateway.running import Running
+    from farthing.gateway.wire import Headers
 
 _KEY = re.compile(r"sk-[A-Za-z0-9_-]{8,}")
 """What looks like a key, wherever somebody put it: it is not logged."""
@@ -46,7 +48,6 @@ class Options(NamedTuple):
         rules: Dimensions by pattern.
         secret: Key of the fingerprints of keys.
         metrics_token: Bearer token for ``/metrics``; None: there is no such page.
-        client_timeout_s: Longest silence of a client that sends, and longest wait for one that takes.
         log: Gets one line per request, without its query, body or key.
 
     """
@@ -55,7 +56,6 @@ class Options(NamedTuple):
     rules: Sequence[Rule]
     secret: bytes
     metrics_token: bytes | None
-    client_timeout_s: float
     log: Callable[[str], None]
 
 
@@ -77,53 +77,31 @@ class App:
         self._under_way = 0
         metrics.gauge("farthing_requests_under_way", lambda: self._under_way)
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Serve one request, or the server's start and end."""
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        elif scope["type"] == "http":
-            await self._request(scope, receive, send)
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            await self._running.start()
-        except Exception as error:  # noqa: BLE001 - the server must say that it could not start
-            self._options.log(f"cannot start: {error}")
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._running.stop()
-        await send({"type": "lifespan.shutdown.complete"})
-
-    async def _request(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Scope, client: Client) -> None:
+        """Serve one request: its method, paths, query and headers by name, and who sent it."""
         path = scope["path"]
         if path in ("/healthz", "/readyz", "/metrics"):
-            await self._own_page(path, scope["headers"], send)
+            self._own_page(path, scope["headers"], client)
             return
         headers = scope["headers"]
         facts = deciding.RequestFacts(scope["method"], path, scope["raw_path"], credential_of(headers) is not None)
         action = deciding.decide(facts, self._options.policy, deciding.State(self._under_way))
         if isinstance(action, deciding.Refuse):
-            await self._refuse(scope, send, action)
+            self._refuse(scope, client, action)
             return
         shown = Shown(scope["method"], path, _target(scope), headers)
         caller = admit(self._running.ring, shown, self._running.now())
         if isinstance(caller, deciding.Refuse):
-            await self._refuse(scope, send, caller)
+            self._refuse(scope, client, caller)
             return
         self._under_way += 1
         try:
-            await self._forward(scope, receive, send, action, caller)
+            await self._forward(scope, client, action, caller)
         finally:
             self._under_way -= 1
 
-    async def _forward(
-        self, scope: Any, receive: Receive, send: Send, action: deciding.Forward, caller: Caller
-    ) -> None:
+    async def _forward(self, scope: Scope, client: Client, action: deciding.Forward, caller: Caller) -> None:
         started_s, desk = time.perf_counter(), self._running.desk
-        client = Client(receive, send, self._options.client_timeout_s)
         came = self._came(scope, caller)
         exchange = Exchange(desk, came, action, client)
         try:
@@ -132,17 +110,17 @@ class App:
             pass
         except Refused as refused:
             exchange.status, error_type, message = refused.refusal
-            await _error(client.send, exchange.status, error_type, message, came.entry)
+            _error(client, exchange.status, error_type, message, came.entry)
         except UpstreamFault as fault:
             self._metrics.count("farthing_upstream_faults_total", type(fault).__name__)
             if not exchange.left:
                 exchange.status = fault.status
-                await _error(client.send, fault.status, fault.error_type, f"farthing: {fault}", came.entry)
+                _error(client, fault.status, fault.error_type, f"farthing: {fault}", came.entry)
         finally:
             self._metrics.count("farthing_requests_total", str(exchange.status))
             self._options.log(_line(scope, exchange, came.entry, time.perf_counter() - started_s))
 
-    def _came(self, scope: Any, caller: Caller) -> Came:
+    def _came(self, scope: Scope, caller: Caller) -> Came:
         headers, path, key = scope["headers"], scope["path"], caller.key
 
         def dims_of(asked: Asked) -> dict[str, str]:
@@ -162,47 +140,41 @@ class App:
         check = functools.partial(may_be_sent, key) if is_bound else None
         return came._replace(check=check, origin=origin_of(headers))
 
-    async def _refuse(self, scope: Any, send: Send, refusal: deciding.Refuse) -> None:
+    def _refuse(self, scope: Scope, client: Client, refusal: deciding.Refuse) -> None:
         self._metrics.count("farthing_requests_total", str(refusal.status))
         self._options.log(f"{scope['method']} {_shown(scope['path'])} {refusal.status} refused")
-        await _error(send, refusal.status, refusal.error_type, refusal.message, "")
+        _error(client, refusal.status, refusal.error_type, refusal.message, "")
 
-    async def _own_page(self, path: str, headers: Any, send: Send) -> None:
+    def _own_page(self, path: str, headers: Headers, client: Client) -> None:
         if path == "/metrics" and not self._may_see_metrics(headers):
-            await _error(send, 404, "not_found_error", "farthing: only paths below /v1 are forwarded", "")
+            _error(client, 404, "not_found_error", "farthing: only paths below /v1 are forwarded", "")
         elif path == "/metrics":
-            await _answer(send, 200, [(b"content-type", _TEXT)], self._metrics.text().encode())
+            client.answer(200, [(b"content-type", _TEXT)], self._metrics.text().encode())
         else:
             ready = path == "/healthz" or self._running.is_ready
             body = b"ok\n" if ready else b"not ready\n"
-            await _answer(send, 200 if ready else 503, [(b"content-type", _TEXT)], body)
+            client.answer(200 if ready else 503, [(b"content-type", _TEXT)], body)
 
-    def _may_see_metrics(self, headers: Any) -> bool:
+    def _may_see_metrics(self, headers: Headers) -> bool:
         token, stated = self._options.metrics_token, first(headers, b"authorization") or b""
         return token is not None and hmac.compare_digest(stated, b"Bearer " + token)
 
 
-def _target(scope: Any) -> bytes:
+def _target(scope: Scope) -> bytes:
     query, path = scope["query_string"], scope["raw_path"]
     target: bytes = path + b"?" + query if query else path
     return target
 
 
-async def _error(send: Any, status: int, error_type: str, message: str, entry: str) -> None:
+def _error(client: Client, status: int, error_type: str, message: str, entry: str) -> None:
     body = msgspec.json.encode({"type": "error", "error": {"type": error_type, "message": message}})
     headers = [(b"content-type", b"application/json")]
     if entry:
         headers.append((b"x-farthing-call-id", entry.encode()))
-    await _answer(send, status, headers, body)
+    client.answer(status, headers, body)
 
 
-async def _answer(send: Any, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    headers = [*headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _line(scope: Any, exchange: Exchange, entry: str, seconds: float) -> str:
+def _line(scope: Scope, exchange: Exchange, entry: str, seconds: float) -> str:
     parts = [scope["method"], _shown(scope["path"]), str(exchange.status or "-"), f"{seconds * 1000:.0f} ms", entry]
     if exchange.model:
         parts.append(exchange.model)

@@ -16,7 +16,9 @@ from farthing.gateway.wire import ResponseReader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_READ_HIGH_BYTES, _READ_LOW_BYTES = 256 * 2**10, 64 * 2**10
+    from farthing.gateway.deadlines import Deadlines
+
+_READ_HIGH_BYTES = 256 * 2**10
 
 
 class Connection(asyncio.Protocol):
@@ -29,15 +31,17 @@ class Connection(asyncio.Protocol):
 
     """
 
-    def __init__(self, read_timeout_s: float) -> None:
+    def __init__(self, deadlines: Deadlines) -> None:
         self.used = False
         self.closed = False
         self.idle_since = 0.0
         self._loop = asyncio.get_running_loop()
-        self._read_timeout_s = read_timeout_s
+        self._deadlines = deadlines
+        self._deadline = 0
+        self._sink: Callable[[bytes], bool] | None = None
         self._transport: asyncio.Transport | None = None
         self._response: ResponseReader | None = None
-        self._fault: Broken | None = None
+        self._fault: Broken | TooSlow | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._write_paused = self._read_paused = False
@@ -65,12 +69,11 @@ class Connection(asyncio.Protocol):
         """
         while self._write_paused and not self.closed and not (self._response and self._response.status):
             self._drained = self._loop.create_future()
+            deadline = self._deadlines.begin(self._not_taking)
             try:
-                async with asyncio.timeout(self._read_timeout_s):
-                    await self._drained
-            except TimeoutError:
-                raise TooSlow("the upstream stopped taking the request") from None
+                await self._drained
             finally:
+                self._deadlines.end(deadline)
                 self._drained = None
 
     async def head(self) -> ResponseReader:
@@ -82,7 +85,8 @@ class Connection(asyncio.Protocol):
 
         """
         response = self._current()
-        await self._until(lambda: bool(response.status))
+        while not response.status:
+            await self._more()
         return response
 
     async def body(self) -> bytes:
@@ -94,13 +98,35 @@ class Connection(asyncio.Protocol):
 
         """
         response = self._current()
-        if not response.body and not response.complete:
-            await self._until(lambda: bool(response.body) or response.complete)
+        while not response.body and not response.complete:
+            await self._more()
         data = response.take()
-        if self._read_paused and self._transport is not None and not self.closed:
-            self._read_paused = False
-            self._transport.resume_reading()
+        self._resume()
         return data
+
+    async def pass_to(self, sink: Callable[[bytes], bool]) -> bool:
+        """
+        Hand each piece of the body to *sink* in the moment in which it comes; True at the body's end.
+
+        Where *sink* returns False it wants no more for now, and so does this.
+
+        Raises:
+            Broken: The connection ended first. TooSlow: the deadline passed first.
+
+        """
+        response = self._current()
+        while True:
+            data = response.take()
+            self._resume()
+            if data and not sink(data):
+                return False
+            if response.complete:
+                return not response.body
+            self._sink = sink
+            try:
+                await self._more()
+            finally:
+                self._sink = None
 
     def end(self) -> bool:
         """End the exchange; True where the connection can carry another one."""
@@ -121,22 +147,32 @@ class Connection(asyncio.Protocol):
         assert self._response is not None
         return self._response
 
-    async def _until(self, there: Callable[[], bool]) -> None:
-        deadline: asyncio.TimerHandle | None = None
+    async def _more(self) -> None:
+        """Wait until something has changed."""
+        if self._fault is not None:
+            raise self._fault
+        if self.closed:
+            raise Broken("the connection to the upstream was closed", answered=self._current().started)
+        self._waiter = self._loop.create_future()
+        self._deadline = self._deadlines.begin(self._too_slow)
         try:
-            while not there():
-                if self._fault is not None:
-                    raise self._fault
-                if self.closed:
-                    raise Broken("the connection to the upstream was closed", answered=self._current().started)
-                waiter = self._waiter = self._loop.create_future()
-                deadline = self._loop.call_later(self._read_timeout_s, _expire, waiter)
-                await waiter
-                deadline.cancel()
+            await self._waiter
         finally:
+            self._deadlines.end(self._deadline)
             self._waiter = None
-            if deadline is not None:
-                deadline.cancel()
+
+    def _too_slow(self) -> None:
+        if self._waiter is not None:
+            _expire(self._waiter, "the upstream sent nothing for longer than the deadline")
+
+    def _not_taking(self) -> None:
+        if self._drained is not None:
+            _expire(self._drained, "the upstream stopped taking the request")
+
+    def _resume(self) -> None:
+        if self._read_paused and self._transport is not None and not self.closed:
+            self._read_paused = False
+            self._transport.resume_reading()
 
     def _wake(self) -> None:
         for waiter in (self._waiter, self._drained):
@@ -160,6 +196,12 @@ class Connection(asyncio.Protocol):
         except Broken as fault:
             self._fault = fault
             self.abort()
+        if self._sink is not None and self._fault is None and not response.complete:
+            if not response.body or self._sink(response.take()):
+                self._deadlines.end(self._deadline)
+                self._deadline = self._deadlines.begin(self._too_slow)
+                return
+            self._sink = None
         if response.body_bytes > _READ_HIGH_BYTES and not self._read_paused and not self.closed:
             assert self._transport is not None
             self._read_paused = True
@@ -187,6 +229,6 @@ class Connection(asyncio.Protocol):
         self._wake()
 
 
-def _expire(waiter: asyncio.Future[None]) -> None:
+def _expire(waiter: asyncio.Future[None], what: str) -> None:
     if not waiter.done():
-        waiter.set_exception(TooSlow("the upstream sent nothing for longer than the deadline"))
+        waiter.set_exception(TooSlow(what))

@@ -308,8 +308,8 @@ class Exchange:
                 early = await self._readdress(response, reading, self._came.origin)
             else:
                 early = await self._price_early(response, reading)
-            await self._start(response)
-            whole = await self._relay(early, response, reading)
+            self._start(response)
+            whole = await self._relay(early, reading)
         finally:
             if not self._client.body_complete and self._connection is not None:
                 self._connection.abort()  # half a request: nothing more can follow it
@@ -319,7 +319,7 @@ class Exchange:
         if whole and self._forward.route is Route.BATCH and (batch_id := reading.batch_to_fetch()) is not None:
             self._desk.collect(batch_id, self._came.headers, self._came.dims_of(Asked()))
         if whole:
-            await self._client.send({"type": "http.response.body", "body": b"", "more_body": False})
+            self._client.end()
 
     async def _price_early(self, response: ResponseReader, reading: Reading) -> bytes:
         """Where a whole message is there with its head, price it before its head is sent: that delays nothing."""
@@ -353,7 +353,7 @@ class Exchange:
     def _note_price(self, pusd: int | None) -> None:
         self.pusd = pusd if pusd is not None else self.pusd
 
-    async def _start(self, response: ResponseReader) -> None:
+    def _start(self, response: ResponseReader) -> None:
         self.status = response.status
         self.overhead_s += time.perf_counter() - self._begun_s
         headers = for_client(response.headers)
@@ -364,21 +364,22 @@ class Exchange:
         if self.pusd is not None:
             headers.append((b"x-farthing-cost-usd", usd_text(self.pusd).encode()))
         self._metrics.count("farthing_overhead_seconds_total", more=self.overhead_s)
-        await self._client.send({"type": "http.response.start", "status": self.status, "headers": headers})
+        self._client.start(self.status, headers)
 
-    async def _relay(self, early: bytes, response: ResponseReader, reading: Reading) -> bool:
+    async def _relay(self, early: bytes, reading: Reading) -> bool:
         """Pass the body on, piece by piece as it comes; True where it came to its end."""
+        client, feed = self._client, reading.feed
+
+        def take(data: bytes) -> bool:
+            wants_more = client.write(data)
+            feed(data)
+            return wants_more
+
         assert self._connection is not None
-        data = early
+        client.write(early)
         try:
-            while data or not response.complete or response.body:
-                if not data:
-                    data = await self._connection.body()
-                    reading.feed(data)
-                sent = await self._client.send({"type": "http.response.body", "body": data, "more_body": True})
-                if data and not sent and not self.left:
-                    self._client_left()
-                data = b""
+            while not await self._connection.pass_to(take):
+                await client.drained()
         except UpstreamFault as fault:
             if not self.left:
                 self._metrics.count("farthing_upstream_faults_total", type(fault).__name__)

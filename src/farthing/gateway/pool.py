@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from farthing.errors import BadConfig
 from farthing.gateway.connection import Connection
+from farthing.gateway.deadlines import Deadlines
 from farthing.gateway.failures import NotConnected
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Pool:
         self.open = 0
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
+        self._deadlines: Deadlines | None = None
         self._idle_max = idle_max
         self._idle: list[Connection] = []
 
@@ -134,13 +136,16 @@ class Pool:
         """Close idle connections."""
         while self._idle:
             self._idle.pop().abort()
+        if self._deadlines is not None:
+            self._deadlines.close()
 
     async def _connect(self) -> Connection:
         to, loop = self.upstream, asyncio.get_running_loop()
+        deadlines = self._deadlines = self._deadlines or Deadlines(self._read_timeout_s, loop)
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self._read_timeout_s), to.host, to.port, ssl=to.tls
+                    lambda: Connection(deadlines), to.host, to.port, ssl=to.tls
                 )
         except TimeoutError:
             raise NotConnected("no connection to the upstream in time") from None

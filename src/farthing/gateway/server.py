@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from typing import TYPE_CHECKING
-
-import uvicorn
 
 from farthing.errors import BadConfig, BadInput
 from farthing.gateway.app import App, Options
@@ -14,6 +13,7 @@ from farthing.gateway.decide import Policy
 from farthing.gateway.metrics import Metrics
 from farthing.gateway.rules import read_rules
 from farthing.gateway.running import Running, fingerprint_secret
+from farthing.gateway.serving import Serving, new_event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _STARTUP_S = 30.0
 _BACKLOG = 2048
-_KEEP_ALIVE_S = 65
-"""Longer than clients keep an idle connection, so that they never send into one that is being closed."""
 
 
 class GatewayServer:
@@ -69,26 +67,20 @@ class GatewayServer:
             rules=() if settings.rules is None else read_rules(settings.rules),
             secret=fingerprint_secret(running.folder),
             metrics_token=_token(settings.metrics_token_file),
-            client_timeout_s=settings.client_timeout_seconds,
             log=log,
         )
         self.journals = running.folder
         self._socket = _bind(host, port)
-        config = uvicorn.Config(
-            App(options, running, self.metrics),
-            http="httptools",
-            ws="none",
-            log_config=None,
-            log_level="critical",  # an answer that breaks off upstream breaks off here, which uvicorn calls an error
-            access_log=False,
-            lifespan="on",
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=settings.shutdown_seconds,
+        self._running = running
+        self._log = log
+        self._serving = Serving(
+            self._socket,
+            App(options, running, self.metrics).serve,
+            client_timeout_s=settings.client_timeout_seconds,
+            shutdown_s=settings.shutdown_seconds,
+            failed=log,
         )
-        self._server = uvicorn.Server(config)
+        self._started = False
         self._thread: threading.Thread | None = None
         shown = f"[{host}]" if ":" in host else host
         self.base_url = f"http://{shown}:{self._socket.getsockname()[1]}"
@@ -96,11 +88,12 @@ class GatewayServer:
     @property
     def started(self) -> bool:
         """Whether it could start."""
-        return self._server.started
+        return self._started
 
     def run(self) -> None:
         """Serve until SIGTERM or Ctrl-C, then let open requests end and fill the ledger."""
-        self._server.run(sockets=[self._socket])
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(self._run())
 
     def start(self) -> None:
         """Serve from a thread until :meth:`stop`."""
@@ -108,13 +101,28 @@ class GatewayServer:
         self._thread.start()
         waiting = threading.Event()
         for _ in range(int(_STARTUP_S / 0.01)):
-            if self._server.started or not self._thread.is_alive():
+            if self._started or not self._thread.is_alive():
                 return
             waiting.wait(0.01)
 
+    async def _run(self) -> None:
+        with self._serving.heeding_signals():
+            try:
+                await self._running.start()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the operator must read it
+                self._log(f"cannot start: {error}")
+                return
+            try:
+                await self._serving.run(self._now_started)
+            finally:
+                await self._running.stop()
+
+    def _now_started(self) -> None:
+        self._started = True
+
     def end_soon(self) -> None:
         """Let :meth:`run` return, as on SIGTERM."""
-        self._server.should_exit = True
+        self._serving.end_soon()
 
     def stop(self) -> None:
         """End the thread, the ledger filled."""

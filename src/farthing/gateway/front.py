@@ -1,0 +1,310 @@
+"""
+A client's connection: requests from bytes, one served after the other, answers to bytes.
+
+Bytes are parsed by llhttp, strictly. What is held for a client that sends or takes slowly is bounded, and so are the
+time for a head to come, its length, and the time that an idle connection is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
+
+import httptools
+import msgspec
+
+from farthing.gateway.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from farthing.gateway.deadlines import Deadlines
+    from farthing.gateway.wire import Headers
+
+    Scope = dict[str, Any]
+    Serve = Callable[[Scope, Client], Awaitable[None]]
+
+HEAD_BYTES_MAX = 256 * 2**10
+"""Longest head of a request that is read."""
+
+
+class Shared:
+    """
+    What all connections of a server share.
+
+    Args:
+        serve: Serves one request: its method, paths, query and headers by name, and its client.
+        loop: The event loop.
+        deadlines: For a client that sends or takes nothing. idle: for a connection without a request.
+        failed: Gets one line where serving failed in a way that nobody foresaw.
+
+    Attributes:
+        fronts: Open connections. tasks: requests under way, those of clients that left too.
+        closing: Whether each connection is to end with the request it carries.
+
+    """
+
+    def __init__(
+        self,
+        serve: Serve,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        deadlines: Deadlines,
+        idle: Deadlines,
+        failed: Callable[[str], None],
+    ) -> None:
+        self.serve = serve
+        self.loop = loop
+        self.deadlines = deadlines
+        self.idle = idle
+        self.failed = failed
+        self.fronts: set[Front] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.closing = False
+
+
+class Front(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.loop = shared.loop
+        self.deadlines = shared.deadlines
+        self.write_paused = False
+        self._shared = shared
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._serving: Client | None = None
+        self._coming: Client | None = None
+        self._waiting: deque[tuple[Scope, Client]] = deque()
+        self._read_paused = False
+        self._idle = 0
+        self._url = b""
+        self._headers: Headers = []
+        self._expects = False
+        self._head_bytes = 0
+        self._in_head = True
+        self._upgrading: Headers | None = None
+
+    # -- for clients ----------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def resume(self) -> None:
+        """Read on, if reading had stopped."""
+        if self._read_paused and not self._waiting and self._transport is not None:
+            self._read_paused = False
+            self._transport.resume_reading()
+
+    def give_up(self) -> None:
+        """Break off: it sends or takes nothing."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._lost()
+
+    def end_soon(self) -> None:
+        """Close now where no request is under way, else after it."""
+        if self._serving is None and self._transport is not None:
+            self._transport.close()
+
+    # -- callbacks of asyncio -------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._shared.fronts.add(self)
+        self._idle = self._shared.idle.begin(self._close)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._parser.get_method() == b"CONNECT":
+                self._refuse(400, "farthing: this is no proxy")
+            else:
+                self._go_on(data[upgrade.args[0] :])
+        except (httptools.HttpParserError, UnicodeDecodeError):
+            self._refuse(400, "farthing: this is no HTTP request")
+        else:
+            if self._in_head and self._head_bytes > HEAD_BYTES_MAX:
+                self._refuse(431, "farthing: the head of this request is too long")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It ended."""
+        del exc
+        self._lost()
+
+    def pause_writing(self) -> None:
+        """The client takes bytes slower than they come."""
+        self.write_paused = True
+
+    def resume_writing(self) -> None:
+        """It caught up."""
+        self.write_paused = False
+        if self._serving is not None:
+            self._serving.wake()
+
+    # -- callbacks of the parser ----------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A new request."""
+        self._url, self._headers, self._expects, self._in_head = b"", [], False, True
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, or one trailer, which RFC 9110 6.5.1 lets a recipient drop."""
+        if self._in_head:
+            name = name.lower()
+            self._headers.append((name, value))
+            if name == b"expect":
+                self._expects = value.lower() == b"100-continue"
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._head_bytes = 0
+        self._in_head = False
+        parser, headers = self._parser, self._headers
+        if parser.should_upgrade():
+            self._upgrading = headers
+            return
+        if self._upgrading is not None:
+            headers, self._upgrading = self._upgrading, None
+        method = parser.get_method().decode("ascii")
+        raw_path, _, query = self._target().partition(b"?")
+        path = raw_path.decode("ascii")
+        scope = {
+            "method": method,
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": headers,
+        }
+        is_1_1 = parser.get_http_version() == "1.1"
+        keep_alive = is_1_1 and parser.should_keep_alive()
+        client = Client(self, method, is_1_1=is_1_1, keep_alive=keep_alive, expects=self._expects)
+        self._coming = client
+        if self._serving is None and not self._waiting:
+            self._begin(scope, client)
+        else:
+            self._waiting.append((scope, client))
+            self._pause()
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body, which nobody wants once the answer is whole."""
+        client = self._coming
+        if client is not None and not client.ended and not client.came(data):
+            self._pause()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._in_head = True
+        if self._upgrading is None and self._coming is not None:
+            self._coming.all_came()
+            self._coming = None
+
+    # -- requests, one after the other ----------------------------------------------------------------------------
+
+    def _begin(self, scope: Scope, client: Client) -> None:
+        self._shared.idle.end(self._idle)
+        self._serving = client
+        task = self.loop.create_task(self._serve(scope, client))
+        self._shared.tasks.add(task)
+        task.add_done_callback(self._shared.tasks.discard)
+
+    async def _serve(self, scope: Scope, client: Client) -> None:
+        try:
+            await self._shared.serve(scope, client)
+        except Exception as error:  # noqa: BLE001 - one request must not end the server
+            self._shared.failed(f"a request failed: {type(error).__name__}")
+            if not client.started and not client.gone:
+                client.keep_alive = False
+                client.answer(500, *_error("farthing: the gateway failed", "api_error"))
+        finally:
+            self._over(client)
+
+    def _over(self, client: Client) -> None:
+        self._serving = None
+        transport = self._transport
+        if transport is None or client.gone:
+            return
+        if not client.ended:
+            transport.abort()  # half an answer never looks whole
+        elif not client.keep_alive or self._shared.closing or client.expects:
+            transport.close()
+        elif self._waiting:
+            self._begin(*self._waiting.popleft())
+            self.resume()
+        else:
+            self._idle = self._shared.idle.begin(self._close)
+            self.resume()
+
+    def _refuse(self, status: int, message: str) -> None:
+        """What cannot be read ends the connection, once the request before it is answered."""
+        serving, transport = self._serving, self._transport
+        if transport is None:
+            return
+        if serving is not None and self._coming is not serving:
+            serving.keep_alive = False
+            self._waiting.clear()
+            self._pause()
+        elif serving is not None and serving.started:
+            self.give_up()
+        else:
+            client = Client(self, "GET", is_1_1=True, keep_alive=False, expects=False)
+            client.answer(status, *_error(message, "invalid_request_error"))
+            transport.close()
+            self._lost()
+
+    def _go_on(self, rest: bytes) -> None:
+        """
+        A client offers another protocol: serve its request as if it had not (RFC 9110 7.8).
+
+        The parser would take what follows for that protocol, so a new one gets the head without the offer.
+        """
+        assert self._upgrading is not None
+        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
+        framing = (b"content-length", b"transfer-encoding", b"expect")
+        lines = [b"%b: %b\r\n" % header for header in self._upgrading if header[0] in framing]
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self._url, version, b"".join(lines))
+        self._parser = httptools.HttpRequestParser(self)
+        self.data_received(head + rest)
+
+    def _target(self) -> bytes:
+        """Path and query, also of a request that names the whole address."""
+        if self._url.startswith(b"/") and b"#" not in self._url:
+            return self._url
+        parts = httptools.parse_url(self._url)
+        path, query = parts.path or b"/", parts.query
+        return path if query is None else b"%b?%b" % (path, query)
+
+    def _pause(self) -> None:
+        if not self._read_paused and self._transport is not None:
+            self._read_paused = True
+            self._transport.pause_reading()
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def _lost(self) -> None:
+        self._transport = None
+        self._shared.fronts.discard(self)
+        self._shared.idle.end(self._idle)
+        self._waiting.clear()
+        if self._serving is not None:
+            self._serving.lost()
+
+
+def _error(message: str, kind: str) -> tuple[Headers, bytes]:
+    body = msgspec.json.encode({"type": "error", "error": {"type": kind, "message": message}})
+    return [(b"content-type", b"application/json")], body
