@@ -7,6 +7,7 @@ waits: events carry their delays.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -38,6 +39,9 @@ __all__ = ["Begun", "Event", "Headers", "Refused", "begin", "count_tokens"]
 
 UNCONFIRMED_TOKENS_MIN = 512
 """Shortest cacheable prefix where the book has none: presumably as on the models before (facts: claude-api 5.3)."""
+
+WORKSPACES_APART = date(2026, 2, 5)
+"""From this day on an organisation's workspaces share no cached prefix (facts: claude-api 5.11)."""
 
 
 class Asked(NamedTuple):
@@ -195,7 +199,7 @@ def _attempt(
     if prompt.tokens > model.context_window_tokens:
         raise invalid(f"prompt is too long: {prompt.tokens} tokens > {model.context_window_tokens} maximum")
     tokens_min = model.cacheable_prefix.tokens_min or UNCONFIRMED_TOKENS_MIN
-    scope = Scope(caller.organization_id, caller.workspace_id, model.id)
+    scope = Scope(caller.organization_id, caller.workspace_id if at.date() >= WORKSPACES_APART else "", model.id)
     lookup = world.cache.look_up(scope, prompt.blocks, at, tokens_min=tokens_min)
     return Attempt(body, model, prompt, lookup, tokens_min)
 

@@ -1,0 +1,124 @@
+"""
+The replay: recorded calls in, the back-test and one step per choice out.
+
+Pure and in one pass: calls are read once, in order of time, and every choice keeps its own cache beside the others.
+Memory grows with what is alive in those caches and with what waits for a batch, not with the calls; time is linear.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from farthing.errors import BadInput
+from farthing.ledger.interface import Stored
+from farthing.prices.engine import price_served
+from farthing.whatif.replay.choice import Caching, Choice
+from farthing.whatif.replay.prompt import prompt_of, why_not_replayed
+from farthing.whatif.replay.run import Given, Run, amount, without_volume
+from farthing.whatif.replay.totals import Backtest, Replayed, Sums, prompt_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from farthing.call import Call
+    from farthing.prices.bill import Bill
+    from farthing.prices.book import PriceBook
+    from farthing.prices.contract_terms import ContractTerms
+    from farthing.whatif.replay.run import Outcome
+
+AS_IT_WAS = Choice.of(cache=Caching("as_marked"))
+
+
+def replay(
+    calls: Iterable[Call | Stored],
+    choices: Sequence[Choice],
+    book: PriceBook,
+    *,
+    terms: ContractTerms | None = None,
+    cumulative: bool = True,
+    each: Callable[[int, Outcome], None] | None = None,
+) -> Replayed:
+    """
+    Replay *calls* under *choices*.
+
+    Args:
+        calls: In order of ``sent_at``. With a posting beside a call, the back-test compares it.
+        choices: Each on top of the ones before it, so that savings are marginal in sequence and sum exactly.
+        book: Prices, before and after.
+        terms: The contract in force, on both sides; a credit on a month's volume is left out. None: list.
+        cumulative: False: each choice by itself, and each saving against what was recorded.
+        each: Called with a choice's number and each call under it; pings come beside their calls.
+
+    Raises:
+        BadInput: A call was sent before the one before it.
+
+    """
+    terms = without_volume(terms)
+    backtest, before = Backtest(), Sums()
+    as_it_was = Run(AS_IT_WAS, book, None, lambda outcome: _compare(backtest, outcome))
+    chosen = accumulated(choices) if cumulative else choices
+    runs = [Run(choice, book, terms, _numbered(each, number)) for number, choice in enumerate(chosen)]
+    last = None
+    for one in calls:
+        call = one.call if isinstance(one, Stored) else one
+        if last is not None and call.sent_at < last:
+            raise BadInput("read a call that was sent before the one before it", "calls in order of time")
+        last = call.sent_at
+        bill = price_served(book, call.served, call.sent_at)
+        backtest.calls += 1
+        if isinstance(one, Stored):
+            _compare_posting(backtest, one, bill)
+        if bill.list_pusd is None:
+            backtest.unpriced_calls += 1
+            continue
+        given = _given(call, bill, amount(bill, call.sent_at, terms))
+        backtest.pusd += given.pusd
+        before.add(bill, given.pusd, bill.kind)
+        if given.prompt is not None:
+            as_it_was.take(given)
+        for run in runs:
+            run.take(given)
+    as_it_was.catch_up(None)
+    saved_from = before.pusd
+    for run in runs:
+        run.catch_up(None)
+        run.step.saved_pusd = saved_from - run.step.sums.pusd
+        saved_from = run.step.sums.pusd if cumulative else saved_from
+    return Replayed(backtest, before, tuple(run.step for run in runs))
+
+
+def accumulated(choices: Sequence[Choice]) -> list[Choice]:
+    """Each choice on top of the ones before it."""
+    summed: list[Choice] = []
+    for choice in choices:
+        summed.append(summed[-1].then(choice) if summed else choice)
+    return summed
+
+
+def _numbered(each: Callable[[int, Outcome], None] | None, number: int) -> Callable[[Outcome], None] | None:
+    return None if each is None else lambda outcome: each(number, outcome)
+
+
+def _given(call: Call, bill: Bill, pusd: int) -> Given:
+    has_blocks = call.request is not None and bool(call.request.blocks) and call.served.calls_in_total == 1
+    return Given(call, bill, pusd, prompt_of(call) if has_blocks else None, why_not_replayed(call))
+
+
+def _compare(backtest: Backtest, outcome: Outcome) -> None:
+    """One call with its recorded breakpoints, replayed and measured."""
+    if outcome.marks is None or outcome.is_ping:
+        return
+    call = outcome.call
+    measured = call.served.usage
+    request = call.request
+    off = request is not None and sum(block.tokens for block in request.blocks) != measured.prompt_tokens
+    amounts = (outcome.recorded.list_pusd or 0, outcome.pusd)
+    backtest.add_replayed(measured, prompt_counts(outcome.served.usage), amounts, calibrated=off)
+
+
+def _compare_posting(backtest: Backtest, stored: Stored, bill: Bill) -> None:
+    posted = stored.posting.list_pusd
+    backtest.posted_calls += 1
+    backtest.posted_pusd += posted or 0
+    backtest.posted_facts_pusd += bill.list_pusd or 0
+    backtest.off_posting_calls += posted != bill.list_pusd

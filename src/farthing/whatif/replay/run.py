@@ -1,0 +1,336 @@
+"""One choice, call by call: what waits until its time, what the cache does, what it costs."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from farthing.call import Usage
+from farthing.prices.contracts import price_under
+from farthing.prices.engine import price_served
+from farthing.units import Kind, weakest
+from farthing.whatif.replay import moved
+from farthing.whatif.replay.moved import Moved, Stays
+from farthing.whatif.replay.places import Sightings, breakpoints
+from farthing.whatif.replay.prompt import scaled
+from farthing.whatif.replay.rules import FATES, Cache
+from farthing.whatif.replay.totals import Step
+from farthing.whatif.replay.warm import Due, Warmth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from datetime import datetime
+
+    from farthing.call import Call, Served
+    from farthing.prices.bill import Bill
+    from farthing.prices.book import PriceBook
+    from farthing.prices.contract_terms import ContractTerms
+    from farthing.prompts.breakpoints import Ttl
+    from farthing.whatif.replay.choice import Caching, Choice, Levers
+    from farthing.whatif.replay.prompt import Prompt
+    from farthing.whatif.replay.rules import Found
+
+_NEVER_CACHED = 2**62
+_NOTHING = Usage()
+
+
+class Given(NamedTuple):
+    """
+    One recorded call, read once for all choices.
+
+    Attributes:
+        call: The call.
+        bill: Its bill from facts; its list price is known.
+        pusd: What it cost, under contract where there is one.
+        prompt: Its blocks; None where it has none. why_not: why its cache cannot be replayed, None where it can.
+
+    """
+
+    call: Call
+    bill: Bill
+    pusd: int
+    prompt: Prompt | None
+    why_not: str | None
+
+
+class Outcome(NamedTuple):
+    """
+    One call, or one ping of it, under a choice.
+
+    Attributes:
+        call: As recorded.
+        at: When it was worked on.
+        served: What would have been served.
+        bill: Its bill. pusd: what it costs. kind: how sure that is. recorded: the bill of the call as recorded.
+        is_ping: Whether it is a request that only keeps a prefix alive.
+        marks: Position and lifetime of each breakpoint it was sent with; None where the cache was not replayed.
+        stays: Why it is kept as recorded; empty where it is not.
+
+    """
+
+    call: Call
+    at: datetime
+    served: Served
+    bill: Bill
+    pusd: int
+    kind: Kind
+    recorded: Bill
+    is_ping: bool = False
+    marks: list[tuple[int, Ttl]] | None = None
+    stays: str = ""
+
+
+class _Asked(NamedTuple):
+    """A request whose prompt went through the cache, to be asked again by a ping."""
+
+    given: Given
+    levers: Levers
+    to: Moved
+    scope: Hashable
+    prompt: tuple[list[int], list[int]]
+    marks: list[tuple[int, Ttl]]
+
+
+_Waiting = tuple[int, int, "tuple[Given, Levers, Moved] | tuple[_Asked, Due]"]
+
+
+class Run:
+    """
+    One choice over a stream of calls.
+
+    Args:
+        choice: What is chosen.
+        book: Prices.
+        terms: The contract in force, which the choice's own replaces; None: list.
+        each: Called with every outcome, in the order in which calls are worked on.
+
+    """
+
+    def __init__(
+        self,
+        choice: Choice,
+        book: PriceBook,
+        terms: ContractTerms | None,
+        each: Callable[[Outcome], None] | None = None,
+    ) -> None:
+        self.step = Step(choice)
+        self._choice = choice
+        self._book = book
+        self._terms = without_volume(choice.contract or terms)
+        self._each = each
+        self._cache = Cache()
+        self._seen = Sightings()
+        self._warmth = Warmth()
+        self._waiting: list[_Waiting] = []
+        self._number = 0
+        self._new_terms = choice.contract is not None
+
+    def take(self, given: Given) -> None:
+        """The next call in order of sending."""
+        levers = self._choice.levers_for(given.call)
+        sent_us = moved.microseconds(given.call.sent_at)
+        self.catch_up(sent_us)
+        found = moved.moved(given.call, levers, self._book)
+        if isinstance(found, Stays):
+            self._stay(given, found.reason)
+        elif found.at == given.call.sent_at:
+            self._work(given, levers, found)
+        else:
+            self.step.deferred += 1
+            self._wait(moved.microseconds(found.at), (given, levers, found))
+
+    def catch_up(self, now_us: int | None) -> None:
+        """Work on everything that is due by then; None: on everything."""
+        waiting = self._waiting
+        while waiting and (now_us is None or waiting[0][0] <= now_us):
+            at_us, _, task = heapq.heappop(waiting)
+            if len(task) == 3:
+                self._work(*task)
+            else:
+                self._ping(at_us, *task)
+
+    def _wait(self, at_us: int, task: tuple[Given, Levers, Moved] | tuple[_Asked, Due]) -> None:
+        self._number += 1
+        heapq.heappush(self._waiting, (at_us, self._number, task))
+
+    def _work(self, given: Given, levers: Levers, to: Moved) -> None:
+        caching = levers.cache
+        usage, kind, marks = _as_recorded(to)
+        if caching is not None and caching.is_replayed:
+            asked, found, began = self._through_cache(given, levers, to)
+            if given.why_not is not None:
+                self.step.cache_stays[given.why_not] += 1
+            elif asked is not None and found is not None:
+                usage, kind, marks = _replayed_usage(usage, found), self._replayed_kind(given, to, found), asked.marks
+                kind = kind if began else weakest(kind, Kind.ASSUMED)
+                self._count(found)
+        served = to.served if usage is to.served.usage else msgspec.structs.replace(to.served, usage=usage)
+        untouched = served is given.call.served and to.at == given.call.sent_at
+        if untouched and not self._new_terms:
+            self._book_call(
+                Outcome(given.call, to.at, served, given.bill, given.pusd, given.bill.kind, given.bill), given
+            )
+            return
+        bill = price_served(self._book, served, to.at)
+        if bill.list_pusd is None:
+            self._stay(given, "no exact price under this choice")
+            return
+        kind = weakest(kind, bill.kind)
+        pusd = amount(bill, to.at, self._terms)
+        self.step.moved_calls += 1
+        self._book_call(Outcome(given.call, to.at, served, bill, pusd, kind, given.bill, marks=marks), given)
+
+    def _through_cache(self, given: Given, levers: Levers, to: Moved) -> tuple[_Asked | None, Found | None, bool]:
+        """Run the rules for a call with blocks; whether it is known when its response began."""
+        call, prompt, caching = given.call, given.prompt, levers.cache
+        if prompt is None or caching is None:
+            return None, None, True
+        scope = moved.scope_of(call, to.served, to.model, to.at)
+        keys = prompt.keys(moved.dials_under(call, to.served, to.model, levers))
+        ends = prompt.ends(to.factor)
+        at_us = moved.microseconds(to.at)
+        seen_at = self._seen.longest(scope, keys, at_us) if caching.policy == "second_sight" else -1
+        marks = breakpoints(caching, prompt, seen_at)
+        began_ms, known = _began(call, to)
+        asked = _Asked(given, levers, to, scope, (keys, ends), marks)
+        found = self._ask(asked, at_us, None if began_ms is None else at_us + 1000 * began_ms)
+        self._keep_warm(caching, asked, found, at_us)
+        return asked, found, known
+
+    def _ask(self, asked: _Asked, at_us: int, begins_us: int | None) -> Found:
+        model = asked.to.model
+        tokens_min = asked.to.tokens_min if model.applies.prompt_caching is not False else _NEVER_CACHED
+        return self._cache.ask(
+            asked.scope, asked.prompt, asked.marks, at_us=at_us, begins_us=begins_us, tokens_min=tokens_min
+        )
+
+    def _keep_warm(self, caching: Caching, asked: _Asked, found: Found, at_us: int) -> None:
+        keys, ends = asked.prompt
+        request = asked.given.call.request
+        self._warmth.used(asked.scope, keys[: found.hit_at + 1])
+        counted = [at for at, _ in asked.marks if ends[at] >= asked.to.tokens_min]
+        batched = asked.to.served.service_tier == "batch"
+        if not caching.pings or not counted or batched or request is None or request.thinking == "enabled":
+            return
+        due = self._warmth.begin(asked.scope, keys[counted[-1]], caching.pings)
+        self._wait(at_us + caching.ping_every_s * 1_000_000, (asked, due))
+
+    def _ping(self, at_us: int, asked: _Asked, due: Due) -> None:
+        if not self._warmth.is_wanted(due):
+            return
+        given, levers, to = asked.given, asked.levers, asked.to
+        at = moved.at_microseconds(at_us)
+        began_ms, _ = _began(given.call, to)
+        found = self._ask(asked, at_us, at_us + 1000 * (began_ms or 0))
+        usage = _replayed_usage(_NOTHING, found)
+        served = msgspec.structs.replace(
+            to.served, usage=usage, stop_reason="max_tokens", refusal_category=None, output_started=False
+        )
+        bill = price_served(self._book, served, at)
+        following = self._warmth.next(due)
+        if following is not None and levers.cache is not None:
+            self._wait(at_us + levers.cache.ping_every_s * 1_000_000, (asked, following))
+        if bill.list_pusd is None:
+            return
+        kind = weakest(self._replayed_kind(given, to, found), bill.kind)
+        pusd = amount(bill, at, self._terms)
+        step = self.step
+        step.pings += 1
+        step.pings_pusd += pusd
+        step.saved_kinds_pusd[kind] -= pusd
+        step.sums.add(bill, pusd, kind)
+        if self._each is not None:
+            self._each(Outcome(given.call, at, served, bill, pusd, kind, given.bill, is_ping=True, marks=asked.marks))
+
+    def _replayed_kind(self, given: Given, to: Moved, found: Found) -> Kind:
+        """How sure replayed counts are: sums of estimated blocks, unpublished minima and caches of batches are not."""
+        uses_cache = found.hit_at >= 0 or bool(found.writes)
+        assert given.prompt is not None, "it was replayed"
+        doubtful = (
+            given.prompt.is_calibrated
+            or to.model.cacheable_prefix.tokens_min is None
+            or to.served.service_tier == "batch"
+        )
+        return weakest(Kind.DERIVED, to.kind, Kind.ASSUMED if doubtful and uses_cache else Kind.DERIVED)
+
+    def _count(self, found: Found) -> None:
+        step = self.step
+        step.replayed_calls += 1
+        for at in range(len(FATES)):
+            step.fate[at] += found.fate[at]
+
+    def _stay(self, given: Given, reason: str) -> None:
+        self.step.stays[reason] += 1
+        call = given.call
+        kept = Outcome(
+            call, call.sent_at, call.served, given.bill, given.pusd, given.bill.kind, given.bill, stays=reason
+        )
+        self._book_call(kept, given)
+
+    def _book_call(self, outcome: Outcome, given: Given) -> None:
+        step = self.step
+        step.sums.add(outcome.bill, outcome.pusd, outcome.kind)
+        step.saved_kinds_pusd[outcome.kind] += given.pusd - outcome.pusd
+        if self._each is not None:
+            self._each(outcome)
+
+
+def amount(bill: Bill, at: datetime, terms: ContractTerms | None) -> int:
+    """What a priced bill comes to: at list, or under *terms*, which have no volume credit."""
+    assert bill.list_pusd is not None, "priced"
+    if terms is None:
+        return bill.list_pusd
+    posted = price_under(terms, bill, at).posted_pusd
+    return bill.list_pusd if posted is None else posted
+
+
+def without_volume(terms: ContractTerms | None) -> ContractTerms | None:
+    """The terms that price a call by itself."""
+    return None if terms is None else msgspec.structs.replace(terms, volume=())
+
+
+def _as_recorded(to: Moved) -> tuple[Usage, Kind, None]:
+    """The measured counts, under another tokenizer where there is one."""
+    usage, kind = to.served.usage, to.kind
+    cached = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens + usage.cache_read_tokens
+    if to.separates_caches and cached:
+        kind = Kind.ASSUMED
+    if to.factor != 1 or to.output_factor != 1:
+        usage = under_factors(usage, to)
+    return usage, kind, None
+
+
+def under_factors(usage: Usage, to: Moved) -> Usage:
+    """Every count under another tokenizer, and output under another effort; each is rounded by itself, halves up."""
+    output = scaled(usage.output_tokens, to.output_factor)
+    return msgspec.structs.replace(
+        usage,
+        input_tokens=scaled(usage.input_tokens, to.factor),
+        cache_write_5m_tokens=scaled(usage.cache_write_5m_tokens, to.factor),
+        cache_write_1h_tokens=scaled(usage.cache_write_1h_tokens, to.factor),
+        cache_read_tokens=scaled(usage.cache_read_tokens, to.factor),
+        output_tokens=output,
+        thinking_tokens=min(output, scaled(usage.thinking_tokens, to.output_factor)),
+    )
+
+
+def _replayed_usage(usage: Usage, found: Found) -> Usage:
+    return msgspec.structs.replace(
+        usage,
+        input_tokens=found.input_tokens,
+        cache_write_5m_tokens=found.write_5m_tokens,
+        cache_write_1h_tokens=found.write_1h_tokens,
+        cache_read_tokens=found.read_tokens,
+    )
+
+
+def _began(call: Call, to: Moved) -> tuple[int | None, bool]:
+    """Milliseconds from start to the beginning of the response, None for never; and whether that is known."""
+    if to.served.service_tier == "batch":
+        return 0, True
+    if call.ttft_ms is not None:
+        return call.ttft_ms, True
+    never = call.served.stop_reason is None and call.served.output_started is False
+    return (None, True) if never else (0, False)

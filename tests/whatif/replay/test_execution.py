@@ -1,0 +1,194 @@
+"""Prediction equals execution: what a replay says a choice costs is what a sandbox books for it, call by call."""
+
+import copy
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.whatif.replay.conversations import MODELS, traces
+from tests.whatif.replay.execution import Machine, Order, at, recorded, with_breakpoints, without_breakpoints
+
+from farthing.prices.book import shipped_book
+from farthing.prompts.parts import parts_of
+from farthing.whatif.replay.choice import Caching, Choice, Effort
+from farthing.whatif.replay.replay import replay
+
+BOOK = shipped_book()
+OFTEN = settings(max_examples=80)
+
+
+# -- what a client would send, worked out from bodies alone
+
+
+def positions(parts, caching, seen_at):
+    good = [n for n, part in enumerate(parts) if part.cacheable]
+    match caching.policy:
+        case "end":
+            return [n for n in good if n < len(parts) - 1][-1:]
+        case "second_sight":
+            return [n for n in good if n <= seen_at][-1:]
+    found = set()
+    for place in caching.places:
+        if isinstance(place, str):
+            found |= set([n for n in good if parts[n].section == place][-1:])
+        else:
+            found |= {n for n in good if n in {place, len(parts) + place}} if place < 0 else {place} & set(good)
+    return sorted(found)
+
+
+class Client:
+    """Rewrites each body for a choice; remembers prefixes for second sight."""
+
+    def __init__(self, caching, changes):
+        self.caching = caching
+        self.changes = changes
+        self.seen = {}
+
+    def rewrite(self, sent, at_ms):
+        body = copy.deepcopy(sent.body)
+        body.update({key: value for key, value in self.changes.items() if key in {"model", "inference_geo", "speed"}})
+        if "effort" in self.changes:
+            body["output_config"] = {"effort": self.changes["effort"]}
+        if self.changes.get("batch"):
+            body.pop("speed", None)
+        return self.placed(body, sent, at_ms)
+
+    def placed(self, body, sent, at_ms):
+        caching, parts = self.caching, list(parts_of(body, keeps_thinking=True))
+        ttl = caching.ttl or "5m"
+        match caching.policy:
+            case "as_marked":
+                return body
+            case "none":
+                return without_breakpoints(body)
+            case "automatic" if caching.ttl != "mixed":
+                return {**without_breakpoints(body), "cache_control": {"type": "ephemeral", "ttl": ttl}}
+            case "automatic":
+                at = [n for n, part in enumerate(parts) if part.cacheable][-1:]
+            case _:
+                at = positions(parts, caching, self.sight(body, parts, sent, at_ms))
+        if caching.ttl == "mixed":
+            return with_breakpoints(body, [(n, "5m" if parts[n].section == "messages" else "1h") for n in at])
+        return with_breakpoints(body, [(n, ttl) for n in at])
+
+    def sight(self, body, parts, sent, at_ms):
+        found, so_far = (
+            -1,
+            (sent.workspace, body["model"], body.get("inference_geo", "global"), bool(body.get("tools"))),
+        )
+        for n, part in enumerate(parts):
+            felt = body.get("speed", "standard") if part.section != "tools" else ""
+            effort = body.get("output_config", {}).get("effort", "") if part.section == "messages" else ""
+            so_far = (so_far, part.encoded, part.role, felt, effort)
+            if at_ms - self.seen.get(so_far, -(10**12)) <= 3_600_000:
+                found = n
+            self.seen[so_far] = at_ms
+        return found
+
+
+def predicted_and_executed(trace, caching, changes):
+    """Per call what was predicted and what was booked; pings are executed when the replay sends them."""
+    levers = {key: value for key, value in changes.items() if key != "effort"}
+    if "effort" in changes:
+        levers["effort"] = Effort(changes["effort"], Fraction(1))
+    outcomes = []
+    result = replay(
+        recorded(trace), [Choice.of(cache=caching, **levers)], BOOK, each=lambda _, outcome: outcomes.append(outcome)
+    )
+    assert not result.steps[0].stays
+    client = Client(caching, changes)
+    wait_s = changes.get("turnaround_s", 3600) if changes.get("batch") else 0
+    orders = []
+    bodies = {}
+    for number, sent in enumerate(trace):
+        body = client.rewrite(sent, sent.at_ms)
+        bodies[number] = sent._replace(body=body)
+        orders.append(Order(at(sent), number, bodies[number], wait_s or None))
+    pings = [one for one in outcomes if one.is_ping]
+    for extra, ping in enumerate(pings, len(trace)):
+        of = bodies[int(ping.call.call_id)]
+        body = {**of.body, "max_tokens": 0}
+        # How long a response would have taken is unknown for a call that its client left: taken as no time.
+        took_ms = 0 if of.leaves else of.ttft_ms
+        again = of._replace(body=body, output_tokens=0, refused="", leaves=False, ttft_ms=took_ms)
+        orders.append(Order(ping.at, extra, again))
+    orders.sort(key=lambda order: order.at)
+    made = Machine().run(orders)
+    predicted = {int(one.call.call_id): one for one in outcomes if not one.is_ping}
+    predicted |= dict(enumerate(pings, len(trace)))
+    return result, predicted, made
+
+
+def check(trace, caching, changes):
+    if changes.get("batch"):  # nobody can leave a batch, and the sandbox takes batches of one instant in any order
+        trace = [sent._replace(at_ms=sent.at_ms + n, leaves=False) for n, sent in enumerate(trace)]
+    result, predicted, made = predicted_and_executed(trace, caching, changes)
+    assert predicted.keys() == made.entries.keys()
+    for number, outcome in predicted.items():
+        booked = made.entries[number]
+        assert outcome.served.usage == booked.call.served.usage
+        assert outcome.at == booked.call.sent_at
+        assert outcome.pusd == booked.pusd
+    assert result.steps[0].sums.pusd == made.total_pusd
+    return result
+
+
+CACHINGS = st.one_of(
+    st.builds(
+        Caching,
+        st.sampled_from(["none", "as_marked"]),
+    ),
+    st.builds(
+        Caching,
+        st.sampled_from(["automatic", "end", "second_sight"]),
+        ttl=st.sampled_from(["5m", "1h", "mixed"]),
+    ),
+    st.builds(
+        Caching,
+        st.just("fixed"),
+        st.lists(st.sampled_from(["tools", "system", "messages", 0, 3, -1, -2, -21]), min_size=1, max_size=4).map(
+            tuple
+        ),
+        ttl=st.sampled_from(["5m", "1h", "mixed"]),
+    ),
+)
+NEWER = [model for model in MODELS if model != "claude-sonnet-4-6"]
+
+
+@OFTEN
+@given(traces(), CACHINGS)
+def test_every_cache_policy(trace, caching):
+    check(trace, caching, {})
+
+
+@OFTEN
+@given(
+    traces(NEWER),
+    CACHINGS,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "model": st.sampled_from(NEWER),
+            "inference_geo": st.sampled_from(["us", "global"]),
+            "effort": st.sampled_from(["low", "high"]),
+        },
+    ),
+    st.sampled_from([{}, {"speed": "standard"}, {"speed": "fast", "model": "claude-opus-5"}, {"batch": True}]),
+)
+def test_levers_together(trace, caching, changes, more):
+    changes = changes | more
+    if "model" in changes and "speed" not in changes and not changes.get("batch"):
+        changes["speed"] = "standard"  # not every model has a fast mode
+    check(trace, caching, changes)
+
+
+@OFTEN
+@given(traces(), st.sampled_from(["automatic", "end"]), st.integers(1, 4))
+def test_keeping_warm(trace, policy, pings):
+    check(trace, Caching(policy, pings=pings), {})
+
+
+@OFTEN
+@given(traces(), st.integers(1, 20_000))
+def test_batches_with_any_turnaround(trace, turnaround_s):
+    check(trace, Caching("automatic"), {"batch": True, "turnaround_s": turnaround_s})
