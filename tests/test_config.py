@@ -36,6 +36,7 @@ SAMPLE = {
     "gateway.calls_max": ("10", 10),
     "gateway.connect_timeout_seconds": ("3", 3),
     "gateway.read_timeout_seconds": ("30", 30),
+    "gateway.head_timeout_seconds": ("5", 5),
     "gateway.client_timeout_seconds": ("20", 20),
     "gateway.shutdown_seconds": ("4", 4),
 }

@@ -98,6 +98,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     calls_max: _Number
     connect_timeout_seconds: _Seconds
     read_timeout_seconds: _Seconds
+    head_timeout_seconds: _Seconds
     client_timeout_seconds: _Seconds
     shutdown_seconds: _Seconds
 
@@ -226,6 +227,7 @@ def _defaults(environment: Mapping[str, str]) -> dict[str, Any]:
         "gateway.calls_max": 10_000,
         "gateway.connect_timeout_seconds": 10,
         "gateway.read_timeout_seconds": 600,
+        "gateway.head_timeout_seconds": 20,
         "gateway.client_timeout_seconds": 300,
         "gateway.shutdown_seconds": 30,
     }
@@ -348,6 +350,7 @@ _EXPECTED = {
     "gateway.calls_max": "a whole number from 0",
     "gateway.connect_timeout_seconds": "whole seconds, 1 to 86400",
     "gateway.read_timeout_seconds": "whole seconds, 1 to 86400",
+    "gateway.head_timeout_seconds": "whole seconds, 1 to 86400",
     "gateway.client_timeout_seconds": "whole seconds, 1 to 86400",
     "gateway.shutdown_seconds": "whole seconds, 1 to 86400",
 }

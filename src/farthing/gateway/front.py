@@ -16,6 +16,7 @@ import httptools
 import msgspec
 
 from farthing.gateway.client import Client
+from farthing.gateway.heads import HEAD_BYTES_MAX, NO_HTTP, TOO_LONG, TOO_SLOW, BadHead, bad_head
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     Scope = dict[str, Any]
     Serve = Callable[[Scope, Client], Awaitable[None]]
 
-HEAD_BYTES_MAX = 256 * 2**10
-"""Longest head of a request that is read."""
-
 
 class Shared:
     """
@@ -38,6 +36,8 @@ class Shared:
         serve: Serves one request: its method, paths, query and headers by name, and its client.
         loop: The event loop.
         deadlines: For a client that sends or takes nothing. idle: for a connection without a request.
+        heads: For a head that has begun.
+        refused: Gets the status of each request that is answered before it could be served.
         failed: Gets one line where serving failed in a way that nobody foresaw.
 
     Attributes:
@@ -53,12 +53,16 @@ class Shared:
         *,
         deadlines: Deadlines,
         idle: Deadlines,
+        heads: Deadlines,
+        refused: Callable[[int], None],
         failed: Callable[[str], None],
     ) -> None:
         self.serve = serve
         self.loop = loop
         self.deadlines = deadlines
         self.idle = idle
+        self.heads = heads
+        self.refused = refused
         self.failed = failed
         self.fronts: set[Front] = set()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -85,6 +89,9 @@ class Front(asyncio.Protocol):
         self._expects = False
         self._head_bytes = 0
         self._in_head = True
+        self._head_begun = False
+        self._head_late = 0
+        self._bad: BadHead | None = None
         self._upgrading: Headers | None = None
 
     # -- for clients ----------------------------------------------------------------------------------------------
@@ -127,14 +134,16 @@ class Front(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             if self._parser.get_method() == b"CONNECT":
-                self._refuse(400, "farthing: this is no proxy")
+                self._refuse(NO_HTTP)
             else:
                 self._go_on(data[upgrade.args[0] :])
         except (httptools.HttpParserError, UnicodeDecodeError):
-            self._refuse(400, "farthing: this is no HTTP request")
+            self._refuse(self._bad or NO_HTTP)
         else:
             if self._in_head and self._head_bytes > HEAD_BYTES_MAX:
-                self._refuse(431, "farthing: the head of this request is too long")
+                self._refuse(TOO_LONG)
+            elif self._in_head and self._head_bytes and not self._head_late:
+                self._head_late = self._shared.heads.begin(self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It ended."""
@@ -156,6 +165,7 @@ class Front(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """A new request."""
         self._url, self._headers, self._expects, self._in_head = b"", [], False, True
+        self._head_begun = True
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target."""
@@ -172,13 +182,19 @@ class Front(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._head_bytes = 0
-        self._in_head = False
+        self._in_head = self._head_begun = False
+        if self._head_late:
+            self._shared.heads.end(self._head_late)
+            self._head_late = 0
         parser, headers = self._parser, self._headers
         if parser.should_upgrade():
             self._upgrading = headers
             return
         if self._upgrading is not None:
             headers, self._upgrading = self._upgrading, None
+        self._bad = bad_head(parser.get_http_version(), self._url, headers)
+        if self._bad is not None:
+            raise ValueError(self._bad.message)  # the parser stops, and says so
         method = parser.get_method().decode("ascii")
         raw_path, _, query = self._target().partition(b"?")
         path = raw_path.decode("ascii")
@@ -248,7 +264,16 @@ class Front(asyncio.Protocol):
             self._idle = self._shared.idle.begin(self._close)
             self.resume()
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _head_is_late(self) -> None:
+        self._head_late = 0
+        if self._serving is not None:  # a stray byte behind a request is no reason to break its answer off
+            self._head_late = self._shared.heads.begin(self._head_is_late)
+        elif self._head_begun:
+            self._refuse(TOO_SLOW)
+        else:
+            self._close()
+
+    def _refuse(self, bad: BadHead) -> None:
         """What cannot be read ends the connection, once the request before it is answered."""
         serving, transport = self._serving, self._transport
         if transport is None:
@@ -261,7 +286,8 @@ class Front(asyncio.Protocol):
             self.give_up()
         else:
             client = Client(self, "GET", is_1_1=True, keep_alive=False, expects=False)
-            client.answer(status, *_error(message, "invalid_request_error"))
+            client.answer(bad.status, *_error(bad.message, bad.error_type))
+            self._shared.refused(bad.status)
             transport.close()
             self._lost()
 
@@ -281,7 +307,7 @@ class Front(asyncio.Protocol):
 
     def _target(self) -> bytes:
         """Path and query, also of a request that names the whole address."""
-        if self._url.startswith(b"/") and b"#" not in self._url:
+        if self._url.startswith(b"/"):
             return self._url
         parts = httptools.parse_url(self._url)
         path, query = parts.path or b"/", parts.query
@@ -300,6 +326,7 @@ class Front(asyncio.Protocol):
         self._transport = None
         self._shared.fronts.discard(self)
         self._shared.idle.end(self._idle)
+        self._shared.heads.end(self._head_late)
         self._waiting.clear()
         if self._serving is not None:
             self._serving.lost()

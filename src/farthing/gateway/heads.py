@@ -23,11 +23,12 @@ class BadHead(NamedTuple):
 
     status: int
     message: str
+    error_type: str = "invalid_request_error"
 
 
 NO_HTTP = BadHead(400, "farthing: this is no HTTP request that could be read in only one way")
 TOO_LONG = BadHead(431, f"farthing: the head of this request is longer than {HEAD_BYTES_MAX // 2**10} KB")
-TOO_SLOW = BadHead(408, "farthing: the request did not come in time")
+TOO_SLOW = BadHead(408, "farthing: the request did not come in time", "timeout_error")
 _LONG_TARGET = BadHead(414, f"farthing: the target of this request is longer than {TARGET_BYTES_MAX // 2**10} KB")
 _MANY_FIELDS = BadHead(431, f"farthing: this request has more than {FIELDS_MAX} header fields")
 _OTHER_VERSION = BadHead(505, "farthing: only HTTP/1.1 is spoken here")

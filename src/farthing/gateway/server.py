@@ -76,8 +76,10 @@ class GatewayServer:
         self._serving = Serving(
             self._socket,
             App(options, running, self.metrics).serve,
+            head_timeout_s=settings.head_timeout_seconds,
             client_timeout_s=settings.client_timeout_seconds,
             shutdown_s=settings.shutdown_seconds,
+            refused=lambda status: self.metrics.count("farthing_requests_total", str(status)),
             failed=log,
         )
         self._started = False

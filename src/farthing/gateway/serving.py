@@ -38,8 +38,10 @@ class Serving:
     Args:
         bound: The socket, listening.
         serve: Serves one request.
+        head_timeout_s: How long a head may take, from its first byte.
         client_timeout_s: Longest silence of a client that sends, and longest wait for one that takes.
         shutdown_s: How long open requests may take to end.
+        refused: Gets the status of each request that is answered before it could be served.
         failed: Gets one line where something failed in a way that nobody foresaw.
 
     """
@@ -49,14 +51,18 @@ class Serving:
         bound: socket.socket,
         serve: Serve,
         *,
+        head_timeout_s: float,
         client_timeout_s: float,
         shutdown_s: float,
+        refused: Callable[[int], None],
         failed: Callable[[str], None],
     ) -> None:
         self._bound = bound
         self._serve = serve
+        self._head_timeout_s = head_timeout_s
         self._client_timeout_s = client_timeout_s
         self._shutdown_s = shutdown_s
+        self._refused = refused
         self._failed = failed
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
@@ -69,7 +75,16 @@ class Serving:
         if self._end_asked:
             self._end.set()
         deadlines, idle = Deadlines(self._client_timeout_s, loop), Deadlines(_IDLE_S, loop)
-        shared = Shared(self._serve, loop, deadlines=deadlines, idle=idle, failed=self._failed)
+        heads = Deadlines(self._head_timeout_s, loop)
+        shared = Shared(
+            self._serve,
+            loop,
+            deadlines=deadlines,
+            idle=idle,
+            heads=heads,
+            refused=self._refused,
+            failed=self._failed,
+        )
         server = await loop.create_server(lambda: Front(shared), sock=self._bound, backlog=_BACKLOG)
         try:
             listening()
@@ -80,6 +95,7 @@ class Serving:
             server.close()
             deadlines.close()
             idle.close()
+            heads.close()
             for front in tuple(shared.fronts):
                 front.give_up()
 
