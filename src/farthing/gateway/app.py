@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import hmac
+import random
 import re
-import secrets
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -132,7 +132,7 @@ class App:
                 dims["api_key"] = fingerprint(credential, self._options.secret)
             return dims
 
-        entry, method, target = f"call_{secrets.token_hex(12)}", scope["method"], _target(scope)
+        entry, method, target = f"call_{random.getrandbits(96):024x}", scope["method"], _target(scope)
         came = Came(entry, method, path, target, caller.headers, dims_of)
         if key is None:
             return came

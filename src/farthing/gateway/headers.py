@@ -25,7 +25,10 @@ _READABLE = frozenset({b"identity", b"gzip", b"x-gzip", b"deflate"})
 
 def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
     """The first value of a field; *name* and the fields' names are lower case."""
-    return next((value for key, value in headers if key == name), None)
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
 
 
 def for_upstream(headers: Headers, authority: bytes, *, metered: bool) -> Headers:
