@@ -173,7 +173,11 @@ def _print_changes(console: Console, found: Sequence[Change], span: _Span, calls
             "" if change.moved_pusd is None else _moved(change.moved_pusd),
             output.kind_markup(change.kind),
         )
-    console.print(table)
+    if found:
+        console.print(table)
+    if quiet:
+        told = ", ".join(f"{escape(change.model)} {change.day}" for change in quiet)
+        console.print(f"[dim]current, and stay at least until: {told}[/]", soft_wrap=True)
     notes = dict.fromkeys(
         note for change in found for note in change.notes if "tokenizer" in note or "left out" in note
     )
