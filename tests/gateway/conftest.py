@@ -232,10 +232,24 @@ def read_answer(connection, *, to_head=False):
     return Answer(status, stated, payload, whole, head)
 
 
-def receive(connection):
+def read_one(connection):
+    """As :func:`read_answer`, byte by byte, so that what follows stays on the connection; only for stated lengths."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        if not (byte := receive(connection, 1)):
+            return None
+        head += byte
+    stated = fields(head)
+    length, body = int(dict(stated).get(b"content-length", 0)), b""
+    while len(body) < length and (piece := receive(connection, length - len(body))):
+        body += piece
+    return Answer(int(head.split(b" ", 2)[1]), stated, body, len(body) == length, head)
+
+
+def receive(connection, bytes_max=65_536):
     """Some bytes; none where the other side is gone in whatever way."""
     try:
-        return connection.recv(65_536)
+        return connection.recv(bytes_max)
     except ConnectionError:
         return b""
 
@@ -254,6 +268,7 @@ class Wire:
 
     connected = staticmethod(connected)
     read_answer = staticmethod(read_answer)
+    read_one = staticmethod(read_one)
     unchunked = staticmethod(unchunked)
     fields = staticmethod(fields)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hmac
 import random
-import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +17,7 @@ from farthing.gateway.client import ClientGone
 from farthing.gateway.exchange import Came, Exchange, Refused
 from farthing.gateway.failures import UpstreamFault
 from farthing.gateway.headers import first
+from farthing.gateway.hidden import hide
 from farthing.gateway.rules import apply_rules
 from farthing.gateway.tags import credential_of, fingerprint, tags_of
 from farthing.money import usd_text
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from farthing.gateway.running import Running
     from farthing.gateway.wire import Headers
 
-_KEY = re.compile(r"sk-[A-Za-z0-9_-]{8,}")
-"""What looks like a key, wherever somebody put it: it is not logged."""
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -186,4 +184,4 @@ def _line(scope: Scope, exchange: Exchange, entry: str, seconds: float) -> str:
 
 
 def _shown(path: str) -> str:
-    return _KEY.sub("[key]", path.encode("unicode_escape").decode())[:200]
+    return hide(path.encode("unicode_escape").decode())[:200]
