@@ -181,7 +181,8 @@ def parse_keys(text: str, name: str) -> KeysFile:
     for upstream, source in file.upstream.items():
         _check_source(source, f"{name}: upstream.{upstream}")
     for number, entry in enumerate(file.key, 1):
-        _check_entry(entry, file, f"{name}: key {entry.id if _ID.fullmatch(entry.id) else number}")
+        shown_id = entry.id if _ID.fullmatch(entry.id) and not _is_secret(entry.id) else str(number)
+        _check_entry(entry, file, f"{name}: key {shown_id}")
     for what, values in (("id", [entry.id for entry in file.key]), ("hash", [entry.hash for entry in file.key])):
         if len(set(values)) < len(values):
             twice = next(entry.id for at, entry in enumerate(file.key) if values[at] in values[:at])
