@@ -21,7 +21,7 @@ from farthing.prompts.shape import dials_of, shape_of
 from farthing.tokens.models import Unknowable, traits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 HASH_BYTES = MASK_BYTES
 
@@ -91,6 +91,11 @@ class Prompt(msgspec.Struct, frozen=True):
         return next((block.prefix_hash for block in reversed(self.blocks) if block.section is section), None)
 
 
+def content_digest(part: Part) -> bytes:
+    """The digest of a part's content, by which it enters the hashes."""
+    return hashlib.sha256(part.encoded).digest()
+
+
 def read_prompt(
     body: Mapping[str, Any],
     counter: Counter,
@@ -98,6 +103,7 @@ def read_prompt(
     model: str | None = None,
     inference_geo: str | None = None,
     breakpoints: bool = True,
+    digest: Callable[[Part], bytes] | None = None,
 ) -> Prompt:
     """
     Read a decoded Messages request.
@@ -108,6 +114,8 @@ def read_prompt(
         model: Id to read it for in place of the body's own, as for a fallback.
         inference_geo: The one in force where the body names none.
         breakpoints: False: read no ``cache_control`` and refuse none.
+        digest: What stands for a part's content in the hashes, for a caller that remembers it; None:
+            :func:`content_digest`.
 
     Raises:
         BadBreakpoint: ``cache_control`` breaks a rule, see :func:`farthing.prompts.breakpoints.ttls_of`.
@@ -118,7 +126,7 @@ def read_prompt(
     canonical, keeps = (asked, True) if isinstance(traits, Unknowable) else (traits.model, traits.keeps_thinking)
     parts = list(parts_of(body, keeps_thinking=keeps))
     ttls = ttls_of(parts, body.get("cache_control")) if breakpoints else [None] * len(parts)
-    chain = _Chain(body, counter, dials_of(body, canonical, inference_geo))
+    chain = _Chain(body, counter, dials_of(body, canonical, inference_geo), digest or content_digest)
     return Prompt(canonical, tuple(chain.block(part, ttl) for part, ttl in zip(parts, ttls, strict=True)))
 
 
@@ -128,22 +136,29 @@ _SECTIONS = tuple(Section)
 class _Chain:
     """The running hash and count of one prompt."""
 
-    def __init__(self, body: Mapping[str, Any], counter: Counter, dials: Dials) -> None:
+    def __init__(
+        self, body: Mapping[str, Any], counter: Counter, dials: Dials, digest: Callable[[Part], bytes]
+    ) -> None:
         self._body = body
         self._counter = counter
         self._shapes = dict(zip(Section, shape_of(body), strict=True))
         self._masks = dict(zip(Section, masks_of(dials), strict=True))
+        self._digest = digest
+        self._section: Section | None = None
+        self._mask = 0
         self._entered = 0
         self._hash = bytes(HASH_BYTES)
         self._tokens = 0
 
     def block(self, part: Part, ttl: Ttl | None) -> Block:
         before = self._tokens
-        while self._entered <= _SECTIONS.index(part.section):
-            self._enter(_SECTIONS[self._entered])
-        self._mix(part.role.encode(), part.encoded)
+        if part.section is not self._section:
+            while self._entered <= _SECTIONS.index(part.section):
+                self._enter(_SECTIONS[self._entered])
+            self._section, self._mask = part.section, self._masks[part.section]
+        self._mix(part.role.encode(), self._digest(part))
         self._tokens += self._counter.block(part)
-        prefix_hash = (int.from_bytes(self._hash) ^ self._masks[part.section]).to_bytes(HASH_BYTES)
+        prefix_hash = (int.from_bytes(self._hash) ^ self._mask).to_bytes(HASH_BYTES)
         return Block(part.section, prefix_hash, self._tokens - before, self._tokens, ttl, part.cacheable)
 
     def _enter(self, section: Section) -> None:
@@ -152,7 +167,5 @@ class _Chain:
         self._tokens += self._counter.preamble(section, self._body)
 
     def _mix(self, what: bytes, content: bytes) -> None:
-        hashed = hashlib.blake2b(self._hash, digest_size=HASH_BYTES)
-        hashed.update(b"%d:" % len(what) + what)
-        hashed.update(content)
-        self._hash = hashed.digest()
+        mixed = b"%b%d:%b%b" % (self._hash, len(what), what, content)
+        self._hash = hashlib.blake2b(mixed, digest_size=HASH_BYTES).digest()

@@ -38,7 +38,6 @@ class Part(NamedTuple):
         path: Where it stands in the body, for error messages: ``messages.0.content.1``.
         value: The block as an object, without its ``cache_control``.
         cache_control: As it came, or None.
-        encoded: The content as canonical JSON: key order kept, spaces and escapes evened out.
 
     """
 
@@ -47,10 +46,14 @@ class Part(NamedTuple):
     path: str
     value: Mapping[str, Any]
     cache_control: Any
-    encoded: bytes
 
     def __repr__(self) -> str:
         return f"<Part {self.path}, {len(self.encoded)} bytes>"
+
+    @property
+    def encoded(self) -> bytes:
+        """The content as canonical JSON: key order kept, spaces and escapes evened out."""
+        return msgspec.json.encode(self.value)
 
     @property
     def cacheable(self) -> bool:
@@ -62,7 +65,7 @@ class Part(NamedTuple):
 
 
 _THINKING = ("thinking", "redacted_thinking")
-_ATTRIBUTION = "x-anthropic-billing-header:"
+ATTRIBUTION = "x-anthropic-billing-header:"
 
 
 def parts_of(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part]:
@@ -84,7 +87,7 @@ def parts_of(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part]
         if is_web_tool(tool):
             yield _part(Section.SYSTEM, "", path, tool)
     for path, block in _blocks(body.get("system"), "system"):
-        if not (path == "system.0" and str(block.get("text")).startswith(_ATTRIBUTION)):
+        if not (path == "system.0" and str(block.get("text")).startswith(ATTRIBUTION)):
             yield _part(Section.SYSTEM, "", path, block)
     yield from _messages(body, keeps_thinking=keeps_thinking)
 
@@ -131,7 +134,7 @@ def _part(section: Section, role: str, path: str, block: Mapping[str, Any]) -> P
     cache_control = block.get("cache_control")
     if "cache_control" in block:
         block = {key: value for key, value in block.items() if key != "cache_control"}
-    return Part(section, role, path, block, cache_control, msgspec.json.encode(block))
+    return Part(section, role, path, block, cache_control)
 
 
 def _list(value: object) -> Sequence[Any]:

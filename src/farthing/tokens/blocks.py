@@ -48,8 +48,8 @@ class Piece(NamedTuple):
 # (484 requests): four and four below. The rest are our belief.
 MESSAGE_FRAME = within(3, 4, 8, "frame of a message")
 REQUEST_FRAME = within(0, 4, 8, "frame of the request")
-_TOOL_USE_FRAME = within(5, 20, 60, "frame of a tool use")
-_TOOL_RESULT_FRAME = within(5, 15, 40, "frame of a tool result")
+TOOL_USE_FRAME = within(5, 20, 60, "frame of a tool use")
+TOOL_RESULT_FRAME = within(5, 15, 40, "frame of a tool result")
 _CITATIONS = within(0, 250, 1000, "citation prompt of unpublished size, our belief")
 
 _BYTES_PER_BASE64_CHAR = 0.75
@@ -92,11 +92,11 @@ def _block(block: Block, traits: Traits, depth: int) -> Iterator[Piece]:
         case "document":
             yield from _document(block, traits, depth)
         case "tool_use" | "server_tool_use" | "mcp_tool_use":
-            yield Piece("overhead", _TOOL_USE_FRAME)
+            yield Piece("overhead", TOOL_USE_FRAME)
             yield text_piece(_str(block.get("name")), traits)
             yield json_piece(block.get("input"), traits)
         case "tool_result" | "mcp_tool_result":
-            yield Piece("overhead", _TOOL_RESULT_FRAME)
+            yield Piece("overhead", TOOL_RESULT_FRAME)
             yield from pieces(block.get("content"), traits, depth + 1)
         case "search_result":
             yield text_piece(f"{_str(block.get('title'))}\n{_str(block.get('source'))}", traits)

@@ -1,0 +1,148 @@
+"""
+What a request asked for, as a Call keeps it: settings, and the prompt as hashes and counts of its blocks. Never text.
+
+It is read after the request was sent, while the upstream works, so it delays nothing; and one reader remembers what it
+saw, so a conversation that grows is read once (:mod:`farthing.prompts.recall`).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from farthing.call import PromptBlock, Request
+from farthing.errors import BadInput
+from farthing.prompts.parts import Section
+from farthing.prompts.recall import Body, Recall
+from farthing.prompts.shape import mapping
+from farthing.tokens.models import Traits, Unknowable, traits_of
+from farthing.tokens.quick import quick_block, quick_tokens, quick_tool
+from farthing.tokens.tools import tool_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_TOKENS_MAX = 2**31
+_WORD = re.compile(r"[\w.:/@-]{1,128}", re.ASCII)
+
+
+class _Settings(msgspec.Struct):
+    """Every setting by itself, so that one of a wrong type hides no other."""
+
+    model: Any = None
+    stream: Any = None
+    max_tokens: Any = None
+    output_config: Any = None
+    thinking: Any = None
+    speed: Any = None
+    inference_geo: Any = None
+    service_tier: Any = None
+    cache_control: Any = None
+
+
+_settings = msgspec.json.Decoder(_Settings).decode
+_body = msgspec.json.Decoder(Body).decode
+
+
+class Fingerprinter:
+    """
+    Reads requests, and remembers prompts by digest.
+
+    Args:
+        failed: Called with a word where a prompt could not be read; its request then has no blocks.
+
+    """
+
+    def __init__(self, failed: Callable[[str], None]) -> None:
+        self._failed = failed
+        self._recall = Recall()
+
+    def request(self, body: bytes) -> Request | None:
+        """What a body asks for; None where it is no JSON object, which the upstream will refuse."""
+        try:
+            asked = _asked(_settings(body))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        try:
+            return self._with_prompt(asked, _body(body))
+        except (BadInput, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._failed("prompt not readable")
+        except Exception:  # noqa: BLE001 - metering never breaks the user's call
+            self._failed("prompt")
+        return asked
+
+    def _with_prompt(self, asked: Request, body: Body) -> Request:
+        counter = _counter(body.model)
+        found = self._recall.read(body, counter, b"%b\0" % body.model.encode())
+        blocks = tuple(
+            [
+                PromptBlock(block.prefix_hash, block.tokens, block.section.value, block.ttl, block.cacheable)
+                for block in found.prompt.blocks
+            ]
+        )
+        return msgspec.structs.replace(asked, tools=found.tools, tools_tokens=found.tools_tokens, blocks=blocks)
+
+
+class _Counter:
+    """Quick counts for one model; one that is in no table counts as the newest generation does."""
+
+    def __init__(self, traits: Traits) -> None:
+        self._traits = traits
+
+    def tool(self, block: Mapping[str, Any]) -> int:
+        return quick_tool(block, self._traits)
+
+    def content(self, block: Mapping[str, Any]) -> int:
+        return quick_block(block, self._traits)
+
+    def preamble(self, section: Section, body: Mapping[str, Any]) -> int:
+        """The hidden tool prompt, and the schema of a structured output."""
+        if section is Section.SYSTEM:
+            schema = mapping(mapping(body.get("output_config")).get("format"))
+            return quick_tokens(msgspec.json.encode(schema).decode(), self._traits.tokenizer) if schema else 0
+        if not body.get("tools"):
+            return 0
+        plain = _hidden(self._traits, forced=False)
+        if section is Section.TOOLS:
+            return plain
+        forced = mapping(body.get("tool_choice")).get("type") in {"any", "tool"}
+        return max(0, _hidden(self._traits, forced=True) - plain) if forced else 0
+
+
+@lru_cache(maxsize=256)
+def _counter(model: str) -> _Counter:
+    traits = traits_of(model)
+    return _Counter(Traits(model, "4.7", keeps_thinking=True) if isinstance(traits, Unknowable) else traits)
+
+
+@lru_cache(maxsize=512)
+def _hidden(traits: Traits, *, forced: bool) -> int:
+    return tool_prompt(traits, forced=forced).tokens
+
+
+def _asked(found: _Settings) -> Request:
+    thinking = mapping(found.thinking)
+    return Request(
+        model=_word(found.model) or "",
+        stream=found.stream is True,
+        max_tokens=_count(found.max_tokens),
+        effort=_word(mapping(found.output_config).get("effort")),
+        thinking=_word(thinking.get("type")),
+        thinking_budget_tokens=_count(thinking.get("budget_tokens")),
+        speed=_word(found.speed),
+        inference_geo=_word(found.inference_geo),
+        service_tier=_word(found.service_tier),
+        cache_automatic=found.cache_control is not None,
+    )
+
+
+def _word(value: Any) -> str | None:
+    """A value that can be one of the API's; what else somebody writes there is kept nowhere."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value < _TOKENS_MAX else None

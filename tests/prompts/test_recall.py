@@ -1,0 +1,158 @@
+"""Reading a body's bytes with a memory gives the same prompt as reading it without one."""
+
+import copy
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from farthing.prompts.blocks import read_prompt
+from farthing.prompts.breakpoints import BadBreakpoint
+from farthing.prompts.recall import Body, Recall
+
+PX = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
+DOCUMENT = {"type": "document", "source": {"type": "content", "content": [PX]}, "citations": {"enabled": True}}
+ATTRIBUTION = {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.181;"}
+CACHED = {"type": "text", "text": "long", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+
+
+class ByBytes:
+    """A token per byte of canonical JSON, and a preamble for tools and for forced ones."""
+
+    def tool(self, block):
+        return len(msgspec.json.encode(block))
+
+    content = tool
+
+    def block(self, part):
+        return len(part.encoded)
+
+    def preamble(self, section, body):
+        if section == "tools":
+            return 100 if body.get("tools") else 0
+        return 7 if section == "messages" and (body.get("tool_choice") or {}).get("type") == "any" else 0
+
+
+texts = st.text(max_size=4)
+blocks = st.one_of(
+    texts.map(lambda text: {"type": "text", "text": text}),
+    st.sampled_from([PX, THOUGHT, DOCUMENT, CACHED, ATTRIBUTION, {"type": "text", "text": 7}, "plain", 3]),
+    texts.map(
+        lambda text: {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": text}, PX]}
+    ),
+    texts.map(lambda text: {"type": "tool_use", "id": "t", "name": "n", "input": {"b": text, "a": 1}}),
+)
+contents = st.one_of(texts, st.lists(blocks, max_size=3))
+tools = st.sampled_from(
+    [
+        {"name": "a", "input_schema": {}},
+        {"name": "b", "description": "é", "input_schema": {}},
+        {"name": "late", "defer_loading": True},
+        {"type": "web_search_20260209", "name": "web_search"},
+    ]
+)
+bodies = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from(["claude-haiku-4-5", "claude-sonnet-4-6", "claude-nobody-knows"]),
+        "messages": st.lists(
+            st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": contents}), max_size=4
+        ),
+    },
+    optional={
+        "tools": st.lists(tools, max_size=3),
+        "system": contents,
+        "tool_choice": st.sampled_from([{"type": "any"}, {"type": "auto"}]),
+        "thinking": st.sampled_from([{"type": "enabled", "budget_tokens": 1024}, {"type": "disabled"}]),
+        "output_config": st.sampled_from([{"effort": "low"}, {"format": {"type": "json_schema", "schema": {}}}]),
+        "speed": st.sampled_from(["fast", "standard"]),
+        "inference_geo": st.just("us"),
+        "cache_control": st.just({"type": "ephemeral", "ttl": "1h"}),
+        "max_tokens": st.just(5),
+    },
+)
+
+
+def recalled(recall, body, raw=None):
+    counter = ByBytes()
+    return recall.read(
+        msgspec.json.decode(raw or msgspec.json.encode(body), type=Body), counter, body["model"].encode()
+    )
+
+
+def outcome(read, body):
+    try:
+        return read(body)
+    except BadBreakpoint:
+        return "refused"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(bodies, min_size=1, max_size=4))
+def test_whatever_was_read_before_a_prompt_is_the_same(asked):
+    recall = Recall()
+    for body in [*asked, *asked]:
+        expected = outcome(lambda one: read_prompt(one, ByBytes()), body)
+        assert outcome(lambda one: recalled(recall, one).prompt, body) == expected
+
+
+def test_spaces_and_escapes_make_no_difference():
+    body = {"model": "claude-sonnet-4-6", "messages": [{"role": "user", "content": [{"type": "text", "text": "é/\n"}]}]}
+    spaced = b'{ "messages" : [ {"content": [ { "type": "text" , "text" : "\\u00e9\\/\\n"} ], "role":"user"}], '
+    spaced += b'"model":"claude-sonnet-4-6"}'
+    assert recalled(Recall(), body, spaced).prompt == recalled(Recall(), body).prompt
+
+
+def test_tools_are_counted_by_their_definitions():
+    body = {
+        "model": "claude-sonnet-4-6",
+        "messages": [],
+        "tools": [{"name": "a"}, {"name": "late", "defer_loading": True}],
+    }
+    found = recalled(Recall(), body)
+    assert (found.tools, found.tools_tokens) == (2, len('{"name":"a"}') + len('{"name":"late","defer_loading":true}'))
+
+
+def test_a_block_is_counted_once_wherever_its_breakpoint_moves():
+    counted = []
+
+    class Counting(ByBytes):
+        def content(self, block):
+            counted.append(block)
+            return 1
+
+    recall = Recall()
+    turns = [{"role": "user", "content": [{"type": "text", "text": f"turn {at}"}]} for at in range(5)]
+    for end in range(1, 6):
+        messages = copy.deepcopy(turns[:end])
+        messages[-1]["content"][0]["cache_control"] = {"type": "ephemeral"}
+        body = msgspec.json.encode({"model": "m", "messages": messages})
+        recall.read(msgspec.json.decode(body, type=Body), Counting(), b"m")
+    assert len(counted) == 5
+
+
+def test_no_text_is_remembered():
+    recall = Recall()
+    canary = "CANARY-TEXT"
+    inner = [{"type": "text", "text": canary, "citations": [{"cited_text": canary}]}]
+    content = [
+        *inner,
+        {"type": "tool_result", "content": inner},
+        {"type": "tool_use", "name": canary, "input": {canary: 1}},
+    ]
+    body = {"model": "m", "system": canary, "tools": [{"name": canary, "description": canary}]}
+    recalled(recall, {**body, "messages": [{"role": "user", "content": content}]})
+    assert canary not in repr(vars(recall))
+
+
+@pytest.mark.parametrize("bound", ["_STRETCHES_MAX", "_BLOCKS_MAX"])
+def test_memory_is_bounded(monkeypatch, bound):
+    from farthing.prompts import recall as module
+
+    monkeypatch.setattr(module, bound, 3)
+    recall = Recall()
+    for at in range(10):
+        recalled(recall, {"model": "m", "messages": [{"role": "user", "content": f"text {at}"}]})
+    kept = {"_STRETCHES_MAX": recall._stretches, "_BLOCKS_MAX": recall._tokens}[bound]
+    assert len(kept) == 3
