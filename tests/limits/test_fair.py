@@ -12,7 +12,7 @@ from farthing.limits.sizes import Size
 
 
 class Slots:
-    """A gate that lets through as many tokens as it was given."""
+    """A turnstile that lets through as many tokens as it was given."""
 
     queue_seconds = 10.0
 
@@ -26,8 +26,8 @@ class Slots:
         self.tokens -= size.prompt_tokens
 
 
-def call(party, *gates, tokens=1, weight=1.0, deadline=math.inf):
-    return Waiting(Place(party, gates), Size(tokens), deadline, cost=float(tokens), weight=weight)
+def call(party, *turnstiles, tokens=1, weight=1.0, deadline=math.inf):
+    return Waiting(Place(party, turnstiles), Size(tokens), deadline, cost=float(tokens), weight=weight)
 
 
 def order(admitted):
@@ -35,40 +35,40 @@ def order(admitted):
 
 
 def test_two_parties_alternate_however_many_calls_one_has():
-    gate, queue = Slots(8), FairQueue()
+    turnstile, queue = Slots(8), FairQueue()
     for party in "aaaaaaaabbbb":
-        queue.put(call(party, gate))
+        queue.put(call(party, turnstile))
     assert order(queue.admit(0.0)) == "abababab"
 
 
 def test_weights_are_shares():
-    gate, queue = Slots(12), FairQueue()
+    turnstile, queue = Slots(12), FairQueue()
     for party, weight in (("a", 3.0), ("b", 1.0)):
         for _ in range(20):
-            queue.put(call(party, gate, weight=weight))
+            queue.put(call(party, turnstile, weight=weight))
     assert order(queue.admit(0.0)).count("a") == 9
 
 
 def test_who_was_away_has_no_credit():
-    gate, queue = Slots(), FairQueue()
+    turnstile, queue = Slots(), FairQueue()
     for _ in range(20):
-        queue.put(call("a", gate))
-    gate.tokens = 10
+        queue.put(call("a", turnstile))
+    turnstile.tokens = 10
     queue.admit(0.0)
     for _ in range(20):
-        queue.put(call("b", gate))
-    gate.tokens = 10
+        queue.put(call("b", turnstile))
+    turnstile.tokens = 10
     assert order(queue.admit(0.0)).count("b") in {5, 6}
 
 
 def test_a_party_that_left_the_queue_and_comes_back_at_once_gains_nothing():
-    gate, queue = Slots(), FairQueue()
+    turnstile, queue = Slots(), FairQueue()
     for _ in range(30):
-        queue.put(call("a", gate))
+        queue.put(call("a", turnstile))
     served = ""
     for _ in range(10):  # b never has more than one call waiting
-        queue.put(call("b", gate))
-        gate.tokens = 2
+        queue.put(call("b", turnstile))
+        turnstile.tokens = 2
         served += order(queue.admit(0.0))
     assert (served.count("a"), served.count("b")) == (10, 10)
 
@@ -83,15 +83,15 @@ PARTIES = st.dictionaries(
 @given(PARTIES, st.lists(st.integers(1, 12), min_size=1, max_size=30))
 def test_no_two_waiting_parties_drift_further_apart_than_a_call_of_each(parties, grants):
     """The theorem: while both wait, |served/weight - served/weight| <= largest/weight + largest/weight."""
-    gate, queue = Slots(), FairQueue()
+    turnstile, queue = Slots(), FairQueue()
     left = {party: list(sizes) for party, (_, sizes) in parties.items()}
     for party, (weight, sizes) in parties.items():
         for tokens in sizes:
-            queue.put(call(party, gate, tokens=tokens, weight=float(weight)))
+            queue.put(call(party, turnstile, tokens=tokens, weight=float(weight)))
     served = dict.fromkeys(parties, Fraction(0))
     both = {(one, other) for one in parties for other in parties if one < other}
     for more in grants:
-        gate.tokens += more
+        turnstile.tokens += more
         for waiting in queue.admit(0.0):
             party = waiting.place.party
             served[party] += Fraction(waiting.size.prompt_tokens, parties[party][0])
@@ -104,15 +104,15 @@ def test_no_two_waiting_parties_drift_further_apart_than_a_call_of_each(parties,
 
 @given(PARTIES, st.integers(1, 9))
 def test_everybody_is_served_in_the_end_and_each_partys_calls_in_their_order(parties, most):
-    gate, queue, came, went = Slots(), FairQueue(), {}, {}
+    turnstile, queue, came, went = Slots(), FairQueue(), {}, {}
     for party, (weight, sizes) in parties.items():
         for tokens in sizes:
-            waiting = call(party, gate, tokens=tokens, weight=float(weight))
+            waiting = call(party, turnstile, tokens=tokens, weight=float(weight))
             came.setdefault(party, []).append(waiting)
             queue.put(waiting)
     total = sum(sum(sizes) for _, sizes in parties.values())
     for _ in range(total):
-        gate.tokens = max(gate.tokens, min(gate.tokens + most, 9))
+        turnstile.tokens = max(turnstile.tokens, min(turnstile.tokens + most, 9))
         for waiting in queue.admit(0.0):
             went.setdefault(waiting.place.party, []).append(waiting)
     assert went == came
@@ -120,11 +120,11 @@ def test_everybody_is_served_in_the_end_and_each_partys_calls_in_their_order(par
 
 
 def test_a_large_call_is_not_starved_by_small_ones():
-    gate, queue = Slots(3), FairQueue()
-    queue.put(call("big", gate, tokens=10))
-    queue.put(call("small", gate))
+    turnstile, queue = Slots(3), FairQueue()
+    queue.put(call("big", turnstile, tokens=10))
+    queue.put(call("small", turnstile))
     assert queue.admit(0.0) == []
-    gate.tokens = 10
+    turnstile.tokens = 10
     assert order(queue.admit(0.0)) == "big"
 
 
@@ -140,9 +140,9 @@ def test_a_call_that_waits_for_another_gate_holds_nobody_up():
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 50)), max_size=40), st.lists(st.integers(0, 60)))
 def test_a_deadline_ends_the_wait_and_never_before(calls, times):
-    queue, gate = FairQueue(), Slots()
+    queue, turnstile = FairQueue(), Slots()
     for party, deadline in calls:
-        queue.put(call(party, gate, deadline=float(deadline)))
+        queue.put(call(party, turnstile, deadline=float(deadline)))
     waiting = sorted(deadline for _, deadline in calls)
     for now in sorted(times):
         queue.admit(float(now))
@@ -154,39 +154,39 @@ def test_a_deadline_ends_the_wait_and_never_before(calls, times):
 
 
 def test_a_full_queue_drops_the_nearest_deadline_of_the_longest_line():
-    queue, gate = FairQueue(length_max=3), Slots()
-    flood = [call("flood", gate, deadline=deadline) for deadline in (30.0, 20.0)]
-    quiet = call("quiet", gate, deadline=1.0)
+    queue, turnstile = FairQueue(length_max=3), Slots()
+    flood = [call("flood", turnstile, deadline=deadline) for deadline in (30.0, 20.0)]
+    quiet = call("quiet", turnstile, deadline=1.0)
     assert [queue.put(one) for one in (*flood, quiet)] == [None, None, None]
-    newcomer = call("flood", gate, deadline=40.0)
+    newcomer = call("flood", turnstile, deadline=40.0)
     assert queue.put(newcomer) is flood[1]
     assert len(queue) == 3
 
 
 def test_who_leaves_is_forgotten_and_the_line_keeps_its_turn():
-    gate, queue = Slots(), FairQueue()
-    calls = [call(party, gate) for party in "aab"]
+    turnstile, queue = Slots(), FairQueue()
+    calls = [call(party, turnstile) for party in "aab"]
     for one in calls:
         queue.put(one)
     queue.remove(calls[0])
     queue.remove(calls[0])
-    gate.tokens = 2
+    turnstile.tokens = 2
     assert queue.admit(0.0) == calls[1:]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["put", "remove", "admit", "expire"]), st.integers(0, 7)), max_size=60))
 def test_the_length_is_what_waits_whatever_happens(steps):
-    gate, queue, waiting, now = Slots(), FairQueue(length_max=6), [], 0.0
+    turnstile, queue, waiting, now = Slots(), FairQueue(length_max=6), [], 0.0
     for step, number in steps:
         if step == "put":
-            one = call("abcd"[number % 4], gate, deadline=now + number)
+            one = call("abcd"[number % 4], turnstile, deadline=now + number)
             waiting.append(one)
             dropped = queue.put(one)
             waiting = [other for other in waiting if other is not dropped]
         elif step == "remove" and waiting:
             queue.remove(waiting.pop(number % len(waiting)))
         elif step == "admit":
-            gate.tokens = number
+            turnstile.tokens = number
             admitted = queue.admit(now)
             assert len(admitted) == min(number, len(waiting))
             waiting = [one for one in waiting if one not in admitted]

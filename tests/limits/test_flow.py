@@ -1,7 +1,10 @@
 """A call's way through the limits: let in, made to wait, refused, cancelled, settled. On a clock that jumps."""
 
 import asyncio
+import importlib.util
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +15,18 @@ from farthing.limits.flow import Entered, Flow, FlowFacts, Refused
 from farthing.limits.rates import RateRule, UpstreamRule
 from farthing.prices.book import shipped_book
 
+_SPEC = importlib.util.spec_from_file_location("virtual_time", Path(__file__).with_name("virtual_time.py"))
+_MODULE = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_MODULE)
+VirtualTime = _MODULE.VirtualTime
+
 T0 = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SERVED = Usage(input_tokens=10, output_tokens=5)
+
+
+@pytest.fixture
+def virtual_time():
+    return VirtualTime()
 
 
 @pytest.fixture
@@ -51,7 +64,7 @@ def test_without_rules_and_limits_nothing_is_done(new_flow, virtual_time):
         for _ in range(500):
             entered = await flow.enter(facts())
             flow.observe(entered.ticket, 200, [(b"content-type", b"application/json")])
-            assert (entered.waited_s, entered.ticket.gates, entered.ticket.holds) == (0.0, (), [])
+            assert (entered.waited_s, entered.ticket.turnstiles, entered.ticket.holds) == (0.0, (), [])
             assert flow.headers(entered.ticket) == []
             flow.leave(entered.ticket, SERVED)
         assert (virtual_time.clock(), flow.waiting, flow._pacers, flow._lanes) == (0.0, 0, {}, {})
@@ -85,7 +98,12 @@ def test_without_a_queue_the_next_call_is_refused_and_told_all_it_needs(new_flow
             "2 requests per minute",
             30,
         )
-        assert (refused.status, refused.error_type) == (429, "rate_limit_error")
+        assert dict(refused.headers) == {b"x-should-retry": b"true", b"retry-after": b"30"}
+        assert json.loads(refused.body("req_1")) == {
+            "type": "error",
+            "error": {"type": "rate_limit_error", "message": refused.message},
+            "request_id": "req_1",
+        }
         assert isinstance(await flow.enter(facts("bolt")), Entered)
         await asyncio.sleep(30)
         assert isinstance(await flow.enter(facts("acme")), Entered)

@@ -5,7 +5,9 @@ Clients retry twice as the SDKs do (facts: claude-api 9). The figures of docs/li
 """
 
 import asyncio
+import importlib.util
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -17,6 +19,11 @@ from farthing.sandbox.clock import VirtualClock
 from farthing.sandbox.limits import Charge, RateLimiter
 from farthing.sandbox.problems import ApiError
 from farthing.sandbox.world import World
+
+_SPEC = importlib.util.spec_from_file_location("virtual_time", Path(__file__).with_name("virtual_time.py"))
+_MODULE = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_MODULE)
+VirtualTime = _MODULE.VirtualTime
 
 T0 = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
@@ -108,9 +115,9 @@ def bursts(per_burst, over_s, every_s, count, seed=3):
 
 
 @pytest.fixture
-def storms(new_virtual_time):
+def storms():
     def both(moments, sizes=(500, 100), **options):
-        return [Storm(new_virtual_time(), helped=helped, **options).run(moments, *sizes) for helped in (False, True)]
+        return [Storm(VirtualTime(), helped=helped, **options).run(moments, *sizes) for helped in (False, True)]
 
     return both
 

@@ -6,8 +6,8 @@ weight, and the smallest start goes first. Between two parties that both wait al
 weights never differs by more than one call of each. A party that comes back has no credit from the time it was away.
 
 A call that does not fit yet keeps its place: later ones may pass it only where they need none of what it waits for. So
-a large call is not starved by small ones. Calls of one party with other gates (another model, say) stand in a line of
-their own.
+a large call is not starved by small ones. Calls of one party with other turnstiles (another model, say) stand in a line
+of their own.
 
 Source: Goyal, Vin and Cheng, "Start-time Fair Queuing", 1996: the order and its bound.
 """
@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from farthing.limits.gates import Gate, Hold
     from farthing.limits.sizes import Size
+    from farthing.limits.turnstile import Hold, Turnstile
 
 
 class Place(NamedTuple):
-    """A line of calls: whose, and before which gates."""
+    """A line of calls: whose, and before which turnstiles."""
 
     party: str
-    gates: tuple[Gate, ...]
+    turnstiles: tuple[Turnstile, ...]
 
 
 class Waiting:
@@ -38,12 +38,12 @@ class Waiting:
 
     Args:
         place: Its line.
-        size: What it will take of the gates. cost: the same as one figure, > 0, which fairness counts.
+        size: What it will take of the turnstiles. cost: the same as one figure, > 0, which fairness counts.
         weight: Of its party, > 0.
         deadline: When it has waited long enough.
 
     Attributes:
-        holds: What its gates gave, in their order, once it was let through.
+        holds: What its turnstiles gave, in their order, once it was let through.
 
     """
 
@@ -75,7 +75,7 @@ class _Line:
 
 class FairQueue:
     """
-    Calls that wait for gates.
+    Calls that wait for turnstiles.
 
     Args:
         length_max: How many may wait. One more drops the call nearest its deadline from the longest line, so that a
@@ -148,7 +148,7 @@ class FairQueue:
             waiting = line.head
             if not self._fits(waiting, now, shut):
                 continue
-            waiting.holds = [gate.take(waiting.size, now) for gate in place.gates]
+            waiting.holds = [turnstile.take(waiting.size, now) for turnstile in place.turnstiles]
             admitted.append(waiting)
             del line.calls[waiting]
             self._virtual = max(self._virtual, start)
@@ -161,15 +161,15 @@ class FairQueue:
 
     def _fits(self, waiting: Waiting, now: float, shut: set[int]) -> bool:
         """Whether a call fits now; what it waits for is shut for those behind it."""
-        gates = waiting.place.gates
-        if any(id(gate) in shut for gate in gates):
+        turnstiles = waiting.place.turnstiles
+        if any(id(turnstile) in shut for turnstile in turnstiles):
             return False
         fits = True
-        for gate in gates:
-            wait_s = gate.wait_s(waiting.size, now)
+        for turnstile in turnstiles:
+            wait_s = turnstile.wait_s(waiting.size, now)
             if wait_s > 0:
                 fits = False
-                shut.add(id(gate))
+                shut.add(id(turnstile))
                 self.wakes_at = min(self.wakes_at, now + wait_s)
         return fits
 
@@ -199,6 +199,6 @@ class FairQueue:
             self._finish = {one: at for one, at in self._finish.items() if at > self._virtual}
 
 
-def waits(gates: Sequence[Gate], size: Size, now: float) -> list[tuple[Gate, float]]:
-    """The gates that hold a call back now, with how long."""
-    return [(gate, wait_s) for gate in gates if (wait_s := gate.wait_s(size, now)) > 0]
+def waits(turnstiles: Sequence[Turnstile], size: Size, now: float) -> list[tuple[Turnstile, float]]:
+    """The turnstiles that hold a call back now, with how long."""
+    return [(turnstile, wait_s) for turnstile in turnstiles if (wait_s := turnstile.wait_s(size, now)) > 0]

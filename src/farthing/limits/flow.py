@@ -19,8 +19,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from farthing.limits.fair import Place, Waiting, waits
-from farthing.limits.gates import Why
 from farthing.limits.headroom import read_headroom
 from farthing.limits.lanes import Lane
 from farthing.limits.pace import Pacer, is_about_speed
@@ -28,13 +29,14 @@ from farthing.limits.published import published_limits
 from farthing.limits.rates import UpstreamRule, named_rules
 from farthing.limits.sizes import Size, Used
 from farthing.limits.turns import Turns
+from farthing.limits.turnstile import Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from farthing.call import Usage
-    from farthing.limits.gates import Gate, Hold
     from farthing.limits.rates import RateRule
+    from farthing.limits.turnstile import Hold, Turnstile
     from farthing.prices.names import NameTable
 
 _KEPT_MAX = 10_000
@@ -72,11 +74,13 @@ class FlowFacts(NamedTuple):
 class Ticket:
     """One call that was let through; to be given back to ``leave``."""
 
-    __slots__ = ("entered_at", "gates", "holds", "left", "reads_count", "size", "upstream")
+    __slots__ = ("entered_at", "holds", "left", "reads_count", "size", "turnstiles", "upstream")
 
-    def __init__(self, upstream: _Upstream, gates: tuple[Gate, ...], size: Size, *, reads_count: bool) -> None:
+    def __init__(
+        self, upstream: _Upstream, turnstiles: tuple[Turnstile, ...], size: Size, *, reads_count: bool
+    ) -> None:
         self.upstream = upstream
-        self.gates = gates
+        self.turnstiles = turnstiles
         self.size = size
         self.reads_count = reads_count
         self.holds: list[Hold] = []
@@ -108,6 +112,16 @@ class Refused(NamedTuple):
     retry_after_s: int
     status: int = 429
     error_type: str = "rate_limit_error"
+
+    @property
+    def headers(self) -> Headers:
+        """The two headers that tell an SDK when to try again."""
+        return [(b"x-should-retry", b"true"), (b"retry-after", b"%d" % self.retry_after_s)]
+
+    def body(self, request_id: str | None = None) -> bytes:
+        """The error as the API would write it."""
+        error = {"type": "error", "error": {"type": self.error_type, "message": self.message}}
+        return msgspec.json.encode(error | ({"request_id": request_id} if request_id else {}))
 
 
 class _Upstream(NamedTuple):
@@ -180,23 +194,26 @@ class Flow:
         """
         route = self._route(facts)
         pacer = self._pacers.get(route.upstream)
-        gates: tuple[Gate, ...] = route.lanes if pacer is None else (*route.lanes, pacer)
+        turnstiles: tuple[Turnstile, ...] = route.lanes if pacer is None else (*route.lanes, pacer)
         size = Size(facts.prompt_tokens, facts.max_tokens)
-        ticket = Ticket(route.upstream, gates, size, reads_count=route.reads_count)
+        ticket = Ticket(route.upstream, turnstiles, size, reads_count=route.reads_count)
         now = self._clock()
-        if not gates:
+        if not turnstiles:
             ticket.entered_at = now
             return Entered(ticket, 0.0)
-        blocked = waits(gates, size, now)
+        blocked = waits(turnstiles, size, now)
         if not blocked and not self._turns:
             return self._let_through(ticket, now, 0.0)
-        for_s = min((gate.queue_seconds for gate, _ in blocked), default=max(gate.queue_seconds for gate in gates))
-        for gate, wait_s in blocked:
-            if not gate.yields(now) and wait_s < math.inf and wait_s > for_s:
-                return _refused(gate.why(size, now))
+        for_s = min(
+            (turnstile.queue_seconds for turnstile, _ in blocked),
+            default=max(turnstile.queue_seconds for turnstile in turnstiles),
+        )
+        for turnstile, wait_s in blocked:
+            if not turnstile.yields(now) and wait_s < math.inf and wait_s > for_s:
+                return _refused(turnstile.why(size, now))
         if for_s > 0:
-            place = Place(_party(facts.dims), gates)
-            cost = max(gate.share(size) for gate in gates) or 1.0
+            place = Place(_party(facts.dims), turnstiles)
+            cost = max(turnstile.share(size) for turnstile in turnstiles) or 1.0
             waiting = Waiting(place, size, now + for_s, cost=cost, weight=route.weight)
             if await self._turns.take(waiting):
                 ticket.holds = waiting.holds
@@ -224,7 +241,7 @@ class Flow:
             if len(self._pacers) >= _PACERS_MAX:
                 del self._pacers[next(iter(self._pacers))]
             pacer = self._pacers[ticket.upstream] = Pacer(self._upstream_rule, ticket.upstream.family)
-        went_by = bool(ticket.holds) and ticket.gates[-1] is pacer
+        went_by = bool(ticket.holds) and ticket.turnstiles[-1] is pacer
         hold = ticket.holds[-1] if went_by else None
         pacer.observe(status, told, hold, ticket.entered_at, self._clock())
         if self._turns:
@@ -242,15 +259,15 @@ class Flow:
             fresh = usage.input_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
             used = Used(fresh + usage.cache_read_tokens * ticket.reads_count, usage.output_tokens)
         now = self._clock()
-        for gate, hold in zip(ticket.gates, ticket.holds, strict=True):
-            gate.settle(hold, ticket.size, used, now)
+        for turnstile, hold in zip(ticket.turnstiles, ticket.holds, strict=True):
+            turnstile.settle(hold, ticket.size, used, now)
         if self._turns:
             self._turns.pump()
 
     def headers(self, ticket: Ticket) -> Headers:
         """``x-farthing-ratelimit-*`` of the own limit with the smallest share left; none where no rule applies."""
         now = self._clock()
-        left = [one for gate in ticket.gates if isinstance(gate, Lane) for one in gate.left(now)]
+        left = [one for turnstile in ticket.turnstiles if isinstance(turnstile, Lane) for one in turnstile.left(now)]
         if not left:
             return []
         tightest = min(left, key=lambda one: one.remaining / one.limit)
@@ -264,19 +281,19 @@ class Flow:
         ]
 
     def _let_through(self, ticket: Ticket, now: float, waited_s: float) -> Entered:
-        ticket.holds = [gate.take(ticket.size, now) for gate in ticket.gates]
+        ticket.holds = [turnstile.take(ticket.size, now) for turnstile in ticket.turnstiles]
         ticket.entered_at = now
         return Entered(ticket, waited_s)
 
     def _late(self, ticket: Ticket, began: float) -> Entered | Refused:
-        """It waited as long as it may, or the queue is full: only gates that yield let it through."""
+        """It waited as long as it may, or the queue is full: only turnstiles that yield let it through."""
         now = self._clock()
         waited_s = now - began
-        blocked = waits(ticket.gates, ticket.size, now)
-        firm = [(wait_s, place) for place, (gate, wait_s) in enumerate(blocked) if not gate.yields(now)]
+        blocked = waits(ticket.turnstiles, ticket.size, now)
+        firm = [(wait_s, place) for place, (turnstile, wait_s) in enumerate(blocked) if not turnstile.yields(now)]
         if firm:
-            gate = blocked[max(firm)[1]][0]
-            return _refused(gate.why(ticket.size, now), waited_s)
+            turnstile = blocked[max(firm)[1]][0]
+            return _refused(turnstile.why(ticket.size, now), waited_s)
         if blocked:
             return self._let_through(ticket, now, waited_s)
         return _refused(Why("queue", f"{self.waiting:,} calls wait already", 1.0), waited_s)

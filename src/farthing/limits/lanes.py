@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.limits.gates import Hold, Why
 from farthing.limits.sizes import Learned
 from farthing.limits.token_bucket import TokenBucket
+from farthing.limits.turnstile import Hold, Why
 
 if TYPE_CHECKING:
     from farthing.limits.rates import RateRule
@@ -28,7 +28,7 @@ class Left(NamedTuple):
 
 class Lane:
     """
-    A gate: one rule, for one value of its ``each``.
+    A turnstile: one rule, for one value of its ``each``.
 
     A call reserves what it will probably take, at most a whole bucket, so that nothing waits for ever; what it really
     took is settled when it ends, into debt if need be.
@@ -74,7 +74,7 @@ class Lane:
         wait_us, counts, bucket = max(waits, key=lambda one: one[0])
         return Why(self.name, f"{bucket.per_minute:,} {counts} per minute", wait_us / 1e6)
 
-    def yields(self, now: float) -> bool:  # noqa: ARG002  part of what a gate is
+    def yields(self, now: float) -> bool:  # noqa: ARG002  part of what a turnstile is
         """A rule is a rule."""
         return False
 

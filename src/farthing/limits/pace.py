@@ -18,8 +18,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from farthing.limits.gates import Hold, Why
 from farthing.limits.sizes import Learned
+from farthing.limits.turnstile import Hold, Why
 
 if TYPE_CHECKING:
     from farthing.limits.headroom import Headroom, Room
@@ -74,7 +74,7 @@ class _Mirror:
 
 class Pacer:
     """
-    A gate: what one upstream credential may still send to one class of models.
+    A turnstile: what one upstream credential may still send to one class of models.
 
     Args:
         rule: When to slow down, and for how long a call may wait.

@@ -37,7 +37,7 @@ class Turns:
         """
         Wait for a turn.
 
-        A caller that is cancelled leaves the queue, and what its gates gave already goes back.
+        A caller that is cancelled leaves the queue, and what its turnstiles gave already goes back.
 
         Returns:
             Whether it was let through, with *waiting.holds*; False where its deadline came or the queue was full.
@@ -54,14 +54,14 @@ class Turns:
         except asyncio.CancelledError:
             self._futures.pop(waiting, None)
             if future.done() and not future.cancelled() and future.result():
-                for gate, hold in zip(waiting.place.gates, waiting.holds, strict=True):
-                    gate.undo(hold, self._clock())
+                for turnstile, hold in zip(waiting.place.turnstiles, waiting.holds, strict=True):
+                    turnstile.undo(hold, self._clock())
             self._queue.remove(waiting)
             self.pump()
             raise
 
     def pump(self) -> None:
-        """Look again: call it whenever a gate may have opened."""
+        """Look again: call it whenever a turnstile may have opened."""
         if self._futures:
             now = self._clock()
             self._admit(now)

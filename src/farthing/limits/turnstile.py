@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from farthing.limits.sizes import Size, Used
 
 Hold = tuple[int, ...] | None
-"""What a gate remembers of a call it let through; its own business."""
+"""What a turnstile remembers of a call it let through; its own business."""
 
 
 class Why(NamedTuple):
@@ -27,18 +27,18 @@ class Why(NamedTuple):
     wait_s: float
 
 
-class Gate(Protocol):
+class Turnstile(Protocol):
     """
     One limit, or several that are judged together. Times are seconds of one clock that never goes back.
 
     Attributes:
-        queue_seconds: How long a call may wait for this gate.
+        queue_seconds: How long a call may wait for this turnstile.
 
     """
 
     @property
     def queue_seconds(self) -> float:
-        """How long a call may wait for this gate."""
+        """How long a call may wait for this turnstile."""
 
     def wait_s(self, size: Size, now: float) -> float:
         """Seconds until a call of this size fits, 0 where it fits now; it may be infinite."""
