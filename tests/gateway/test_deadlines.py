@@ -1,0 +1,125 @@
+"""Deadlines of one length, on a clock that is turned by hand."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farthing.gateway.deadlines import Deadlines
+
+
+class Timer:
+    def __init__(self, at, call):
+        self.at = at
+        self.call = call
+        self.cancelled = False
+
+    def cancel(self):
+        self.cancelled = True
+
+
+class Clock:
+    """As much of an event loop as deadlines need; it counts the timers that were ever set."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.timers = []
+        self.set = 0
+
+    def time(self):
+        return self.now
+
+    def call_later(self, seconds, call):
+        return self.call_at(self.now + seconds, call)
+
+    def call_at(self, at, call):
+        self.set += 1
+        self.timers.append(Timer(at, call))
+        return self.timers[-1]
+
+    def turn_to(self, now):
+        while due := [timer for timer in self.timers if timer.at <= now and not timer.cancelled]:
+            first = min(due, key=lambda timer: timer.at)
+            self.timers.remove(first)
+            self.now = max(self.now, first.at)
+            first.call()
+        self.now = now
+
+
+def test_a_wait_that_is_over_in_time_expires_never():
+    clock, expired = Clock(), []
+    deadlines = Deadlines(10, clock)
+    number = deadlines.begin(lambda: expired.append(1))
+    clock.turn_to(9.9)
+    deadlines.end(number)
+    clock.turn_to(100)
+    assert expired == []
+    assert clock.timers == []
+
+
+def test_each_expires_at_its_own_time():
+    clock, expired = Clock(), []
+    deadlines = Deadlines(10, clock)
+    for begun in (0, 3, 7):
+        clock.turn_to(begun)
+        deadlines.begin(lambda begun=begun: expired.append((begun, clock.now)))
+    clock.turn_to(9.9)
+    assert expired == []
+    clock.turn_to(100)
+    assert expired == [(0, 10), (3, 13), (7, 17)]
+
+
+def test_a_thousand_short_waits_set_a_timer_for_each_of_the_lengths_that_pass():
+    clock, expired = Clock(), []
+    deadlines = Deadlines(10, clock)
+    for tenth in range(1_000):
+        number = deadlines.begin(lambda: expired.append(1))
+        clock.turn_to(tenth / 10 + 0.05)
+        deadlines.end(number)
+    assert expired == []
+    assert clock.set <= 12
+
+
+def test_what_expires_may_begin_and_end_others():
+    clock, expired = Clock(), []
+    deadlines = Deadlines(10, clock)
+
+    def again():
+        expired.append(clock.now)
+        if len(expired) < 3:
+            deadlines.begin(again)
+
+    deadlines.begin(again)
+    deadlines.end(0)
+    deadlines.end(99)
+    clock.turn_to(100)
+    assert expired == [10, 20, 30]
+
+
+def test_closed_they_are_forgotten():
+    clock, expired = Clock(), []
+    deadlines = Deadlines(10, clock)
+    deadlines.begin(lambda: expired.append(1))
+    deadlines.close()
+    clock.turn_to(100)
+    assert expired == []
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.floats(0, 25)), max_size=30))
+def test_exactly_those_expire_that_took_too_long(waits):
+    """Each wait is (pause before it begins, how long it takes); they overlap."""
+    clock, expired, ends, begins, at = Clock(), set(), [], [], 0.0
+    deadlines, numbers = Deadlines(10, clock), {}
+    for index, (pause, length) in enumerate(waits):
+        at += pause
+        begins.append((at, index))
+        ends.append((at + length, index))
+    events = sorted([(when, 0, index) for when, index in begins] + [(when, 1, index) for when, index in ends])
+    for when, is_end, index in events:
+        clock.turn_to(when)
+        if is_end:
+            deadlines.end(numbers[index])
+        else:
+            numbers[index] = deadlines.begin(lambda index=index: expired.add(index))
+    clock.turn_to(at + 100)
+    sure = {index for index, (_, length) in enumerate(waits) if length > 10.01}
+    possible = {index for index, (_, length) in enumerate(waits) if length > 9.99}
+    assert sure <= expired <= possible
