@@ -84,6 +84,14 @@ def test_more_than_one_answer_ends_the_connection():
         reader.feed(b"HTTP/1.1 200 OK\r\n")
 
 
+@pytest.mark.parametrize("cut", range(1, len(ANSWERS["length"])))
+def test_a_second_answer_in_the_same_packet_is_no_part_of_the_first(cut):
+    reader = ResponseReader()
+    reader.feed(ANSWERS["length"] + ANSWERS["length"].replace(b"200 OK", b"500 No")[:cut])
+    assert (reader.status, reader.take(), reader.complete, reader.keep_alive) == (200, b"hello", True, False)
+    assert len(reader.headers) == 3
+
+
 def test_a_head_is_written_as_it_is_given():
     assert request_head(b"POST", b"/v1/messages?x=%20", [(b"host", b"h"), (b"x", b"1")]) == (
         b"POST /v1/messages?x=%20 HTTP/1.1\r\nhost: h\r\nx: 1\r\n\r\n"

@@ -1,8 +1,14 @@
-"""Keys in places where no key belongs: hidden before anything is kept or logged. Pure."""
+"""Keys and prose in places where neither belongs: hidden before anything is kept or logged. Pure."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from farthing.call import Served
 
 _KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{8,}")
 """API keys and OAuth tokens of Anthropic, ours, and those of others that followed the same custom."""
@@ -16,3 +22,19 @@ def hide(text: str) -> str:
     ('/v1/files/[key]/content', 'task-runner-of-friday')
     """
     return _KEY.sub("[key]", text) if "sk-" in text else text
+
+
+_NAMES = ("model", "service_tier", "speed")
+_NAMES_OR_NONE = ("message_id", "request_id", "inference_geo", "stop_reason", "refusal_category")
+_NAME_CHARS_MAX = 200
+
+
+def only_names(served: Served) -> Served:
+    """*served* without what should be a name or an id, but has a space in it, or no end: then it is unpriced."""
+    prose: dict[str, Any] = {name: "not a name" for name in _NAMES if _is_prose(getattr(served, name))}
+    prose |= {name: None for name in _NAMES_OR_NONE if _is_prose(getattr(served, name))}
+    return msgspec.structs.replace(served, **prose) if prose else served
+
+
+def _is_prose(text: str | None) -> bool:
+    return text is not None and (" " in text or len(text) > _NAME_CHARS_MAX or not text.isprintable())

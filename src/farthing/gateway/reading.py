@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.call import Call, Served, call_identity
 from farthing.gateway.headers import first
+from farthing.gateway.hidden import only_names
 from farthing.gateway.meters import (
     BatchMeter,
     HeldBody,
@@ -157,7 +158,7 @@ class Reading:
             return None
         served = target.finish() if isinstance(target, JsonMeter | SseMeter) and not self._failed else None
         if isinstance(served, Served):
-            return recorder.billed(entry, self._call(served, ended_at, left))
+            return recorder.billed(entry, self._call(only_names(served), ended_at, left))
         if whole and not self._failed:
             self._books.metrics.count("farthing_metering_failures_total", "not readable")
         recorder.unknown(entry)

@@ -117,6 +117,11 @@ class ResponseReader:
 
     # -- callbacks of the parser ----------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """An answer begins; a second one was not asked for, and ends the connection."""
+        if self.complete:
+            self.keep_alive = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, or one trailer, which RFC 9110 6.5.1 lets a recipient drop."""
         if not self.status:
@@ -124,6 +129,8 @@ class ResponseReader:
 
     def on_headers_complete(self) -> None:
         """The head is there; answers such as 100 Continue are no answers yet."""
+        if self.complete:
+            return
         status = self._parser.get_status_code()
         self._interim = 100 <= status < 200
         if self._interim:
@@ -138,10 +145,10 @@ class ResponseReader:
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
-        if not self._to_head:
+        if not self._to_head and not self.complete:
             self.body.append(data)
             self.body_bytes += len(data)
 
     def on_message_complete(self) -> None:
         """The body is there."""
-        self.complete = not self._interim
+        self.complete = self.complete or not self._interim
