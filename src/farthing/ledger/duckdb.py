@@ -18,7 +18,7 @@ import duckdb
 import msgspec
 
 from farthing.errors import LedgerFault
-from farthing.ledger import corrections, question, reprice, rollup, rows, sums
+from farthing.ledger import corrections, price_groups, question, reprice, rollup, rows, sums
 from farthing.ledger.asking import Asked
 from farthing.ledger.ingest import ingest, unsettled
 from farthing.ledger.interface import Added, Correction, Query, Row, Stored
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from farthing.ledger.interface import Begun, Contract, Ingested
+    from farthing.ledger.price_groups import Group, Split
     from farthing.prices.book import PriceBook
 
 _CHUNK = 50_000
@@ -119,6 +120,17 @@ class DuckDBLedger:
     def report(self, query: Query) -> list[Row]:
         """See :meth:`farthing.ledger.interface.Ledger.report`."""
         return self._report(query, None)
+
+    def price_groups(self, query: Query, split: Split) -> list[Group]:
+        """See :meth:`farthing.ledger.price_groups.Grouping.price_groups`."""
+        with self._using() as connection:
+            return price_groups.groups(connection, price_groups.asked_of(query, self._span(query)), split)
+
+    def special_calls(self, query: Query, split: Split) -> Iterator[Stored]:
+        """See :meth:`farthing.ledger.price_groups.Grouping.special_calls`."""
+        with self._using() as connection:
+            asked = price_groups.asked_of(query, self._span(query))
+            return price_groups.specials(connection.cursor(), asked, split)
 
     def reprice(
         self,

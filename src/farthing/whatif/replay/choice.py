@@ -190,5 +190,5 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def value_of(call: Call, name: str) -> str:
-    """A dimension or tag of a call, or its ``model``; empty where it is not set."""
-    return call.served.model if name == "model" else call.dims.get(name, "")
+    """A dimension or tag (``tag:NAME`` or plain) of a call, or its ``model``; empty where it is not set."""
+    return call.served.model if name == "model" else call.dims.get(name.removeprefix("tag:"), "")

@@ -79,16 +79,16 @@ def moved(call: Call, levers: Levers, book: PriceBook) -> Moved | Stays:
     if old is None or new is None:
         return Stays("the model is not in the price book")
     model = new.model
-    factor = _factor(old.model, model, levers)
+    factor = tokenizer_factor(old.model, model, levers)
     batched = (served.service_tier == "batch") if levers.batch is None else levers.batch
-    joins_batch = batched and served.service_tier != "batch"
-    why = _kept_for(call, levers, model is not old.model, joins_batch) or _does_not_fit(call, model, factor)
+    joins_batch, wait_s = batched and served.service_tier != "batch", waits_s(served, levers)
+    new_model = model is not old.model
+    why = _kept_for(call, levers, new_model, joins_batch) or (_does_not_fit(call, model, factor) if new_model else "")
     if why:
         return Stays(why)
     changed = _changes(served, levers, model, batched)
-    if model is not old.model or "channel" in changed:
+    if new_model or "channel" in changed:
         changed["model"] = model.id  # understood on every channel
-    wait_s = (TURNAROUND_S if levers.turnaround_s is None else levers.turnaround_s) if joins_batch else 0
     at = call.sent_at + timedelta(seconds=wait_s) if wait_s else call.sent_at
     after = msgspec.structs.replace(served, **changed, prompt_tokens_reported=None) if changed else served
     card = book.card(facts_of(after, at))
@@ -127,6 +127,13 @@ def _changes(served: Served, levers: Levers, model: Model, batched: bool) -> dic
     if levers.model is not None or levers.channel is not None or levers.inference_geo is not None:
         facts["inference_geo"] = _geo(served, levers, model, channel)
     return {name: value for name, value in facts.items() if value != getattr(served, name)}
+
+
+def waits_s(served: Served, levers: Levers) -> int:
+    """How long after it was sent a call is worked on: at once, unless it is put in a batch."""
+    if not levers.batch or served.service_tier == "batch":
+        return 0
+    return TURNAROUND_S if levers.turnaround_s is None else levers.turnaround_s
 
 
 def facts_of(served: Served, at: datetime) -> Facts:
@@ -195,7 +202,8 @@ def _geo(served: Served, levers: Levers, model: Model, channel: str) -> str | No
     return "not_available" if wanted == "global" else wanted
 
 
-def _factor(old: Model, new: Model, levers: Levers) -> Fraction:
+def tokenizer_factor(old: Model, new: Model, levers: Levers) -> Fraction:
+    """Tokens on *new* per token on *old*, for the same text."""
     if old.tokenizer == new.tokenizer:
         return ONE
     if levers.tokenizer_factor is not None:

@@ -67,11 +67,11 @@ def replay(
         bill = price_served(book, call.served, call.sent_at)
         backtest.calls += 1
         if isinstance(one, Stored):
-            _compare_posting(backtest, one, bill)
+            backtest.add_posting(one.posting.list_pusd, bill.list_pusd)
         if bill.list_pusd is None:
             backtest.unpriced_calls += 1
             continue
-        given = _given(call, bill, amount(bill, call.sent_at, terms))
+        given = given_of(call, bill, amount(bill, call.sent_at, terms))
         backtest.pusd += given.pusd
         before.add(bill, given.pusd, bill.kind)
         if given.prompt is not None:
@@ -99,7 +99,8 @@ def _numbered(each: Callable[[int, Outcome], None] | None, number: int) -> Calla
     return None if each is None else lambda outcome: each(number, outcome)
 
 
-def _given(call: Call, bill: Bill, pusd: int) -> Given:
+def given_of(call: Call, bill: Bill, pusd: int) -> Given:
+    """A priced call, read for all choices."""
     has_blocks = call.request is not None and bool(call.request.blocks) and call.served.calls_in_total == 1
     return Given(call, bill, pusd, prompt_of(call) if has_blocks else None, why_not_replayed(call))
 
@@ -114,11 +115,3 @@ def _compare(backtest: Backtest, outcome: Outcome) -> None:
     off = request is not None and sum(block.tokens for block in request.blocks) != measured.prompt_tokens
     amounts = (outcome.recorded.list_pusd or 0, outcome.pusd)
     backtest.add_replayed(measured, prompt_counts(outcome.served.usage), amounts, calibrated=off)
-
-
-def _compare_posting(backtest: Backtest, stored: Stored, bill: Bill) -> None:
-    posted = stored.posting.list_pusd
-    backtest.posted_calls += 1
-    backtest.posted_pusd += posted or 0
-    backtest.posted_facts_pusd += bill.list_pusd or 0
-    backtest.off_posting_calls += posted != bill.list_pusd

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from farthing.whatif.replay.prompt import Prompt
     from farthing.whatif.replay.rules import Found
 
+NO_PRICE = "no exact price under this choice"
 _NEVER_CACHED = 2**62
 _NOTHING = Usage()
 
@@ -175,7 +176,7 @@ class Run:
             return
         bill = price_served(self._book, served, to.at)
         if bill.list_pusd is None:
-            self._stay(given, "no exact price under this choice")
+            self._stay(given, NO_PRICE)
             return
         kind = weakest(kind, bill.kind)
         pusd = amount(bill, to.at, self._terms)

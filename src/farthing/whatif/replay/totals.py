@@ -68,6 +68,16 @@ class Sums:
                 if component.billed:
                     units[5] += usage.web_search_requests * component.card.web_search_pusd
 
+    def add_counts(self, counts: Sequence[int], units_pusd: Sequence[int], kind: Kind) -> None:
+        """Add calls that were summed before, at list."""
+        pusd = sum(units_pusd)
+        self.pusd += pusd
+        self.list_pusd += pusd
+        self.kinds_pusd[kind] += pusd
+        for at in range(len(UNITS)):
+            self.counts[at] += counts[at]
+            self.units_pusd[at] += units_pusd[at]
+
     def to_json(self) -> dict[str, Any]:
         """As JSON: amounts are exact decimal strings of USD."""
         return {
@@ -176,6 +186,13 @@ class Backtest:
     def error_share(self) -> float | None:
         """The same as a share of those calls' bill; None where nothing was replayed."""
         return self.error_pusd / self.measured_pusd if self.measured_pusd else None
+
+    def add_posting(self, posted_pusd: int | None, facts_pusd: int | None) -> None:
+        """Add one call that came with a posting."""
+        self.posted_calls += 1
+        self.posted_pusd += posted_pusd or 0
+        self.posted_facts_pusd += facts_pusd or 0
+        self.off_posting_calls += posted_pusd != facts_pusd
 
     def add_replayed(self, usage: Usage, replayed: Sequence[int], pusd: tuple[int, int], *, calibrated: bool) -> None:
         """Add one call whose recorded breakpoints were replayed; *pusd* is measured, then replayed."""
