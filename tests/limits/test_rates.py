@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from farthing.errors import BadConfig
+from farthing.limits.file import read_limits
 from farthing.limits.lanes import Lane
 from farthing.limits.rates import RateRule, UpstreamRule, named_rules
 from farthing.limits.sizes import Size, Used
@@ -143,3 +144,26 @@ def test_a_lane_is_idle_once_nothing_would_be_forgotten():
     lane.settle(hold, Size(1), None, 0.0)
     assert not lane.is_idle(0.5)
     assert lane.is_idle(1.0)
+
+
+# -- the page that explains them ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def page(root):
+    return (root / "docs" / "rate-limits.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("table", "struct"), [("[[rate]]", RateRule), ("[upstream]", UpstreamRule)])
+def test_every_key_is_explained_and_no_other(page, table, struct):
+    rows = page.partition(f"| `{table}` |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == list(struct.__struct_fields__)
+
+
+def test_the_example_is_a_limits_file(page, tmp_path):
+    file = tmp_path / "limits.toml"
+    file.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    read = read_limits(file)
+    assert [one.name for one in read.rates] == ["each customer", "nightly jobs", "paying more"]
+    assert read.rates[1].limits == (None, None, None, 4)
+    assert read.upstream.queue_seconds == 10

@@ -1,7 +1,7 @@
 """
 Storms, against the sandbox's own limiter in virtual time: what clients see with the limits' help and without it.
 
-Clients retry twice as the SDKs do (facts: claude-api 9). The figures of docs/limits.md come from here.
+Clients retry twice as the SDKs do (facts: claude-api 9). The figures of docs/rate-limits.md come from here.
 """
 
 import asyncio
