@@ -1,44 +1,55 @@
-"""An event loop on which nothing takes time: it jumps to whatever is due next."""
+"""Banks of both kinds, and clocks that stand where a test puts them."""
 
-import asyncio
-import selectors
+from datetime import UTC, datetime
 
 import pytest
 
+from farthing.limits.file import limits_of
+from farthing.limits.protocol import MemoryBank
+from farthing.limits.store import SqliteBank
 
-class _Jump(selectors.DefaultSelector):
-    def __init__(self):
-        super().__init__()
-        self.now = 0.0
-
-    def select(self, timeout=None):
-        assert timeout is not None, "everybody waits and nothing is due"
-        self.now += max(0.0, timeout)
-        return super().select(0)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+USD = 10**12
 
 
-class VirtualTime:
-    """``run`` a coroutine from second 0 on; ``clock`` is the loop's."""
+class Banks:
+    """Opens banks on one store, as several processes would."""
 
-    def __init__(self):
-        self._selector = _Jump()
-        self.clock = lambda: self._selector.now
+    def __init__(self, kind, folder):
+        self.kind = kind
+        self.path = folder / "limits.sqlite"
+        self.memory = MemoryBank()
+        self.opened = {}
 
-    def run(self, coroutine):
-        loop = asyncio.SelectorEventLoop(self._selector)
-        loop.time = self.clock
-        try:
-            return loop.run_until_complete(coroutine)
-        finally:
-            loop.close()
+    def open(self, holder="shared"):
+        if self.kind == "memory":
+            return self.memory
+        return self.opened.setdefault(holder, SqliteBank(self.path))
+
+    def kill(self, holder):
+        """The process that opened its bank under that name is gone."""
+        if self.kind == "memory":
+            self.memory.die(holder)
+        else:
+            self.opened.pop(holder).close()
+
+    def close(self):
+        for bank in self.opened.values():
+            bank.close()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def banks(request, tmp_path):
+    made = Banks(request.param, tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def virtual_time():
-    return VirtualTime()
+def limits():
+    """Limits from tables of budgets."""
 
+    def build(*budgets, **top):
+        return limits_of({"budget": list(budgets), **top}, "limits.toml")
 
-@pytest.fixture
-def new_virtual_time():
-    """For tests that need several."""
-    return VirtualTime
+    return build

@@ -304,6 +304,7 @@ class MemoryBank:
             )
             account.reported.clear()
             account.leases.clear()
+            account.wanted_s = float("-inf")
         self.dead.clear()
         self.undead.clear()
         return True

@@ -267,7 +267,7 @@ class Purse:
         """What it goes on leasing: what is reserved always, what is free unless it is idle."""
         if give_back or pocket.limit_pusd is None or pocket.idle >= IDLE_SYNCS:
             return max(0, pocket.reserved_pusd)
-        return max(pocket.reserved_pusd, pocket.lease_pusd - pocket.spent_pusd)
+        return max(pocket.reserved_pusd, pocket.lease_pusd - max(0, pocket.spent_pusd))
 
     @staticmethod
     def _reported(pockets: Sequence[Pocket], shares: Sequence[Share], states: Sequence[State]) -> None:

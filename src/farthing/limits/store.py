@@ -34,7 +34,7 @@ BUSY_S = 0.25
 _SCHEMA = """
 CREATE TABLE account (
     id INTEGER PRIMARY KEY, budget TEXT NOT NULL, value TEXT NOT NULL, start_s INTEGER NOT NULL, meter TEXT NOT NULL,
-    base TEXT NOT NULL DEFAULT '0', presumed TEXT NOT NULL DEFAULT '0', wanted_s REAL NOT NULL DEFAULT 0,
+    base TEXT NOT NULL DEFAULT '0', presumed TEXT NOT NULL DEFAULT '0', wanted_s REAL NOT NULL DEFAULT -1e18,
     UNIQUE (budget, value, start_s, meter)
 );
 CREATE TABLE share (
@@ -218,7 +218,7 @@ class SqliteBank:
                 counted = state.spent_pusd + state.held_pusd
                 presumed = max(0, counted - spent) if keep_presumed and state.held_pusd else 0
                 values = (str(spent), str(presumed), account)
-                self._db.execute("UPDATE account SET base = ?, presumed = ?, wanted_s = 0 WHERE id = ?", values)
+                self._db.execute("UPDATE account SET base = ?, presumed = ?, wanted_s = -1e18 WHERE id = ?", values)
             self._db.execute("DELETE FROM share")
             self._db.execute("DELETE FROM holder")
         return True

@@ -1,0 +1,334 @@
+"""
+The one object that whoever forwards calls asks: may this call be sent, and then what it came to.
+
+::
+
+    answer = gate.admit(facts, now)
+    # Refused: answer with it.  Degrade: see there.  Admitted: send, and then exactly one of
+    gate.settle(answer.ticket, 4_500_000)  # it was billed
+    gate.settle(answer.ticket, None)       # nobody knows: it counts at what was reserved, until somebody does
+    gate.release(answer.ticket)            # nothing was billed
+
+Synchronous, for one thread. :meth:`Gate.tick`, about once a second, shares what was spent with other processes, gives
+back what they want, and tells of thresholds; nothing else waits for the store unless a slice is used up. A store that
+does not answer never raises here: calls are refused or admitted as the limits file says.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+from farthing.errors import LedgerFault
+from farthing.limits.budgets import Applied, Applying, bound_of
+from farthing.limits.purse import Purse, Refusal, Ticket, Wanted
+from farthing.limits.quantile import Shares
+from farthing.limits.refusal import Refused, store_failed, too_dear, unpriced, used_up
+from farthing.prices.card import Unpriced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from fractions import Fraction
+
+    from farthing.limits.budgets import Budget
+    from farthing.limits.file import Limits
+    from farthing.limits.protocol import AccountKey, Bank
+
+SYNC_S = 1.0
+_REOPEN_S = 1.0
+_TOLD_MAX = 100_000
+
+
+class GateFacts(NamedTuple):
+    """
+    What is known of a call before it is sent.
+
+    Attributes:
+        dims: Dimensions and tags.
+        model: As asked for.
+        worst_pusd: The most it can cost (:mod:`farthing.limits.worst`), or why nothing bounds that.
+        route: What calls that cost alike have in common, for budgets that learn; any text. stream: likewise.
+        degraded: It was handed over by a budget already: budgets that degrade count it and no longer object.
+
+    """
+
+    dims: Mapping[str, str]
+    model: str
+    worst_pusd: int | Unpriced
+    route: str = ""
+    stream: bool = False
+    degraded: bool = False
+
+
+class Left(NamedTuple):
+    """What the tightest budget has left, this call's reservation taken off, as of the last look at the store."""
+
+    budget: str
+    left_pusd: int
+    limit_pusd: int
+    resets_at: datetime | None
+
+
+class Admitted(NamedTuple):
+    """The call may be sent. *left*: None where only budgets that tell apply, or none."""
+
+    ticket: Ticket
+    left: Left | None
+
+
+class Degrade(NamedTuple):
+    """
+    A budget that degrades has no room: the call may go to *to_model* instead. Nothing was reserved.
+
+    Who can rewrite a call asks again with the other model's facts and ``degraded`` set. Who cannot answers *refused*:
+    a call is never sent as it is.
+    """
+
+    to_model: str
+    refused: Refused
+
+
+class Threshold(NamedTuple):
+    """An account has reached a share of its limit: told once per window, by whichever process saw it first."""
+
+    budget: str
+    value: str
+    window_start: datetime | None
+    share: Fraction
+    spent_pusd: int
+    limit_pusd: int
+
+
+class Gate:
+    """
+    Admits calls under budgets.
+
+    Args:
+        limits: The limits file.
+        open_bank: Opens the store; called again after it failed.
+        now: The time at the start; aware.
+        on_threshold: Told of thresholds.
+        on_fault: Told, once per failure, why the store does not answer; and an empty text when it does again.
+        holder: This process's name in the store; None: one is made.
+
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        open_bank: Callable[[], Bank],
+        now: datetime,
+        *,
+        on_threshold: Callable[[Threshold], None] = lambda _: None,
+        on_fault: Callable[[str], None] = lambda _: None,
+        holder: str | None = None,
+    ) -> None:
+        self.holder = holder or f"{os.getpid()}-{secrets.token_hex(6)}"
+        self._limits = limits
+        self._open_bank = open_bank
+        self._applying = Applying(limits.budgets)
+        self._budgets = {budget.name: budget for budget in limits.budgets}
+        self._on_threshold = on_threshold
+        self._on_fault = on_fault
+        self._shares = Shares()
+        self._purse: Purse | None = None
+        self._fault = ""
+        self._ticked_s = now.timestamp()
+        self._opened_s = float("-inf")
+        self._told: dict[AccountKey, int] = {}
+        self._windows: dict[AccountKey, Applied] = {}
+        self._open(self._ticked_s)
+
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    def admit(self, facts: GateFacts, now: datetime) -> Admitted | Refused | Degrade:
+        """
+        Reserve a call's worst case from every budget that applies, or refuse it.
+
+        Args:
+            facts: The call.
+            now: When it is sent; aware. It counts in the windows of this moment, whenever it ends.
+
+        """
+        applied = self._applying.to(facts.dims, facts.model, now)
+        now_s = now.timestamp()
+        if now_s - self._ticked_s >= SYNC_S:
+            self.tick(now)
+        wanted: list[Wanted] = []
+        route = f"{facts.model} {facts.route} {facts.stream}"
+        for one in applied:
+            objection = self._objection(one, facts)
+            if objection is not None:
+                return _answer(one.budget, objection, facts)
+            if one.budget.window != "call":
+                self._want(wanted, one, facts, route)
+        worst = facts.worst_pusd if type(facts.worst_pusd) is int else None
+        reserved = self._reserved(wanted, worst, route, now_s)
+        if type(reserved) is Ticket:
+            return Admitted(reserved, self._left(applied, facts))
+        if reserved is None:
+            return store_failed()
+        assert isinstance(reserved, Refusal), "one of three"
+        key = reserved.key._replace(meter="spend")
+        one = next(one for one in applied if one.key == key)
+        refused = used_up(one, reserved.need_pusd, reserved.state, now, reserved.limit_pusd)
+        return _answer(one.budget, refused, facts)
+
+    def settle(self, ticket: Ticket, actual_pusd: int | None) -> bool:
+        """
+        Tell what a call came to, in picodollars at list; None: nobody knows.
+
+        Returns:
+            Whether that was news; telling an outcome twice counts once.
+
+        """
+        if self._purse is None:
+            return False
+        news = self._purse.settle(ticket, actual_pusd)
+        if news and actual_pusd is not None and ticket.worst_pusd is not None:
+            self._shares.saw(ticket.route, ticket.worst_pusd, actual_pusd)
+        return news
+
+    def release(self, ticket: Ticket) -> bool:
+        """Nothing was billed for the call. Returns whether that was news."""
+        return self._purse is not None and self._purse.release(ticket)
+
+    # -- beside calls -------------------------------------------------------------------------------------------------
+
+    def tick(self, now: datetime) -> None:
+        """Share with other processes what was spent, and tell of thresholds; about once a second."""
+        self._ticked_s = now.timestamp()
+        purse = self._bank_there(self._ticked_s)
+        if purse is None:
+            return
+        try:
+            purse.sync(self._ticked_s)
+            self._tell(purse)
+        except LedgerFault as fault:
+            self._failed(fault)
+        else:
+            self._answers()
+
+    def close(self, now: datetime) -> None:
+        """Report all and give everything back, but for calls that have no outcome."""
+        if self._purse is not None:
+            try:
+                self._purse.close(now.timestamp())
+                self._tell(self._purse)
+            except LedgerFault as fault:
+                self._failed(fault)
+            self._purse = None
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _objection(one: Applied, facts: GateFacts) -> Refused | None:
+        """What a budget has against a call whatever was spent."""
+        budget, worst = one.budget, facts.worst_pusd
+        if budget.mode == "soft" or (budget.mode == "degrade" and facts.degraded):
+            return None
+        if isinstance(worst, Unpriced):
+            return None if budget.allows_unpriced else unpriced(one, worst.reason)
+        return too_dear(one, worst) if budget.window == "call" and worst > budget.limit_pusd else None
+
+    def _want(self, wanted: list[Wanted], one: Applied, facts: GateFacts, route: str) -> None:
+        budget, worst = one.budget, facts.worst_pusd
+        worst = worst if type(worst) is int else 0
+        if budget.mode == "soft" or (budget.mode == "degrade" and facts.degraded):
+            wanted.append(Wanted(one.key, None, worst))
+        elif budget.quantile is None:
+            wanted.append(Wanted(one.key, budget.limit_pusd, worst))
+        else:
+            learnt = self._shares.reserve(route, worst, budget.quantile)
+            wanted.append(Wanted(one.key, budget.limit_pusd, learnt))
+            wanted.append(Wanted(bound_of(one.key), budget.limit_pusd + budget.overshoot_pusd, worst))
+        if one.key not in self._windows:
+            if len(self._windows) >= _TOLD_MAX:
+                self._windows.clear()
+            self._windows[one.key] = one
+
+    def _reserved(
+        self, wanted: list[Wanted], worst_pusd: int | None, route: str, now_s: float
+    ) -> Ticket | Refusal | None:
+        """A ticket; or why not; or None where the store had to be asked and calls are refused without it."""
+        if not wanted:
+            return Ticket((), worst_pusd, route)
+        purse = self._bank_there(now_s)
+        if purse is not None:
+            try:
+                return purse.reserve(wanted, worst_pusd, route, now_s)
+            except LedgerFault as fault:
+                self._failed(fault)
+        if self._limits.refuses_without_store and any(one.limit_pusd is not None for one in wanted):
+            return None
+        if purse is None:
+            return Ticket((), worst_pusd, route)
+        ticket = purse.reserve(wanted, worst_pusd, route, now_s, forced=True)
+        assert type(ticket) is Ticket, "nobody was asked"
+        return ticket
+
+    def _left(self, applied: tuple[Applied, ...], facts: GateFacts) -> Left | None:
+        tightest: Left | None = None
+        purse = self._purse
+        for one in applied:
+            budget = one.budget
+            pocket = purse.pockets.get(one.key) if purse is not None else None
+            if pocket is None or budget.mode == "soft" or (budget.mode == "degrade" and facts.degraded):
+                continue
+            left = pocket.left_pusd
+            if left is not None and (tightest is None or left < tightest.left_pusd):
+                tightest = Left(budget.name, left, budget.limit_pusd, one.window.ends_at)
+        return tightest
+
+    def _tell(self, purse: Purse) -> None:
+        """Thresholds that were reached and that nobody has told yet."""
+        for key, one in list(self._windows.items()):
+            shares, pocket = one.budget.alert_at, purse.pockets.get(key)
+            if pocket is None:
+                self._windows.pop(key)
+                continue
+            told = self._told.get(key, 0)
+            while told < len(shares) and pocket.total_spent_pusd >= shares[told] * one.budget.limit_pusd:
+                if purse.bank.first(key, f"alert {shares[told]}"):
+                    window = one.window.starts_at
+                    spent, limit = pocket.total_spent_pusd, one.budget.limit_pusd
+                    self._on_threshold(Threshold(key.budget, key.value, window, shares[told], spent, limit))
+                told += 1
+                if len(self._told) >= _TOLD_MAX:
+                    self._told.clear()
+                self._told[key] = told
+
+    def _bank_there(self, now_s: float) -> Purse | None:
+        if self._purse is None and now_s - self._opened_s >= _REOPEN_S:
+            self._open(now_s)
+        return self._purse
+
+    def _open(self, now_s: float) -> None:
+        self._opened_s = now_s
+        try:
+            bank = self._open_bank()
+            bank.bury()
+            self._purse = Purse(bank, self.holder)
+        except LedgerFault as fault:
+            self._failed(fault)
+        else:
+            self._answers()
+
+    def _failed(self, fault: LedgerFault) -> None:
+        if str(fault) != self._fault:
+            self._fault = str(fault)
+            self._on_fault(self._fault)
+
+    def _answers(self) -> None:
+        if self._fault:
+            self._fault = ""
+            self._on_fault("")
+
+
+def _answer(budget: Budget, refused: Refused, facts: GateFacts) -> Refused | Degrade:
+    """A refusal, or the other model where the budget names one that is not the one that was asked for."""
+    if budget.degrade_to is None or budget.degrade_to == facts.model:
+        return refused
+    return Degrade(budget.degrade_to, refused)

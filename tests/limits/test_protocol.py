@@ -1,0 +1,250 @@
+"""Both banks keep one set of promises, and a purse on either keeps what it may spend."""
+
+import pytest
+
+from farthing.limits.protocol import WANTED_S, AccountKey, Ask, Granted, Share, Short
+from farthing.limits.purse import IDLE_SYNCS, SLICE_OF_ROOM, Purse, Refusal, Ticket, Wanted
+
+A, B = AccountKey("a"), AccountKey("b", "tenant=acme", 1_000)
+
+
+def line(bank, key=A):
+    """(spent, held, presumed) of one account."""
+    return next(((one.spent_pusd, one.held_pusd, one.presumed_pusd) for one in bank.lines() if one.key == key), None)
+
+
+def ask(key=A, limit=100, need=10, want=0):
+    return Ask(key, limit, need, want)
+
+
+@pytest.fixture
+def bank(banks):
+    bank = banks.open("one")
+    bank.join("one")
+    bank.join("two")
+    return bank
+
+
+def test_a_lease_is_as_wanted_where_there_is_room_and_as_needed_where_there_is_less(bank):
+    assert bank.lease("one", [ask(need=10, want=60)], 0).grants_pusd == (60,)
+    assert bank.lease("two", [ask(need=10, want=60)], 0).grants_pusd == (40,)
+    assert isinstance(bank.lease("two", [ask(need=1)], 0), Short)
+    assert line(bank) == (0, 100, 0)
+
+
+def test_of_several_accounts_all_are_leased_from_or_none(bank):
+    refused = bank.lease("one", [ask(A, limit=100, need=10), ask(B, limit=5, need=10)], 0)
+    assert isinstance(refused, Short)
+    assert refused.key == B
+    assert line(bank, A) in (None, (0, 0, 0))
+
+
+def test_who_only_looks_is_not_refused_even_where_nothing_is_left(bank):
+    assert isinstance(bank.lease("one", [ask(limit=0, need=0), Ask(B, None, 0, 0)], 0), Granted)
+
+
+def test_a_report_may_be_repeated(bank):
+    bank.lease("one", [ask(need=50)], 0)
+    for _ in range(3):
+        (state,) = bank.report("one", [Share(A, 30, 20)], 0)
+    assert (state.spent_pusd, state.held_pusd, state.mine_pusd) == (30, 20, 30)
+    (state,) = bank.report("two", [Share(A, 5, 0)], 0)
+    assert (state.spent_pusd, state.mine_pusd) == (35, 5)
+
+
+def test_a_call_without_room_is_remembered_for_a_while_by_those_who_hold_some(bank):
+    bank.lease("one", [ask(need=100)], 0)
+    assert bank.wanted("one", 0) == []
+    bank.lease("two", [ask(need=1)], 50)
+    assert bank.wanted("one", 50 + WANTED_S - 1) == [A]
+    assert bank.wanted("one", 50 + WANTED_S) == []
+    assert bank.wanted("two", 51) == []
+
+
+def test_while_others_want_room_a_lease_is_as_needed_only(bank):
+    bank.lease("one", [ask(need=60)], 0)
+    bank.lease("two", [ask(need=50)], 0)
+    assert bank.lease("two", [ask(need=10, want=40)], 1).grants_pusd == (10,)
+
+
+def test_what_a_dead_process_leased_is_presumed_until_the_truth_comes(banks, bank):
+    other = banks.open("dying")
+    other.join("dying")
+    other.lease("dying", [ask(need=50)], 0)
+    other.report("dying", [Share(A, 10, 40)], 0)
+    banks.kill("dying")
+    assert line(bank)[:2] == (10, 40)
+    assert bank.bury() == ["dying"]
+    assert line(bank) == (10, 40, 40)
+    # One call of 25 has an outcome, one of at most 20 has none yet; then it came to 4.
+    assert bank.truth("dying", {A: 25}, {A: 20})
+    assert line(bank) == (25, 20, 20)
+    assert bank.truth("dying", {A: 29}, {})
+    assert line(bank) == (29, 0, 0)
+    assert bank.bury() == []
+    assert not bank.truth("dying", {A: 1_000}, {})
+    assert line(bank) == (29, 0, 0)
+
+
+def test_without_knowing_what_is_open_all_that_was_leased_and_not_spent_stays_presumed(banks, bank):
+    other = banks.open("dying")
+    other.join("dying")
+    other.lease("dying", [ask(need=50)], 0)
+    banks.kill("dying")
+    bank.bury()
+    for _ in range(2):
+        assert bank.truth("dying", {A: 20, B: 7})
+        assert line(bank) == (20, 30, 30)
+        assert line(bank, B) == (7, 0, 0)
+
+
+def test_the_truth_about_a_live_process_is_its_own_to_tell(bank):
+    bank.lease("one", [ask(need=50)], 0)
+    assert not bank.truth("one", {A: 0}, {})
+    assert line(bank) == (0, 50, 0)
+
+
+def test_a_process_that_ends_in_order_leaves_what_it_spent_and_nothing_else(bank):
+    bank.lease("one", [ask(need=50)], 0)
+    bank.report("one", [Share(A, 30, 0)], 0)
+    bank.leave("one")
+    assert line(bank) == (30, 0, 0)
+    assert bank.bury() == []
+
+
+def test_one_that_leaves_with_calls_under_way_is_as_if_it_had_died(bank):
+    bank.lease("one", [ask(need=50)], 0)
+    bank.leave("one")
+    assert line(bank) == (0, 50, 50)
+    assert bank.bury() == ["one"]
+
+
+def test_rebuilding_sets_every_account_to_the_truth_but_not_while_anybody_is_alive(bank):
+    bank.lease("one", [ask(need=50)], 0)
+    bank.report("one", [Share(A, 30, 20), Share(B, 3, 0)], 0)
+    bank.leave("one")
+    assert not bank.rebuild({A: 1}, keep_presumed=False)
+    bank.leave("two")
+    assert bank.rebuild({A: 35}, keep_presumed=True)
+    assert line(bank) == (35, 15, 15)  # 30 + 20 were counted; the ledger knows of 35
+    assert line(bank, B) == (0, 0, 0)
+    assert bank.rebuild({A: 35}, keep_presumed=False)
+    assert line(bank) == (35, 0, 0)
+
+
+def test_something_is_told_once(bank):
+    assert [bank.first(A, "alert 1/2"), bank.first(A, "alert 1/2"), bank.first(B, "alert 1/2")] == [True, False, True]
+
+
+# -- purses -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def purse(banks):
+    return Purse(banks.open("p"), "p")
+
+
+def wants(amount, limit=6_400, key=A):
+    return [Wanted(key, limit, amount)]
+
+
+def reserve(purse, amount, limit=6_400, key=A, now=0.0):
+    return purse.reserve(wants(amount, limit, key), amount, "", now)
+
+
+def test_a_purse_asks_once_and_then_reserves_from_its_slice(purse, monkeypatch):
+    reserve(purse, 10)
+    reserve(purse, 10)  # now the room is known, and a slice is taken
+    monkeypatch.setattr(type(purse.bank), "lease", None)
+    assert isinstance(reserve(purse, 10), Ticket)
+    assert purse.pockets[A].lease_pusd == 20 + (6_400 - 10) // SLICE_OF_ROOM - 10
+
+
+@pytest.mark.parametrize(
+    ("steps", "news", "spent"),
+    [
+        ([4], [True], 4),
+        ([4, 4, 9], [True, False, False], 4),
+        ([None], [True], 10),
+        ([None, None, 4, 9], [True, False, True, False], 4),
+        (["free", 4], [True, False], 0),
+        ([4, "free"], [True, False], 4),
+        ([None, "free", None, 4], [True, True, False, False], 0),
+        ([12], [True], 12),
+    ],
+)
+def test_an_outcome_counts_once_whatever_is_told_after_it(purse, steps, news, spent):
+    ticket = reserve(purse, 10)
+    told = [purse.release(ticket) if step == "free" else purse.settle(ticket, step) for step in steps]
+    assert told == news
+    purse.close(0)
+    assert line(purse.bank) == (spent, 0, 0)
+
+
+def test_an_unknown_call_counts_at_what_was_reserved_and_is_put_right_however_late(purse):
+    ticket = reserve(purse, 10)
+    purse.settle(ticket, None)
+    for second in range(IDLE_SYNCS + 3):
+        purse.sync(second)
+    assert A not in purse.pockets
+    assert line(purse.bank) == (10, 0, 0)
+    purse.settle(ticket, 3)
+    purse.sync(100)
+    assert line(purse.bank) == (3, 0, 0)
+
+
+def test_an_account_that_was_forgotten_goes_on_where_it_was(purse):
+    for spent in (7, 14):
+        purse.settle(reserve(purse, 10), 7)
+        for second in range(IDLE_SYNCS + 3):
+            purse.sync(second)
+        assert purse.pockets == {}
+        assert line(purse.bank) == (spent, 0, 0)
+
+
+def test_a_slice_that_others_want_is_given_back(banks, purse):
+    other = Purse(banks.open("q"), "q")
+    held = reserve(purse, 10, 6_400)
+    purse.release(reserve(purse, 20, 6_400))
+    refused = reserve(other, 6_390, now=5.0)
+    assert isinstance(refused, Refusal)
+    assert refused.state.spent_pusd == 0
+    purse.sync(6.0)
+    assert isinstance(reserve(other, 6_390, now=7.0), Ticket)
+    assert purse.settle(held, 10)
+
+
+def test_an_idle_slice_goes_back_by_itself(purse):
+    purse.release(reserve(purse, 10))
+    purse.release(reserve(purse, 20))
+    for second in range(IDLE_SYNCS + 1):
+        purse.sync(second)
+    assert line(purse.bank) == (0, 0, 0)
+
+
+def test_a_bill_above_its_worst_case_is_counted_as_it_is_and_stops_what_follows(purse):
+    purse.settle(reserve(purse, 60, 100), 250)
+    purse.sync(0)
+    assert line(purse.bank) == (250, 0, 0)
+    assert isinstance(reserve(purse, 1, 100), Refusal)
+
+
+def test_calls_counted_without_the_bank_are_reported_when_it_is_back(banks):
+    before = Purse(banks.open("p"), "p")
+    before.settle(reserve(before, 10), 10)
+    before.sync(0)
+    ticket = before.reserve(wants(50, 12), 50, "", 0.0, forced=True)
+    fresh = before.reserve(wants(5, 12, B), 5, "", 0.0, forced=True)
+    before.settle(ticket, 50)
+    before.settle(fresh, 5)
+    before.close(1)
+    assert line(before.bank) == (60, 0, 0)
+    assert line(before.bank, B) == (5, 0, 0)
+
+
+def test_a_soft_account_counts_and_never_refuses(purse):
+    for _ in range(3):
+        ticket = purse.reserve([Wanted(A, None, 10)], 10, "", 0.0)
+        purse.settle(ticket, 9)
+    purse.sync(0)
+    assert line(purse.bank) == (27, 0, 0)
