@@ -142,7 +142,8 @@ def _shape(
     cpu_s, main_s = tree.cpu_s() - cpu_s, tree.main_thread_cpu_s() - main_s
     rss_mb = tree.rss_mb()
     calls, gap_s = max(1, done["calls"]), 0.02
-    orders = {"what": "pace", "shape": shape.name, "targets": [straight, target], "calls": depth.paced_calls}
+    paced_calls = depth.paced_calls // 4 if shape.streamed else depth.paced_calls  # a stream lasts a third of a second
+    orders = {"what": "pace", "shape": shape.name, "targets": [straight, target], "calls": paced_calls}
     paced = _load({**orders, "gap_s": gap_s})
     row = {
         "shape": shape.name,
