@@ -174,6 +174,22 @@ def test_who_leaves_is_forgotten_and_the_line_keeps_its_turn():
     assert queue.admit(0.0) == calls[1:]
 
 
+def test_who_comes_and_goes_leaves_nothing_behind():
+    turnstile, queue = Slots(), FairQueue()
+    queue.put(call("first", turnstile))
+    for number in range(2000):
+        passing = call(f"party {number}", turnstile, deadline=1e9)
+        queue.put(passing)
+        queue.admit(0.0)
+        queue.remove(passing)
+    kept = (queue._lines, queue._finish, queue._deadlines, *queue._groups.values())
+    assert max(map(len, kept)) < 100
+    turnstile.tokens = 1
+    assert order(queue.admit(0.0)) == "first"
+    queue.admit(0.0)
+    assert (queue._lines, queue._groups, queue._finish, queue._deadlines) == ({}, {}, {}, [])
+
+
 @given(st.lists(st.tuples(st.sampled_from(["put", "remove", "admit", "expire"]), st.integers(0, 7)), max_size=60))
 def test_the_length_is_what_waits_whatever_happens(steps):
     turnstile, queue, waiting, now = Slots(), FairQueue(length_max=6), [], 0.0

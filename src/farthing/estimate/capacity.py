@@ -282,9 +282,9 @@ def _notes(traffic: Traffic, uses: Sequence[Use], told: Growth | None, published
     notes = [f"limits as published from {published.valid_from} on, checked {published.checked_on}"]
     if traffic.first is not None and traffic.first.date() < published.valid_from:
         notes.append(f"calls before {published.valid_from} are judged by the tiers of today")
-    notes += [f"{calls:,} calls left out: {reason}" for reason, calls in sorted(traffic.left_out.items())]
+    notes += [f"left out: {_calls(calls)}: {reason}" for reason, calls in sorted(traffic.left_out.items())]
     if traffic.unpriced:
-        notes.append(f"{traffic.unpriced:,} calls have no price: spend is a lower bound")
+        notes.append(f"without a price: {_calls(traffic.unpriced)}, so spend is a lower bound")
     if told is None and any(use.growth is None for use in uses):
         notes.append(f"growth is seen from {WEEKS_MIN} whole weeks with traffic on; --growth states it")
     if any((use.share or 0) > _HIGH for use in uses if use.counts != SPEND):
@@ -293,3 +293,7 @@ def _notes(traffic: Traffic, uses: Sequence[Use], told: Growth | None, published
         )
     notes += sorted({f"{use.model_class}: {use.note}" for use in uses if use.note})
     return notes
+
+
+def _calls(count: int) -> str:
+    return f"{count:,} call{'s' * (count != 1)}"

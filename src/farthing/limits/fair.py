@@ -62,9 +62,10 @@ class Waiting:
 
 
 class _Line:
-    __slots__ = ("calls", "start")
+    __slots__ = ("calls", "place", "start")
 
-    def __init__(self, start: float) -> None:
+    def __init__(self, place: Place, start: float) -> None:
+        self.place = place
         self.start = start
         self.calls: dict[Waiting, None] = {}
 
@@ -90,6 +91,7 @@ class FairQueue:
         self.wakes_at = math.inf
         self._length_max = length_max
         self._lines: dict[Place, _Line] = {}
+        self._groups: dict[tuple[Turnstile, ...], list[tuple[float, int, _Line]]] = {}
         self._finish: dict[Place, float] = {}
         self._deadlines: list[tuple[float, int, Waiting]] = []
         self._virtual = 0.0
@@ -106,7 +108,8 @@ class FairQueue:
         line = self._lines.get(waiting.place)
         if line is None:
             start = max(self._virtual, self._finish.pop(waiting.place, 0.0))
-            line = self._lines[waiting.place] = _Line(start)
+            line = self._lines[waiting.place] = _Line(waiting.place, start)
+            heapq.heappush(self._groups.setdefault(waiting.place.turnstiles, []), (start, self._number, line))
         line.calls[waiting] = None
         heapq.heappush(self._deadlines, (waiting.deadline, waiting.number, waiting))
         self._length += 1
@@ -140,24 +143,46 @@ class FairQueue:
         admitted: list[Waiting] = []
         shut: set[int] = set()
         self.wakes_at = math.inf
-        heads = [(line.start, line.head.number, place) for place, line in self._lines.items()]
-        heapq.heapify(heads)
-        while heads:
-            start, _, place = heapq.heappop(heads)
-            line = self._lines[place]
+        fronts = [
+            (*group[0][:2], turnstiles) for turnstiles in tuple(self._groups) if (group := self._group(turnstiles))
+        ]
+        heapq.heapify(fronts)
+        while fronts:
+            start, _, turnstiles = heapq.heappop(fronts)
+            line = self._groups[turnstiles][0][2]
             waiting = line.head
             if not self._fits(waiting, now, shut):
-                continue
-            waiting.holds = [turnstile.take(waiting.size, now) for turnstile in place.turnstiles]
+                continue  # nor does anybody behind it: they need the same
+            waiting.holds = [turnstile.take(waiting.size, now) for turnstile in turnstiles]
             admitted.append(waiting)
-            del line.calls[waiting]
             self._virtual = max(self._virtual, start)
-            line.start = start + waiting.cost / waiting.weight
-            if line.calls:
-                heapq.heappush(heads, (line.start, line.head.number, place))
-            self._left(place, line)
+            self._serve(line, waiting)
+            if group := self._group(turnstiles):
+                heapq.heappush(fronts, (*group[0][:2], turnstiles))
         self._wake_for_deadlines()
         return admitted
+
+    def _group(self, turnstiles: tuple[Turnstile, ...]) -> list[tuple[float, int, _Line]]:
+        """The lines before the same turnstiles, the first of them in front; lines that emptied are forgotten."""
+        group = self._groups[turnstiles]
+        while group and not group[0][2].calls:
+            heapq.heappop(group)
+        if len(group) > 2 * len(self._lines) + 64:
+            group[:] = [one for one in group if one[2].calls]
+            heapq.heapify(group)
+        if not group:
+            del self._groups[turnstiles]
+        return group
+
+    def _serve(self, line: _Line, waiting: Waiting) -> None:
+        """Take the head off the first line of its group; the next one's turn is later by what it cost."""
+        group = self._groups[line.place.turnstiles]
+        heapq.heappop(group)
+        del line.calls[waiting]
+        line.start += waiting.cost / waiting.weight
+        if line.calls:
+            heapq.heappush(group, (line.start, line.head.number, line))
+        self._left(line.place, line)
 
     def _fits(self, waiting: Waiting, now: float, shut: set[int]) -> bool:
         """Whether a call fits now; what it waits for is shut for those behind it."""

@@ -299,8 +299,7 @@ class Flow:
         return _refused(Why("queue", f"{self.waiting:,} calls wait already", 1.0), waited_s)
 
     def _route(self, facts: FlowFacts) -> _Route:
-        dims = facts.dims
-        key = (facts.model, facts.speed, facts.upstream, *(dims.get(name) for name in self._told_apart_by))
+        key = (facts.model, facts.speed, facts.upstream, *map(facts.dims.get, self._told_apart_by))
         route = self._routes.get(key)
         if route is None:
             route = self._new_route(facts)

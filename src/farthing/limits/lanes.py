@@ -56,7 +56,7 @@ class Lane:
         """Seconds until a call of this size fits; infinite while too many are under way."""
         if self._is_full:
             return math.inf
-        at_us, takes = _us(now), self._takes(size)
+        at_us, takes = _us(now), self._learned.guess(size)
         wait_us = 0
         for _, place, bucket in self._buckets:
             wait_us = max(wait_us, bucket.wait_us(min(takes[place], bucket.per_minute), at_us))
@@ -66,7 +66,7 @@ class Lane:
         """The limit that a call would wait for longest."""
         if self._is_full:
             return Why(self.name, f"{self.rule.concurrent:,} calls at once", math.inf)
-        at_us, takes = _us(now), self._takes(size)
+        at_us, takes = _us(now), self._learned.guess(size)
         waits = [
             (bucket.wait_us(min(takes[place], bucket.per_minute), at_us), counts, bucket)
             for counts, place, bucket in self._buckets
@@ -80,7 +80,7 @@ class Lane:
 
     def share(self, size: Size) -> float:
         """The part of a minute's worth that a call takes, of the limit where that is largest."""
-        takes = self._takes(size)
+        takes = self._learned.guess(size)
         shares = [min(1.0, takes[place] / bucket.per_minute) for _, place, bucket in self._buckets]
         if self.rule.concurrent is not None:
             shares.append(1 / self.rule.concurrent)
@@ -88,7 +88,7 @@ class Lane:
 
     def take(self, size: Size, now: float) -> Hold:
         """Let a call through; the hold is what each bucket gave."""
-        at_us, takes = _us(now), self._takes(size)
+        at_us, takes = _us(now), self._learned.guess(size)
         self.in_flight += 1
         given = []
         for _, place, bucket in self._buckets:
@@ -135,9 +135,6 @@ class Lane:
     @property
     def _is_full(self) -> bool:
         return self.rule.concurrent is not None and self.in_flight >= self.rule.concurrent
-
-    def _takes(self, size: Size) -> tuple[int, int, int]:
-        return (1, *self._learned.guess(size))
 
 
 def _correct(bucket: TokenBucket, more: int, at_us: int) -> None:

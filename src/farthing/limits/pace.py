@@ -218,7 +218,7 @@ class Pacer:
         """What a call takes of each limit that is known."""
         if not self._mirrors:
             return []
-        needs = (1, *self._learned.guess(size))
+        needs = self._learned.guess(size)
         return [(name, needs[_PLACES[name]], mirror) for name, mirror in self._mirrors.items()]
 
 

@@ -32,21 +32,27 @@ class Used(NamedTuple):
 class Learned:
     """The share of prompts that counts as input, and the length of answers; both start on the careful side."""
 
-    __slots__ = ("_fresh_share", "_output_tokens")
+    __slots__ = ("_fresh_share", "_guess", "_guessed", "_output_tokens")
 
     def __init__(self) -> None:
         self._fresh_share = 1.0
         self._output_tokens = _FIRST_OUTPUT_TOKENS
+        self._guessed: Size | None = None
+        self._guess = (1, 0, 0)
 
-    def guess(self, size: Size) -> Used:
-        """What a call will take."""
-        output = int(self._output_tokens)
-        if size.max_tokens is not None and size.max_tokens < output:
-            output = size.max_tokens
-        return Used(int(size.prompt_tokens * self._fresh_share), max(1, output))
+    def guess(self, size: Size) -> tuple[int, int, int]:
+        """What a call will take: a request, input, output. The latest is kept, as it is asked for more than once."""
+        if size is not self._guessed:
+            output = int(self._output_tokens)
+            if size.max_tokens is not None and size.max_tokens < output:
+                output = size.max_tokens
+            self._guess = (1, int(size.prompt_tokens * self._fresh_share), max(1, output))
+            self._guessed = size
+        return self._guess
 
     def learn(self, size: Size, used: Used) -> None:
         """Follow what a call came to."""
+        self._guessed = None
         if size.prompt_tokens > 0:
             share = min(2.0, used.input_tokens / size.prompt_tokens)  # an estimate may also be too low
             self._fresh_share += _FOLLOW * (share - self._fresh_share)

@@ -44,7 +44,8 @@ class TokenBucket:
 
         More than the whole bucket never fits; the answer is then the time until the bucket is full, at least 1.
         """
-        self._refill(at_us)
+        if at_us > self._at_us:
+            self._refill(at_us)
         short = tokens * _SCALE - self._level
         if short <= 0:
             return 0
@@ -53,7 +54,8 @@ class TokenBucket:
 
     def take(self, tokens: int, at_us: int) -> None:
         """Use *tokens*, into debt if need be: output counts as it is made, whatever is left."""
-        self._refill(at_us)
+        if at_us > self._at_us:
+            self._refill(at_us)
         self._level -= tokens * _SCALE
 
     def give_back(self, tokens: int, at_us: int) -> None:
