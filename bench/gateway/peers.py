@@ -12,6 +12,7 @@ import shapes
 
 NAMES = ("farthing", "nginx", "portkey", "litellm")
 MESSAGES = "/v1/messages"
+_PEERS = Path(__file__).resolve().parents[2] / ".venv/peers"
 
 
 class Upstream(NamedTuple):
@@ -56,13 +57,10 @@ class Paths(NamedTuple):
 
 
 def find(litellm: str | None, portkey: str | None, nginx: str | None) -> Paths:
-    """Where the peers are: as told, or as the shell would find them."""
-    script = Path(portkey or "node_modules", "@portkey-ai/gateway/build/start-server.js")
-    script = (
-        script if script.exists() else Path(portkey or "", "node_modules", "@portkey-ai/gateway/build/start-server.js")
-    )
+    """Where the peers are: as told, or in ``.venv/peers``, or as the shell would find them."""
+    script = Path(portkey or _PEERS, "node_modules/@portkey-ai/gateway/build/start-server.js")
     return Paths(
-        shutil.which(litellm or "litellm"),
+        shutil.which(litellm or str(_PEERS / "bin/litellm")),
         str(script.resolve()) if script.exists() and shutil.which("node") else None,
         shutil.which(nginx or "nginx") or shutil.which("/usr/sbin/nginx"),
     )
