@@ -8,6 +8,7 @@ ledger that is locked or gone costs nothing but time: journals are kept, and the
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 from farthing.errors import FarthingError
@@ -40,6 +41,7 @@ class Owner:
         self._read_bytes: dict[Path, int] = {}
         self._said = ""
         self._unsettled = 0
+        self._turn = threading.Lock()
         metrics.gauge("farthing_unsettled_calls", lambda: self._unsettled)
 
     async def recover(self) -> None:
@@ -56,7 +58,16 @@ class Owner:
             await asyncio.to_thread(self.ingest)
 
     def ingest(self) -> None:
-        """One round; raises nothing that a ledger can cause."""
+        """
+        One round; raises nothing that a ledger can cause.
+
+        A round goes on in its thread when whoever awaited it is cancelled, and the next one waits for it: two at a time
+        would share the ledger's file, see nothing of each other's postings, and post the same calls twice.
+        """
+        with self._turn:
+            self._ingest()
+
+    def _ingest(self) -> None:
         from farthing.ledger.duckdb import DuckDBLedger  # noqa: PLC0415 - heavy, and not needed to forward
 
         try:

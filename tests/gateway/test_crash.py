@@ -1,0 +1,230 @@
+"""
+kill -9 at every step, under load: what the API billed is in the ledger once, or known to be missing.
+
+Whatever dies, and wherever: after a new start each call that the sandbox booked is in the ledger at the sandbox's
+price, or it began and has no outcome, and is counted as such.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from farthing import testing
+from farthing.ledger import open_ledger
+from farthing.ledger.interface import Query
+from farthing.ledger.journal import Begun, Settled, read
+
+DEEP = os.environ.get("FARTHING_DEEP") == "1"
+CLIENTS, CALLS = 3, 8
+
+
+@pytest.fixture(scope="module")
+def box():
+    with testing.sandbox(start=None, tier=None) as box:
+        yield box
+
+
+class Nursery:
+    """Starts gateways that die."""
+
+    def __init__(self, process):
+        self._process = process
+        self.pids = set()
+
+    def _order(self, order):
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def start(self, folder, upstream, kill=None, *, port=0, **settings):
+        order = {"folder": str(folder), "upstream": upstream, "kill": kill, "settings": settings, "port": port}
+        told = self._order({"start": order})
+        self.pids.add(told["pid"])
+        return told["pid"], told["base_url"]
+
+    def end(self, pid, number=signal.SIGTERM):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        code = self._order({"wait": pid})["code"]
+        self.pids.discard(pid)
+        return code
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    command = [sys.executable, str(Path(__file__).with_name("crashing.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        nursery = Nursery(process)
+        yield nursery
+        for pid in list(nursery.pids):
+            nursery.end(pid, signal.SIGKILL)
+        process.stdin.close()
+
+
+def call(base_url, key, number):
+    """One call, plain or streamed; the id of its message, None where the gateway is gone."""
+    connection = http.client.HTTPConnection(urlsplit(base_url).netloc, timeout=20)
+    body = {"model": "claude-sonnet-5", "max_tokens": 100, "stream": bool(number % 2)}
+    body["messages"] = [{"role": "user", "content": "Say <<output:20>>."}]
+    headers = {"x-api-key": key, "anthropic-version": "2023-06-01", "content-type": "application/json"}
+    try:
+        connection.request("POST", "/v1/messages", json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    assert answer.status == 200
+    if number % 2:
+        assert text.endswith(b'{"type":"message_stop"}\n\n')
+        text = next(line for line in text.split(b"\n") if line.startswith(b"data:"))[5:]
+        return json.loads(text)["message"]["id"]
+    return json.loads(text)["id"]
+
+
+def load(base_url, key):
+    """Calls from several clients until all are made or the gateway is gone; the ids of those that were answered."""
+
+    def client(_):
+        found = []
+        for number in range(CALLS):
+            if (name := call(base_url, key, number)) is None:
+                break
+            found.append(name)
+        return found
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        return {name for names in pool.map(client, range(CLIENTS)) for name in names}
+
+
+def reckon(folder, box, since, answered, cut):
+    """Hold the ledger against the sandbox's books; *cut* says how many calls may have been under way at the end."""
+    with open_ledger(folder / "ledger.duckdb") as ledger:
+        calls, unsettled = list(ledger.calls(Query())), ledger.unsettled()
+        assert sum(row.calls for row in ledger.report(Query())) == len(calls)
+    booked = {entry.call.served.message_id: entry for entry in list(box.books)[since:]}
+    metered = {stored.call.served.message_id: stored for stored in calls}
+    assert len(metered) == len(calls), "each once"
+    assert metered.keys() <= booked.keys()
+    for name, stored in metered.items():
+        served = stored.call.served
+        if served.kind == "measured":
+            assert stored.posting.list_pusd == booked[name].pusd
+        else:
+            assert served.kind == "assumed"
+            assert any("recovered" in note for note in served.notes), served.notes
+            assert served.usage.input_tokens == booked[name].call.served.usage.input_tokens
+    missing = booked.keys() - metered.keys()
+    assert len(missing) <= len(unsettled) <= cut, "every call whose outcome is lost is known to have begun"
+    assert len(answered - metered.keys()) <= len(unsettled)
+
+    records = [one.record for path in folder.glob("journals/*.journal") for one in read(path)]
+    settled = {record.entry for record in records if isinstance(record, Settled)}
+    begun = {record.entry for record in records if isinstance(record, Begun)}
+    recovered = sum(stored.call.served.kind == "assumed" for stored in calls)
+    assert {one.entry for one in unsettled} <= begun - settled
+    assert len(begun - settled) - len(unsettled) <= recovered
+    return len(missing)
+
+
+def crash(nursery, box, folder, kill):
+    since = len(box.books)
+    pid, base_url = nursery.start(folder, box.base_url, kill)
+    answered = load(base_url, box.key)
+    died = nursery.end(pid) == -signal.SIGKILL
+    pid, _ = nursery.start(folder, box.base_url)
+    assert nursery.end(pid) == 0
+    reckon(folder, box, since, answered, CLIENTS)
+    return died
+
+
+def steps(name, count, last):
+    """Some steps of a kind, the first ones always; all of them would be many hours."""
+    dice = random.Random(name)
+    return [1, 2, *sorted(dice.sample(range(3, last), count * (25 if DEEP else 1)))]
+
+
+RECORDS = [
+    (where, n) for where in ("before a record", "after a record", "within a record") for n in (1, 2, 3, 4, 17, 40)
+]
+GATEWAY = [("a line of the gateway", n) for n in steps("gateway", 8, 12_000)]
+LEDGER = [("a line of the ledger", n) for n in steps("ledger", 8, 4_000)]
+
+
+@pytest.mark.parametrize(("where", "n"), RECORDS)
+def test_killed_at_a_record_of_the_journal(nursery, box, tmp_path, where, n):
+    assert crash(nursery, box, tmp_path, (where, n))
+
+
+def test_killed_at_a_line_of_the_gateway(nursery, box, tmp_path):
+    died = 0
+    for where, n in GATEWAY:
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        died += crash(nursery, box, folder, (where, n))
+    assert died >= len(GATEWAY) // 2
+
+
+def test_killed_at_a_line_of_the_ledger(nursery, box, tmp_path):
+    died = 0
+    for where, n in LEDGER:
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        died += crash(nursery, box, folder, (where, n))
+    assert died >= len(LEDGER) // 2
+
+
+def test_killed_again_and_again_on_one_ledger(nursery, box, tmp_path):
+    dice, since, answered, rounds = random.Random(7), len(box.books), set(), 60 if DEEP else 6
+    for number in range(rounds):
+        where, last = dice.choice([("a line of the gateway", 9_000), ("a line of the ledger", 3_000)])
+        pid, base_url = nursery.start(tmp_path, box.base_url, (where, dice.randrange(1, last)))
+        answered |= load(base_url, box.key)
+        nursery.end(pid, signal.SIGKILL if number % 2 else signal.SIGTERM)
+    pid, _ = nursery.start(tmp_path, box.base_url)
+    assert nursery.end(pid) == 0
+    reckon(tmp_path, box, since, answered, CLIENTS * rounds)
+
+
+def test_one_of_two_on_one_ledger_is_killed(nursery, box, tmp_path):
+    since = len(box.books)
+    doomed, first = nursery.start(tmp_path, box.base_url, ("a line of the gateway", 5_000))
+    other, second = nursery.start(tmp_path, box.base_url)
+    with ThreadPoolExecutor(2) as pool:
+        answered = set().union(*pool.map(lambda base_url: load(base_url, box.key), (first, second)))
+    nursery.end(doomed, signal.SIGKILL)
+    answered |= load(second, box.key)
+    assert nursery.end(other) == 0
+    pid, _ = nursery.start(tmp_path, box.base_url)
+    assert nursery.end(pid) == 0
+    reckon(tmp_path, box, since, answered, CLIENTS)
+
+
+def test_killed_at_any_moment(nursery, box, tmp_path):
+    """By the clock, so that calls into the system and the ledger's engine are hit as well."""
+    dice = random.Random(3)
+    for number in range(100 if DEEP else 4):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        since = len(box.books)
+        pid, base_url = nursery.start(folder, box.base_url)
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(load, base_url, box.key)
+            time.sleep(dice.uniform(0, 0.15))
+            assert nursery.end(pid, signal.SIGKILL) == -signal.SIGKILL
+            answered = loading.result()
+        pid, _ = nursery.start(folder, box.base_url)
+        assert nursery.end(pid) == 0
+        reckon(folder, box, since, answered, CLIENTS)
