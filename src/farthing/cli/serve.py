@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 from pathlib import Path  # noqa: TC003  typer reads annotations when it runs
@@ -13,10 +12,9 @@ import typer
 from farthing.cli import options, output
 
 if TYPE_CHECKING:
+    from farthing.config import GatewaySettings
     from farthing.gateway.server import GatewayServer
-
-_NEW_OBJECTS_MAX = 10_000
-"""So many more containers than before make the collector look for rings among the youngest."""
+    from farthing.gateway.supervisor import Supervisor
 
 
 def serve(  # noqa: PLR0917  typer passes by name
@@ -24,6 +22,9 @@ def serve(  # noqa: PLR0917  typer passes by name
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")] = 8788,
     upstream: Annotated[
         str | None, typer.Option("--upstream", metavar="URL", help="The API that calls are forwarded to.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, max=64, help="Processes that serve the port.")
     ] = None,
     ledger: options.LedgerPath = None,
     config: options.Config = None,
@@ -39,36 +40,36 @@ def serve(  # noqa: PLR0917  typer passes by name
     import msgspec
 
     from farthing.cli.ledger_file import contract_terms, ledger_path
-    from farthing.gateway.server import GatewayServer
+    from farthing.gateway.server import GatewayServer, spare_collections
+    from farthing.gateway.supervisor import Supervisor
 
     settings = options.settings(config).config.gateway
     if upstream is not None:
         settings = msgspec.structs.replace(settings, upstream=upstream)
+    if workers is not None:
+        settings = msgspec.structs.replace(settings, workers=workers)
     file = ledger_path(ledger, config)
     book, terms = options.price_book(config), contract_terms(config)
-    server = GatewayServer(settings, file, book=book, terms=terms, host=host, port=port, log=_log)
+    kind = GatewayServer if settings.workers == 1 else Supervisor
+    server = kind(settings, file, book=book, terms=terms, host=host, port=port, log=_log)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.end_soon())  # until the server heeds them itself
-    _announce(server, settings.upstream, file, as_json=json)
-    _spare_collections()
+    if settings.keys is not None or settings.workers > 1:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _announce(server, settings, file, as_json=json)
+    spare_collections()
     server.run()
     if not server.started:
         raise typer.Exit(1)
 
 
-def _spare_collections() -> None:
-    """What is there by now stays to the end, so the collector need not look at it with every few calls."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS_MAX, 20, 20)
-
-
-def _announce(server: GatewayServer, upstream: str, ledger: Path, *, as_json: bool) -> None:
+def _announce(server: GatewayServer | Supervisor, settings: GatewaySettings, ledger: Path, *, as_json: bool) -> None:
     if as_json:
-        output.print_json({"base_url": server.base_url, "upstream": upstream, "ledger": str(ledger)})
+        facts = {"base_url": server.base_url, "upstream": settings.upstream, "ledger": str(ledger)}
+        output.print_json({**facts, "workers": settings.workers})
     else:
         lines = [
-            f"Metering calls to {upstream} at {server.base_url}; Ctrl-C ends it.",
+            f"Metering calls to {settings.upstream} at {server.base_url}; Ctrl-C ends it.",
             "",
             f"export ANTHROPIC_BASE_URL={server.base_url}",
             "",

@@ -149,7 +149,7 @@ class App:
         elif path == "/metrics":
             client.answer(200, [(b"content-type", _TEXT)], self._metrics.text().encode())
         else:
-            ready = path == "/healthz" or self._running.is_ready
+            ready = path == "/healthz" or (self._running.is_ready and self._metrics.all_ready)
             body = b"ok\n" if ready else b"not ready\n"
             client.answer(200 if ready else 503, [(b"content-type", _TEXT)], body)
 

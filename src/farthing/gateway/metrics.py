@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from farthing.gateway.board import Board
+
 COUNTERS = {
     "farthing_requests_total": "Requests answered, by status; 0: the client left or the answer broke off before one.",
     "farthing_calls_total": "Calls metered, by outcome: billed, free, or unknown (may have been billed).",
@@ -19,12 +21,14 @@ COUNTERS = {
     "farthing_client_left_total": "Clients that left before the end, by what was done: drained or aborted.",
     "farthing_retries_total": "Attempts beyond the first.",
     "farthing_upstream_faults_total": "Answers that the upstream did not give, by kind.",
+    "farthing_worker_restarts_total": "Workers that ended by themselves and were replaced.",
     "farthing_overhead_seconds_total": "Time that requests spent in the gateway itself before their first byte.",
 }
 """Every counter and what it counts."""
 
 GAUGES = {
     "farthing_requests_under_way": "Requests under way.",
+    "farthing_workers": "Processes that take requests.",
     "farthing_upstream_connections": "Connections to the upstream that carry a request.",
     "farthing_upstream_connections_idle": "Connections to the upstream that wait for one.",
     "farthing_unsettled_calls": "Calls in ingested journals that began and have no outcome: they may have been billed.",
@@ -42,9 +46,16 @@ _LABELS = {
 
 
 class Metrics:
-    """Counts from the start of the process."""
+    """
+    Counts from the start of the gateway.
 
-    def __init__(self) -> None:
+    Args:
+        board: Where several processes show each other theirs; None: there is but one.
+
+    """
+
+    def __init__(self, board: Board | None = None) -> None:
+        self._board = board
         self._counts: dict[tuple[str, str], float] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
 
@@ -52,25 +63,43 @@ class Metrics:
         """Add to a counter of :data:`COUNTERS`; *label* is one of a few words, never what a client sent."""
         key = (name, label)
         self._counts[key] = self._counts.get(key, 0) + more
+        if self._board is not None:
+            self._board.own.add(key, more)
 
     def value(self, name: str, label: str = "") -> float:
-        """What a counter has come to."""
+        """What a counter has come to, in this process."""
         return self._counts.get((name, label), 0)
 
     def gauge(self, name: str, read: Callable[[], float]) -> None:
         """Say where a gauge of :data:`GAUGES` is read."""
         self._gauges[name] = read
 
+    def publish(self) -> None:
+        """Show this process's gauges to the others."""
+        if self._board is not None:
+            for name, read in self._gauges.items():
+                self._board.own.show(name, read())
+
+    @property
+    def all_ready(self) -> bool:
+        """Whether every other process takes requests."""
+        return self._board is None or self._board.gauges().get("farthing_workers", 0) >= self._board.workers
+
     def text(self) -> str:
-        """Everything, for Prometheus."""
+        """Everything, of all processes, for Prometheus."""
+        if self._board is None:
+            counts, gauges = self._counts, {name: read() for name, read in self._gauges.items()}
+        else:
+            self.publish()
+            counts, gauges = self._board.counts(), self._board.gauges()
         lines: list[str] = []
         for name, meaning in COUNTERS.items():
             lines += [f"# HELP {name} {meaning}", f"# TYPE {name} counter"]
-            found = sorted((label, value) for (counter, label), value in self._counts.items() if counter == name)
+            found = sorted((label, value) for (counter, label), value in counts.items() if counter == name)
             key = _LABELS.get(name)
             lines += [f'{name}{{{key}="{label}"}} {value}' if key else f"{name} {value}" for label, value in found]
             if not found and key is None:
                 lines.append(f"{name} 0")
-        for name, read in self._gauges.items():
-            lines += [f"# HELP {name} {GAUGES[name]}", f"# TYPE {name} gauge", f"{name} {read()}"]
+        for name, shown in gauges.items():
+            lines += [f"# HELP {name} {GAUGES[name]}", f"# TYPE {name} gauge", f"{name} {shown}"]
         return "\n".join(lines) + "\n"

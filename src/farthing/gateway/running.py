@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 _HELD_BYTES_MAX = 512 * 2**20
 """Requests held at once, over all clients."""
 _COLLECT_S_MAX = 10.0
+_SMALL_ROUND_S = 1.0
 
 
 class Running:
@@ -46,6 +49,7 @@ class Running:
         metrics: Where everything is counted.
         log: Gets a line where something goes wrong.
         now: The time; aware, UTC.
+        owns_ledger: Whether the journals are read into the ledger here; else another process does.
 
     Raises:
         BadConfig: The upstream's address, its certificates or the keys cannot be read.
@@ -62,6 +66,7 @@ class Running:
         metrics: Metrics,
         log: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        owns_ledger: bool = True,
     ) -> None:
         self.folder = journals_folder(settings, ledger)
         self._settings = settings
@@ -72,7 +77,7 @@ class Running:
         self.now = now
         self._keys = None if settings.keys is None else KeyFile(settings.keys, log)
         self._upstream = upstream(settings.upstream, settings.ca_file)
-        self._owner = Owner(ledger, self.folder, metrics, log)
+        self._owner = Owner(ledger, self.folder, metrics, log) if owns_ledger else None
         self._desk: Desk | None = None
         self._collector: Collector | None = None
         self._recorder: Recorder | None = None
@@ -107,7 +112,8 @@ class Running:
             LedgerFault: The journal cannot be begun.
 
         """
-        await self._owner.recover()
+        if self._owner is not None:
+            await self._owner.recover()
         settings, metrics, now = self._settings, self._metrics, self.now
         recorder = Recorder(
             self.folder,
@@ -129,8 +135,27 @@ class Running:
         drain = Drain(settings.client_gone, calls_max=settings.drain_calls_max, seconds_max=settings.drain_seconds_max)
         self._recorder, self._collector = recorder, Collector(pool, books, now)
         self._desk = Desk(pool, books, drain, Held(_HELD_BYTES_MAX), now, self._collector.collect)
-        rounds = self._owner.run(settings.ingest_seconds, self._before_round)
+        metrics.gauge("farthing_workers", lambda: int(self._desk is not None))
+        metrics.publish()
+        if self._owner is not None:
+            rounds = self._owner.run(settings.ingest_seconds, self._before_round)
+        else:
+            rounds = self._small_rounds()
+        self._heed_hangup()
         self._rounds = asyncio.get_running_loop().create_task(rounds, name="gateway: journals into the ledger")
+
+    def _heed_hangup(self) -> None:
+        """SIGHUP means :meth:`reload`, where there is something to reload and this is the main thread."""
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and (self._keys is not None or self._owner is None):
+            with contextlib.suppress(NotImplementedError):  # Windows
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
+
+    async def _small_rounds(self) -> None:
+        while True:
+            await asyncio.sleep(_SMALL_ROUND_S)
+            self._before_round()
+            self._metrics.publish()
 
     def _before_round(self) -> None:
         assert self._recorder is not None
@@ -141,6 +166,7 @@ class Running:
     async def stop(self) -> None:
         """Close everything, the ledger last; what fails is logged and stops nothing else."""
         desk, recorder, self._desk = self._desk, self._recorder, None
+        self._metrics.publish()
         if self._collector is not None:
             await self._collector.close(_COLLECT_S_MAX)
         if self._rounds is not None:
@@ -154,7 +180,8 @@ class Running:
                 recorder.close()
         except OSError as error:
             self._log(f"closing the journal: {error.strerror}")
-        await asyncio.to_thread(self._owner.ingest)
+        if self._owner is not None:
+            await asyncio.to_thread(self._owner.ingest)
 
 
 def journals_folder(settings: GatewaySettings, ledger: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
 
+_NEW_OBJECTS_MAX = 10_000
+"""So many more containers than before make the collector look for rings among the youngest."""
 _STARTUP_S = 30.0
 _BACKLOG = 2048
 
@@ -40,6 +43,9 @@ class GatewayServer:
         port: 0: any free one.
         log: Gets one line per request, without prompts or keys.
         now: The time; aware, UTC; None: the machine's.
+        listener: A socket that listens already; then *host* and *port* do not count.
+        metrics: Where everything is counted; None: in a place of its own.
+        owns_ledger: Whether it reads the journals into the ledger; else somebody else does.
 
     Raises:
         BadInput: The address cannot be had. BadConfig: a setting cannot be used.
@@ -58,10 +64,15 @@ class GatewayServer:
         port: int = 0,
         log: Callable[[str], None] = lambda _line: None,
         now: Callable[[], datetime] | None = None,
+        listener: socket.socket | None = None,
+        metrics: Metrics | None = None,
+        owns_ledger: bool = True,
     ) -> None:
-        self.metrics = Metrics()
+        self.metrics = metrics if metrics is not None else Metrics()
         clock = {} if now is None else {"now": now}
-        running = Running(settings, ledger, book=book, terms=terms, metrics=self.metrics, log=log, **clock)
+        running = Running(
+            settings, ledger, book=book, terms=terms, metrics=self.metrics, log=log, owns_ledger=owns_ledger, **clock
+        )
         options = Options(
             policy=Policy(settings.calls_max, settings.retries),
             rules=() if settings.rules is None else read_rules(settings.rules),
@@ -70,7 +81,7 @@ class GatewayServer:
             log=log,
         )
         self.journals = running.folder
-        self._socket = _bind(host, port)
+        self.listener = self._socket = _bind(host, port) if listener is None else listener
         self._running = running
         self._log = log
         self._serving = Serving(
@@ -132,6 +143,13 @@ class GatewayServer:
         if self._thread is not None:
             self._thread.join()
         self._socket.close()
+
+
+def spare_collections() -> None:
+    """What is there by now stays to the end, so the collector need not look at it with every few calls."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS_MAX, 20, 20)
 
 
 def _token(file: Path | None) -> bytes | None:

@@ -1,0 +1,267 @@
+"""Several workers on one port: one gateway to whoever looks, even while workers are killed."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import anthropic
+import pytest
+
+from farthing import testing
+from farthing.gateway.board import Board, Slot
+from farthing.gateway.keys import hash_of, new_key
+from farthing.gateway.metrics import Metrics
+from farthing.gateway.supervisor import pause_s
+from farthing.ledger import open_ledger
+from farthing.ledger.interface import Query
+
+ASK = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Say <<output:40>>."}]}
+
+
+# -- the board --------------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_goes_on_counting_where_the_one_before_it_was_killed(tmp_path):
+    first = Slot(tmp_path / "1")
+    first.add(("farthing_calls_total", "billed"), 2)
+    first.show("farthing_workers", 1)
+    second = Slot(tmp_path / "1")  # nothing of the first was closed or flushed
+    assert second.counts() == {("farthing_calls_total", "billed"): 2}
+    second.take_down()
+    assert second.gauges() == {"farthing_workers": 0}
+    second.add(("farthing_calls_total", "billed"), 1)
+    second.add(("farthing_retries_total", ""), 0.5)
+    assert first.counts() == {("farthing_calls_total", "billed"): 3, ("farthing_retries_total", ""): 0.5}
+
+
+def test_a_full_board_drops_new_names_and_keeps_the_old_ones(tmp_path):
+    slot = Slot(tmp_path / "1")
+    for number in range(600):
+        slot.add(("n", str(number)), 1)
+    slot.add(("n" * 200, ""), 1)
+    slot.add(("n", "0"), 1)
+    assert len(slot.counts()) == 512
+    assert slot.counts()["n", "0"] == 2
+
+
+def test_metrics_are_the_sum_over_processes(tmp_path):
+    one, two = (Metrics(Board(tmp_path, own, 2)) for own in (1, 2))
+    for metrics, calls in ((one, 3), (two, 4)):
+        metrics.count("farthing_calls_total", "billed", calls)
+        metrics.gauge("farthing_workers", lambda: 1)
+    one.publish()
+    assert not two.all_ready
+    text = two.text().splitlines()
+    assert 'farthing_calls_total{outcome="billed"} 7.0' in text
+    assert "farthing_workers 2.0" in text
+    assert one.all_ready
+    assert one.value("farthing_calls_total", "billed") == 3
+
+
+def test_a_worker_that_keeps_dying_is_replaced_ever_more_slowly():
+    pause, pauses = 0.0, []
+    for _ in range(12):
+        pause = pause_s(pause, lived_s=0.1)
+        pauses.append(pause)
+    assert pauses[:3] == [0.1, 0.2, 0.4]
+    assert pauses[-1] == 30.0
+    assert pause_s(pause, lived_s=11) == 0.1
+
+
+# -- processes --------------------------------------------------------------------------------------------------------
+
+
+class Served:
+    """``farthing serve --workers 2`` in front of a sandbox on the machine's clock."""
+
+    def __init__(self, folder, upstream, *arguments, **variables):
+        (folder / "token").write_text("t")
+        self.folder = folder
+        self.log = (folder / "log").open("w+")
+        ledger = str(folder / "ledger.duckdb")
+        command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--json", "--ledger", ledger]
+        command += ["--upstream", upstream, "--workers", "2", *arguments]
+        variables |= {"HOME": str(folder), "FARTHING_GATEWAY_METRICS_TOKEN_FILE": str(folder / "token")}
+        variables |= {"FARTHING_GATEWAY_INGEST_SECONDS": "1", "FARTHING_GATEWAY_SHUTDOWN_SECONDS": "5"}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=variables, text=True)
+        self.facts = json.loads("".join([*iter(self.process.stdout.readline, "}\n"), "}"]))
+        self.base_url = self.facts["base_url"]
+
+    def get(self, path):
+        request = urllib.request.Request(self.base_url + path, headers={"authorization": "Bearer t"})
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, ""
+
+    def until(self, true):
+        for _ in range(600):
+            if true():
+                return
+            time.sleep(0.05)
+        raise AssertionError(self.logged)
+
+    def until_ready(self):
+        self.until(lambda: self.get("/readyz")[0] == 200)
+
+    def metric(self, name):
+        found = [line for line in self.get("/metrics")[1].splitlines() if line.startswith(name)]
+        return float(found[0].rpartition(" ")[2]) if found else 0.0
+
+    @property
+    def workers(self):
+        children = [one.read_text() for one in Path(f"/proc/{self.process.pid}/task").glob("*/children")]
+        return [int(child) for child in " ".join(children).split()]
+
+    @property
+    def logged(self):
+        return (self.folder / "log").read_text()
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        assert self.process.wait(timeout=40) == 0, self.logged
+
+    def calls(self):
+        with open_ledger(self.folder / "ledger.duckdb") as ledger:
+            return list(ledger.calls(Query())), ledger.unsettled()
+
+
+@pytest.fixture
+def live():
+    with testing.sandbox(start=None) as box:
+        yield box
+
+
+@pytest.fixture
+def serve(tmp_path, live):
+    with contextlib.ExitStack() as stack:
+
+        def started(*arguments, **variables):
+            served = Served(tmp_path, live.base_url, *arguments, **variables)
+            stack.callback(served.log.close)
+            stack.callback(served.process.communicate)
+            stack.callback(served.process.kill)
+            served.until_ready()
+            return served
+
+        yield started
+
+
+def test_a_worker_that_is_killed_under_load_loses_nothing(live, serve):
+    served = serve()
+    assert served.facts["workers"] == len(served.workers) == 2
+    answered, killed = threading.Semaphore(0), threading.Event()
+
+    def call(_):
+        done = 0
+        while not killed.is_set() or done < 5:
+            with (
+                contextlib.suppress(anthropic.APIConnectionError, anthropic.APIStatusError),
+                anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0) as client,
+                client.messages.stream(**ASK) as stream,
+            ):
+                stream.get_final_message()
+                done += 1 if killed.is_set() else 0
+                answered.release()
+
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(call, number) for number in range(4)]
+        for _ in range(20):
+            assert answered.acquire(timeout=30)
+        victim = served.workers[0]
+        os.kill(victim, signal.SIGKILL)
+        killed.set()
+        for one in calls:
+            one.result()
+    served.until(lambda: len(served.workers) == 2 and victim not in served.workers)
+    served.until_ready()
+    assert served.metric("farthing_worker_restarts_total") == 1
+    billed = served.metric('farthing_calls_total{outcome="billed"}')
+    served.end()
+
+    stored, unsettled = served.calls()
+    metered = {one.call.served.message_id: one.posting.list_pusd for one in stored}
+    booked = {entry.call.served.message_id: entry.pusd for entry in live.books}
+    assert all(booked[name] == pusd for name, pusd in metered.items())
+    assert len(booked.keys() - metered.keys()) <= len(unsettled) <= 4  # each one in flight is known, by name
+    assert 0 <= len(metered) - billed <= 4  # killed between a record and its count
+    assert len(metered) >= 40
+    assert " ended with -9; another one starts" in served.logged
+    assert live.key not in served.logged
+
+
+def test_books_and_metrics_are_those_of_all_workers(live, serve):
+    served = serve()
+
+    def call(_):
+        with anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0) as client:
+            client.messages.create(**ASK)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(call, range(24)))
+    assert served.metric('farthing_calls_total{outcome="billed"}') == 24
+    assert served.metric("farthing_cost_picodollars_total") == live.books.total_pusd
+    assert served.metric("farthing_workers") == 2
+    served.until(lambda: served.metric("farthing_requests_under_way") == 0)
+    served.end(signal.SIGINT)
+    stored, unsettled = served.calls()
+    assert (sum(one.posting.list_pusd for one in stored), unsettled) == (live.books.total_pusd, [])
+    assert len(list(served.folder.glob("journals/*.journal"))) == 2
+
+
+def test_open_requests_come_to_their_end(live, serve):
+    served = serve()
+    live.reply(testing.Reply(output_tokens=40, event_s=0.05))
+    through = anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0)
+    with through as client, client.messages.stream(**ASK) as stream:
+        next(iter(stream))
+        served.process.send_signal(signal.SIGTERM)
+        assert stream.get_final_message().usage.output_tokens == 40
+    assert served.process.wait(timeout=40) == 0
+    stored, unsettled = served.calls()
+    assert ([one.posting.list_pusd for one in stored], unsettled) == ([live.books.total_pusd], [])
+
+
+def test_a_hangup_turns_the_keys_of_every_worker(live, serve, tmp_path):
+    key, keys = new_key(), tmp_path / "keys.toml"
+    text = f'[upstream.main]\nkey_env = "UPSTREAM"\n[[key]]\nid = "acme"\nhash = "{hash_of(key)}"\n'
+    keys.write_text(text)
+    served = serve(FARTHING_GATEWAY_KEYS=str(keys), UPSTREAM=live.key)
+    with anthropic.Anthropic(base_url=served.base_url, api_key=key, max_retries=0) as client:
+        client.messages.create(**ASK)
+    keys.write_text(text + "disabled = true\n")
+    served.process.send_signal(signal.SIGHUP)
+    served.until(lambda: served.logged.count("keys read anew") >= 2)
+    for _ in range(8):
+        refused = anthropic.Anthropic(base_url=served.base_url, api_key=key, max_retries=0)
+        with refused as client, pytest.raises(anthropic.AuthenticationError):
+            client.models.list()
+    served.end()
+    assert [one.call.dims["api_key"] for one in served.calls()[0]] == ["acme"]
+    assert live.key not in served.logged
+    assert key not in served.logged
+
+
+def test_workers_end_with_the_process_that_keeps_them(live, serve):
+    served = serve()
+    with anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0) as client:
+        client.messages.create(**ASK)
+    workers = served.workers
+    served.process.kill()
+    served.process.wait()
+    served.until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    later = serve()
+    later.end()
+    stored, unsettled = later.calls()
+    assert ([one.posting.list_pusd for one in stored], unsettled) == ([live.books.total_pusd], [])
