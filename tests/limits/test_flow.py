@@ -10,7 +10,7 @@ import pytest
 
 from farthing.call import Usage
 from farthing.errors import BadConfig
-from farthing.limits import flow as flow_module
+from farthing.limits import routes
 from farthing.limits.flow import Entered, Flow, FlowFacts, Refused
 from farthing.limits.rates import RateRule, UpstreamRule
 from farthing.prices.book import shipped_book
@@ -67,7 +67,7 @@ def test_without_rules_and_limits_nothing_is_done(new_flow, virtual_time):
             assert (entered.waited_s, entered.ticket.turnstiles, entered.ticket.holds) == (0.0, (), [])
             assert flow.headers(entered.ticket) == []
             flow.leave(entered.ticket, SERVED)
-        assert (virtual_time.clock(), flow.waiting, flow._pacers, flow._lanes) == (0.0, 0, {}, {})
+        assert (virtual_time.clock(), flow.waiting, flow._pacers, flow._routes._lanes) == (0.0, 0, {}, {})
 
     virtual_time.run(main())
 
@@ -373,13 +373,13 @@ def test_a_full_queue_refuses(new_flow, virtual_time):
 
 
 def test_values_that_somebody_makes_up_do_not_fill_the_memory(new_flow, virtual_time, monkeypatch):
-    monkeypatch.setattr(flow_module, "_KEPT_MAX", 50)
+    monkeypatch.setattr(routes, "_KEPT_MAX", 50)
     flow = new_flow(rate(each="user", requests_per_minute=10, queue_seconds=0))
 
     async def main():
         for n in range(500):
             await flow.enter(facts(dims={"user": str(n)}))
-            assert max(len(flow._lanes), len(flow._routes)) <= 51
+            assert max(len(flow._routes._lanes), len(flow._routes._routes)) <= 51
         await asyncio.sleep(3600)
 
     virtual_time.run(main())

@@ -25,8 +25,8 @@ from farthing.limits.fair import Place, Waiting, waits
 from farthing.limits.headroom import read_headroom
 from farthing.limits.lanes import Lane
 from farthing.limits.pace import Pacer, is_about_speed
-from farthing.limits.published import published_limits
 from farthing.limits.rates import UpstreamRule, named_rules
+from farthing.limits.routes import FlowFacts, Routes
 from farthing.limits.sizes import Size, Used
 from farthing.limits.turns import Turns
 from farthing.limits.turnstile import Why
@@ -36,12 +36,10 @@ if TYPE_CHECKING:
 
     from farthing.call import Usage
     from farthing.limits.rates import RateRule
+    from farthing.limits.routes import Upstream
     from farthing.limits.turnstile import Hold, Turnstile
     from farthing.prices.names import NameTable
 
-_KEPT_MAX = 10_000
-"""Lanes, and routes to them, that are remembered at once; idle lanes go first."""
-_FORGETS_EVERY_S = 1.0
 _PACERS_MAX = 1_000
 
 PARTIES = ("tenant", "api_key", "user")
@@ -50,35 +48,12 @@ PARTIES = ("tenant", "api_key", "user")
 Headers = list[tuple[bytes, bytes]]
 
 
-class FlowFacts(NamedTuple):
-    """
-    What the limits need to know of a call.
-
-    Attributes:
-        dims: Dimensions and tags.
-        model: As asked for.
-        prompt_tokens: Of the whole prompt, an estimate. max_tokens: as asked for; None where absent.
-        upstream: Whose limits it counts against there: a fingerprint of the credential, never a key.
-        speed: ``standard`` or ``fast``.
-
-    """
-
-    dims: Mapping[str, str]
-    model: str
-    prompt_tokens: int
-    max_tokens: int | None = None
-    upstream: str = ""
-    speed: str = "standard"
-
-
 class Ticket:
     """One call that was let through; to be given back to ``leave``."""
 
     __slots__ = ("entered_at", "holds", "left", "reads_count", "size", "turnstiles", "upstream")
 
-    def __init__(
-        self, upstream: _Upstream, turnstiles: tuple[Turnstile, ...], size: Size, *, reads_count: bool
-    ) -> None:
+    def __init__(self, upstream: Upstream, turnstiles: tuple[Turnstile, ...], size: Size, *, reads_count: bool) -> None:
         self.upstream = upstream
         self.turnstiles = turnstiles
         self.size = size
@@ -124,23 +99,6 @@ class Refused(NamedTuple):
         return msgspec.json.encode(error | ({"request_id": request_id} if request_id else {}))
 
 
-class _Upstream(NamedTuple):
-    """Whose limit, of which class of models, in which family of headers."""
-
-    credential: str
-    group: str
-    family: str
-
-
-class _Route(NamedTuple):
-    """What applies to calls of one kind."""
-
-    lanes: tuple[Lane, ...]
-    upstream: _Upstream
-    weight: float
-    reads_count: bool
-
-
 class Flow:
     """
     All rate limits of one process and event loop.
@@ -168,18 +126,12 @@ class Flow:
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         queue_length_max: int = 1000,
     ) -> None:
-        self._rules = named_rules(rules, "rate limits")
         self._upstream_rule = upstream or UpstreamRule()
-        self._names = names
         self._clock = clock
         self._wall = wall
         self._turns = Turns(clock, queue_length_max)
-        told_apart_by = {name for rule in self._rules for name in (*rule.match, rule.each) if name}
-        self._told_apart_by = tuple(sorted(told_apart_by))
-        self._routes: dict[tuple[object, ...], _Route] = {}
-        self._lanes: dict[tuple[str, str], Lane] = {}
-        self._pacers: dict[_Upstream, Pacer] = {}
-        self._forgot_at = -math.inf
+        self._routes = Routes(named_rules(rules, "rate limits"), names, clock)
+        self._pacers: dict[Upstream, Pacer] = {}
 
     @property
     def waiting(self) -> int:
@@ -192,7 +144,7 @@ class Flow:
 
         A caller that is cancelled while it waits (its client left) gives up its place.
         """
-        route = self._route(facts)
+        route = self._routes.of(facts)
         pacer = self._pacers.get(route.upstream)
         turnstiles: tuple[Turnstile, ...] = route.lanes if pacer is None else (*route.lanes, pacer)
         size = Size(facts.prompt_tokens, facts.max_tokens)
@@ -297,47 +249,6 @@ class Flow:
         if blocked:
             return self._let_through(ticket, now, waited_s)
         return _refused(Why("queue", f"{self.waiting:,} calls wait already", 1.0), waited_s)
-
-    def _route(self, facts: FlowFacts) -> _Route:
-        key = (facts.model, facts.speed, facts.upstream, *map(facts.dims.get, self._told_apart_by))
-        route = self._routes.get(key)
-        if route is None:
-            route = self._new_route(facts)
-            if len(self._routes) >= _KEPT_MAX:
-                self._routes.clear()
-            self._routes[key] = route
-        return route
-
-    def _new_route(self, facts: FlowFacts) -> _Route:
-        matching = [rule for rule in self._rules if rule.matches(facts.dims, facts.model)]
-        named = self._names.find(facts.model) if self._names is not None else None
-        model = named.model.id if named is not None else facts.model
-        published = published_limits().bucket_of(model)
-        family = "fast" if facts.speed == "fast" else "ratelimit"
-        return _Route(
-            tuple(self._lane(rule, facts.dims.get(rule.each or "", "")) for rule in matching if any(rule.limits)),
-            _Upstream(facts.upstream, published.name if published else model, family),
-            next((rule.weight for rule in matching if rule.weight is not None), 1.0),
-            reads_count=published is not None and published.cache_reads_count,
-        )
-
-    def _lane(self, rule: RateRule, value: str) -> Lane:
-        key = (rule.name, value if rule.each else "")
-        if key not in self._lanes and len(self._lanes) >= _KEPT_MAX:
-            self._forget_idle_lanes()
-            if len(self._lanes) >= _KEPT_MAX:
-                key = (rule.name, "")  # too many values at once share what calls without a value have
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = Lane(rule, key[1], self._clock())
-        return lane
-
-    def _forget_idle_lanes(self) -> None:
-        now = self._clock()
-        if now >= self._forgot_at + _FORGETS_EVERY_S:
-            self._forgot_at = now
-            self._lanes = {key: lane for key, lane in self._lanes.items() if not lane.is_idle(now)}
-            self._routes.clear()
 
 
 def _party(dims: Mapping[str, str]) -> str:
