@@ -49,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "moved": Command("farthing.cli.moved:moved", MONEY),
     "estimate": Command("farthing.cli.estimate:estimate", PLAN),
     "impact": Command("farthing.cli.impact:impact", PLAN),
+    "commit": Command("farthing.cli.commit:commit", PLAN),
     "compare": Command("farthing.cli.compare:compare", PLAN),
     "capacity": Command("farthing.cli.capacity:capacity", PLAN),
     "whatif": Command("farthing.cli.whatif:app", PLAN),
