@@ -251,16 +251,24 @@ class Purse:
                 self.pockets[ask.key].doubt = True
             raise
         if isinstance(reply, Short):
-            self.pockets[reply.key].saw(reply.state)
-            limit = self.pockets[reply.key].limit_pusd
-            assert limit is not None, "only accounts with a limit are asked for"
-            need = next(part.reserved_pusd for part in parts if part.pocket.key == reply.key)
-            return Refusal(reply.key, limit, need, reply.state)
+            pocket = self.pockets[reply.key]
+            pocket.saw(reply.state)
+            state = self._told(pocket, now_s) if pocket.spent_pusd else reply.state
+            assert pocket.limit_pusd is not None, "only accounts with a limit are asked for"
+            need = next(part.reserved_pusd for part in parts if part.pocket is pocket)
+            return Refusal(reply.key, pocket.limit_pusd, need, state)
         for ask, grant_pusd, state in zip(asks, reply.grants_pusd, reply.states, strict=True):
             pocket = self.pockets[ask.key]
             pocket.lease_pusd += grant_pusd
             pocket.saw(state)
         return None
+
+    def _told(self, pocket: Pocket, now_s: float) -> State:
+        """Report one account at once: whoever is refused is told what was spent, not what was held for it."""
+        share = Share(pocket.key, pocket.reported_pusd + pocket.spent_pusd, self._kept(pocket, give_back=False))
+        (state,) = states = self.bank.report(self.holder, [share], now_s)
+        self._reported([pocket], [share], states)
+        return state
 
     @staticmethod
     def _kept(pocket: Pocket, *, give_back: bool) -> int:

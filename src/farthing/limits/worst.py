@@ -122,8 +122,8 @@ def _request(book: PriceBook, body: Body, where: Where) -> int | Unpriced:
     bodies = [tree, *({**tree, **one} for one in listed or ())]
     fast = any(one.get("speed") == "fast" for one in bodies)
     total = 0
-    for one in bodies:
-        found = _attempt(book, body._replace(tree=one), where, fast=fast)
+    for number, one in enumerate(bodies):
+        found = _attempt(book, body._replace(tree=one), where, fast=fast, aside=number > 0)
         if isinstance(found, Unpriced):
             return found
         total += found
@@ -146,11 +146,11 @@ class _Priced(NamedTuple):
         return max(self.model.output_tokens_max, self.model.output_tokens_max_batch_beta or 0)
 
 
-def _attempt(book: PriceBook, body: Body, where: Where, *, fast: bool) -> int | Unpriced:
+def _attempt(book: PriceBook, body: Body, where: Where, *, fast: bool, aside: bool) -> int | Unpriced:
     tree, model_id = body.tree, body.tree.get("model")
     if not isinstance(model_id, str):
         return Unpriced("the request names no model")
-    priced = _priced(book, model_id, _geos(tree, where), where, fast=fast)
+    priced = _priced(book, model_id, _geos(tree, where, aside=aside), where, fast=fast)
     if isinstance(priced, Unpriced):
         return priced
     demand = demand_of(body)
@@ -165,14 +165,14 @@ def _attempt(book: PriceBook, body: Body, where: Where, *, fast: bool) -> int | 
     if isinstance(worst, Unpriced):
         return worst
     for advisor in demand.advisors:
-        aside = _aside(book, advisor.model, advisor.uses, _geos(tree, where), where)
-        if isinstance(aside, Unpriced):
-            return aside
-        worst += aside
+        more = _advice(book, advisor.model, advisor.uses, _geos(tree, where, aside=True), where)
+        if isinstance(more, Unpriced):
+            return more
+        worst += more
     return worst
 
 
-def _aside(book: PriceBook, model_id: str, uses: int, geos: tuple[str | None, ...], where: Where) -> int | Unpriced:
+def _advice(book: PriceBook, model_id: str, uses: int, geos: tuple[str | None, ...], where: Where) -> int | Unpriced:
     """What an advisor can cost: its whole window each time, cached or not."""
     priced = _priced(book, model_id, geos, where, fast=False)
     if isinstance(priced, Unpriced):
@@ -182,11 +182,11 @@ def _aside(book: PriceBook, model_id: str, uses: int, geos: tuple[str | None, ..
     return next((one for one in found if isinstance(one, Unpriced)), max(one for one in found if isinstance(one, int)))
 
 
-def _geos(tree: Mapping[str, Any], where: Where) -> tuple[str | None, ...]:
-    """Where a request may run."""
+def _geos(tree: Mapping[str, Any], where: Where, *, aside: bool = False) -> tuple[str | None, ...]:
+    """Where a request may run; a model *aside* from the one asked for may not be sold there, and runs anywhere then."""
     stated = tree.get("inference_geo")
     if stated is not None:
-        return (str(stated),)
+        return (str(stated), None) if aside else (str(stated),)
     return {"global": (None,), "us": ("us", None)}.get(where.default_geo, ("us", None))
 
 
