@@ -7,8 +7,9 @@ down over the whole term pays by the same rule on what the term comes to.
 
 That rule knows only the past, and loses money when demand falls. So a size is also judged
 
-- by a **block bootstrap**: terms drawn from whole weeks, which keeps days and nights together. Its loss probability is
-  the share of drawn terms that lose;
+- by a **block bootstrap**: terms drawn from whole weeks, which keeps days and nights together. A thousand are drawn,
+  each at a level of its own: how far demand may drift until the middle of the term is as uncertain as the trend of so
+  many weeks is, so a short history or a long term widens it. The loss probability is the share of them that lose;
 - **out of time**: the same share, where the size is fixed on the first two thirds and weeks are drawn from the rest.
   The worse of the two counts;
 - by **drift**: a seasonal Mann-Kendall test on days, and the last third against the rest.
@@ -24,7 +25,7 @@ from fractions import Fraction
 from itertools import combinations
 from math import ceil, erf, sqrt
 from random import Random
-from statistics import mean, median
+from statistics import mean, median, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.errors import BadInput
@@ -46,6 +47,8 @@ FALL_MAX = 0.10
 """The last third of history may be this much below the rest."""
 _SIGNIFICANT = 0.05
 _DRAWS = 1000
+_WHOLE_LEVEL = 20
+"""Levels of demand are counted in twentieths, so that few of them need a pass over the hours."""
 _STEPS = (Fraction(1), Fraction(4, 5), Fraction(3, 5), Fraction(2, 5), Fraction(1, 5))
 
 
@@ -217,7 +220,7 @@ def judge(
     drift = drift_of(whole)
     terms = _Terms(whole, offer, block_h, seed)
     cut = 2 * len(terms.blocks) // 3 * block_h
-    later = _Terms(whole.part(cut, hours), offer, block_h, seed) if cut and len(terms.blocks) > 1 else None
+    later = _Terms(whole.part(cut, hours), offer, block_h, seed, terms.levels) if cut else None
     sizes = tuple(terms.size(n, later) for n in ([units] if units is not None else terms.candidates()) if n > 0)
     refusals = _history(hours, weeks_min) + _falls(drift) + _no_size(terms, sizes, loss_max)
     allowed = [size for size in sizes if _worth_it(size, terms) and size.loss_probability <= loss_max]
@@ -277,7 +280,9 @@ def _no_size(terms: _Terms, sizes: Sequence[Size], loss_max: float) -> list[str]
 class _Terms:
     """Terms that could have been: whole blocks of the past, drawn again and again."""
 
-    def __init__(self, demand: Demand, offer: Offer, block_h: int, seed: int) -> None:
+    def __init__(
+        self, demand: Demand, offer: Offer, block_h: int, seed: int, levels: Sequence[int] | None = None
+    ) -> None:
         self.offer = offer
         starts = range(0, len(demand.amounts), block_h)
         self.blocks = [demand.part(start, start + block_h) for start in starts]
@@ -288,6 +293,7 @@ class _Terms:
         self._seed = seed
         counted = sum(demand.amounts)
         self._rate = Fraction(sum(demand.worth_pusd), counted) if counted else Fraction(0)
+        self.levels = _levels(self._worth, self.per_term, seed) if levels is None else levels
 
     @property
     def on_demand_pusd(self) -> int:
@@ -328,9 +334,11 @@ class _Terms:
         covered = self.offer.draw.unit_per_hour
         if covered is None:
             return self._drawn(lambda total: min(total, units * PUSD_PER_USD) - cost)
-        per_block = [_covered(block, units * covered) for block in self.blocks]
+        at_level = {
+            level: [_covered(block, units * covered, level) for block in self.blocks] for level in set(self.levels)
+        }
         rng = Random(self._seed)  # noqa: S311  a simulation
-        return [sum(rng.choices(per_block, k=self.per_term)) - cost for _ in range(_DRAWS)]
+        return [sum(rng.choices(at_level[level], k=self.per_term)) - cost for level in self.levels]
 
     def _cost(self, units: int, rate: Fraction) -> int:
         covered = self.offer.draw.unit_per_hour
@@ -341,7 +349,9 @@ class _Terms:
 
     def _drawn(self, of_total: Callable[[int], int]) -> list[int]:
         rng = Random(self._seed)  # noqa: S311  a simulation
-        return [of_total(sum(rng.choices(self._worth, k=self.per_term))) for _ in range(_DRAWS)]
+        return [
+            of_total(sum(rng.choices(self._worth, k=self.per_term)) * level // _WHOLE_LEVEL) for level in self.levels
+        ]
 
     def _used(self, units: int) -> float:
         covered = self.offer.draw.unit_per_hour
@@ -351,10 +361,32 @@ class _Terms:
         return mean(min(amount, size) for amount in self._amounts) / size
 
 
-def _covered(block: Demand, size: int) -> int:
-    """What a size saves in a block before its own cost: the on-demand worth of the demand that it takes."""
+def _levels(totals: Sequence[int], per_term: int, seed: int) -> list[int]:
+    """
+    For each drawn term the level of its demand against the past's, in parts of :data:`_WHOLE_LEVEL`.
+
+    The trend is taken as none, or as the fall that was seen, and as uncertain as the slope of a line through *totals*;
+    the term's middle lies half of it and half of history after the middle of history.
+    """
+    count, average = len(totals), mean(totals) if totals else 0
+    if count < 2 or not average:
+        return [_WHOLE_LEVEL] * _DRAWS
+    shares = [total / average for total in totals]
+    slopes = [(shares[j] - shares[i]) / (j - i) for i, j in combinations(range(count), 2)]
+    seen = min(0.0, median(slopes))
+    doubt = stdev(shares) * sqrt(12 / count**3)
+    ahead = (count + per_term) / 2
+    rng = Random(seed + 1)  # noqa: S311  a simulation
+    return [
+        min(2 * _WHOLE_LEVEL, max(0, round(_WHOLE_LEVEL * (1 + ahead * rng.gauss(seen, doubt))))) for _ in range(_DRAWS)
+    ]
+
+
+def _covered(block: Demand, size: int, level: int) -> int:
+    """What a size saves in a block at a level, before its own cost: the on-demand worth of the demand that it takes."""
+    top = size * _WHOLE_LEVEL
     return sum(
-        worth if amount <= size else worth * size // amount
+        worth * level // _WHOLE_LEVEL if amount * level <= top else worth * size // amount
         for amount, worth in zip(block.amounts, block.worth_pusd, strict=True)
     )
 
