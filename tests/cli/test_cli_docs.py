@@ -23,6 +23,8 @@ def leaves(path, command):
     if subcommands is None:
         yield path, command
         return
+    if command.invoke_without_command:
+        yield path, command
     for name, subcommand in subcommands.items():
         yield from leaves(f"{path} {name}", subcommand)
 

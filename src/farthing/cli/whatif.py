@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +13,8 @@ from farthing.units import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from farthing.call import Call
     from farthing.errors import ErrorRecord
     from farthing.sources.traces import TraceCall
     from farthing.whatif.cache import Comparison
@@ -23,10 +24,10 @@ ERRORS_SHOWN = 20
 SHORTEST_PREFIX_TOKENS = 1024
 """Where neither a model nor ``--min-prefix`` says: that of most models in use (facts: claude-api 5.3)."""
 
-app = typer.Typer(help="What would have been cheaper, on recorded calls.", no_args_is_help=True)
+app = typer.Typer(help="What would have been cheaper, on recorded calls.", invoke_without_command=True)
 
 Trace = Annotated[str, typer.Argument(metavar="TRACE", help="A trace file; - for standard input.")]
-Format = Annotated[str, typer.Option("--format", help="mooncake (JSON lines) or csv.")]
+Format = Annotated[str, typer.Option("--format", help="mooncake (JSON lines), csv, or calls (JSON lines or a ledger).")]
 UsdPerMtok = Annotated[str | None, typer.Option("--usd-per-mtok", metavar="USD", help="Price of input; else 3.")]
 ModelId = Annotated[str | None, typer.Option("--model", help="Take this model's prices of today and its prefix.")]
 BlockTokens = Annotated[int, typer.Option("--block-tokens", min=1, max=2**20, help="Tokens of a block.")]
@@ -35,9 +36,49 @@ Policies = Annotated[str | None, typer.Option("--policies", metavar="NAMES", hel
 TrainUntil = Annotated[float | None, typer.Option("--train-until", metavar="SECONDS", help="Charge only later calls.")]
 
 
+Choose = Annotated[
+    list[str] | None,
+    typer.Option("--choose", metavar="CHOICE", help="e.g. model=ID,batch=true,cache=automatic; repeat for steps."),
+]
+From = Annotated[str | None, typer.Option("--from", "--since", "-s", metavar="DATE", help="From this day or time on.")]
+To = Annotated[str | None, typer.Option("--to", "--until", "-u", metavar="DATE", help="To the end of this day.")]
+
+
 @app.callback()
-def whatif() -> None:
-    """What would have been cheaper, on recorded calls."""
+def whatif(  # noqa: PLR0917  flags are many
+    context: typer.Context,
+    choose: Choose = None,
+    since: From = None,
+    until: To = None,
+    last: options.Last = None,
+    where: options.Where = None,
+    as_json: output.Json = False,
+    ledger: options.LedgerPath = None,
+    config: options.Config = None,
+) -> None:
+    """
+    What would have been cheaper, on recorded calls.
+
+    Replays the ledger's calls under a choice: model=ID, batch=true, cache=none|automatic|end|second_sight|PLACES with
+    ttl=5m|1h|mixed and pings=N, geo=us, speed=fast, effort=low*0.6, channel=bedrock:us-east-1. "where feature=triage"
+    at its end limits a choice to some calls.
+    """
+    from datetime import UTC, datetime
+
+    from farthing.errors import BadInput
+
+    if context.invoked_subcommand is not None:
+        if choose:
+            raise BadInput("read --choose before a command", "one of them")
+        return
+    if not choose:
+        typer.echo(context.get_help())
+        raise typer.Exit(0)
+    from farthing.cli.whatif_choose import choose as chosen
+
+    zone = options.zone_of(options.settings(config).config.report.timezone)
+    span = options.time_range(since, until, last, zone, datetime.now(UTC))
+    chosen(choose, span, where, as_json=as_json, files=(ledger, config))
 
 
 @app.command()
@@ -81,15 +122,62 @@ def _calls(trace: str, trace_format: str, block_tokens: int, errors: list[ErrorR
     from farthing.errors import BadInput
     from farthing.sources.traces import TraceCall, read_csv_trace, read_mooncake
 
+    if trace_format == "calls":
+        yield from _recorded(trace, block_tokens, errors)
+        return
     readers = {"mooncake": read_mooncake, "csv": read_csv_trace}
     if trace_format not in readers:
-        raise BadInput(f"read --format {trace_format!r}", " or ".join(readers))
+        raise BadInput(f"read --format {trace_format!r}", "mooncake, csv or calls")
     with options.opened(trace) as stream:
         for one in readers[trace_format](stream, trace, block_tokens):
             if isinstance(one, TraceCall):
                 yield one
             else:
                 errors.append(one)
+
+
+def _recorded(trace: str, block_tokens: int, errors: list[ErrorRecord]) -> Iterator[TraceCall]:
+    """Recorded calls with blocks, from JSON lines or from a ledger; the others are told and left out."""
+    from collections import Counter
+
+    from farthing.errors import ErrorRecord
+    from farthing.whatif.replay.as_trace import trace_call
+    from farthing.whatif.replay.moved import microseconds
+
+    start_us: int | None = None
+    left_out: Counter[str] = Counter()
+    for one in _read_calls(trace):
+        if isinstance(one, ErrorRecord):
+            errors.append(one)
+            continue
+        start_us = microseconds(one.sent_at) if start_us is None else start_us
+        made = trace_call(one, block_tokens, start_us)
+        if isinstance(made, str):
+            left_out[made] += 1
+        else:
+            yield made
+    for reason, calls in left_out.most_common():
+        output.note(f"{calls:,} calls left out: {reason}")
+
+
+def _read_calls(trace: str) -> Iterator[Call | ErrorRecord]:
+    from farthing.sources.call_lines import read_call_lines
+
+    if trace == "-" or not _is_ledger(Path(trace)):
+        with options.opened(trace) as stream:
+            yield from read_call_lines(stream, trace)
+        return
+    from farthing.cli.ledger_file import open_ledger
+    from farthing.ledger.interface import Query
+
+    with open_ledger(Path(trace), must_exist=True) as ledger:
+        yield from (stored.call for stored in ledger.calls(Query()))
+
+
+def _is_ledger(file: Path) -> bool:
+    """A DuckDB file says so after its first eight bytes."""
+    with file.open("rb") as stream:
+        return stream.read(12)[8:] == b"DUCK"
 
 
 def _terms(

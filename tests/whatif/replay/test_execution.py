@@ -1,15 +1,20 @@
 """Prediction equals execution: what a replay says a choice costs is what a sandbox books for it, call by call."""
 
 import copy
+from datetime import date, timedelta
 from fractions import Fraction
+from itertools import islice
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.whatif.replay.conversations import MODELS, traces
-from tests.whatif.replay.execution import Machine, Order, at, recorded, with_breakpoints, without_breakpoints
+from tests.whatif.replay.conversations import MODELS, text, traces
+from tests.whatif.replay.execution import Machine, Order, Sent, at, recorded, with_breakpoints, without_breakpoints
 
+from farthing.demo.traffic import calls as demo_calls
 from farthing.prices.book import shipped_book
 from farthing.prompts.parts import parts_of
+from farthing.sources.traces import in_time_order, read_mooncake
 from farthing.whatif.replay.choice import Caching, Choice, Effort
 from farthing.whatif.replay.replay import replay
 
@@ -192,3 +197,77 @@ def test_keeping_warm(trace, policy, pings):
 @given(traces(), st.integers(1, 20_000))
 def test_batches_with_any_turnaround(trace, turnaround_s):
     check(trace, Caching("automatic"), {"batch": True, "turnaround_s": turnaround_s})
+
+
+def test_calls_of_the_older_tokenizer_on_a_model_of_the_newer():
+    # Dictated under both, in tens, so that 1.3 times as many is a whole number for every block.
+    system = [text("s", 3000, 3900) | {"cache_control": {"type": "ephemeral"}}]
+    trace = []
+    for turn in range(1, 6):
+        said = [
+            {"role": "assistant" if n % 2 else "user", "content": [text(f"m{n}", 500 + 10 * n, 650 + 13 * n)]}
+            for n in range(2 * turn - 1)
+        ]
+        body = {"model": "claude-sonnet-4-6", "max_tokens": 2000, "system": system, "messages": said}
+        trace.append(Sent(100_000 * turn, body, ttft_ms=500, output_tokens=100))
+    outcomes = []
+    choice = Choice.of(cache=Caching("automatic"), model="claude-sonnet-5-5")
+    result = replay(recorded(trace), [choice], BOOK, each=lambda _, outcome: outcomes.append(outcome))
+    client = Client(Caching("automatic"), {"model": "claude-sonnet-5-5"})
+    sents = [sent._replace(body=client.rewrite(sent, sent.at_ms), output_tokens=130) for sent in trace]
+    made = Machine().run([Order(at(sent), number, sent) for number, sent in enumerate(sents)])
+    assert [one.served.usage for one in outcomes] == [made.entries[n].call.served.usage for n in range(5)]
+    assert result.steps[0].sums.pusd == made.total_pusd
+
+
+COMBINATIONS = [
+    (Caching("as_marked"), {}),
+    (Caching("none"), {}),
+    (Caching("automatic"), {}),
+    (Caching("automatic", ttl="1h"), {"inference_geo": "us"}),
+    (Caching("end"), {"model": "claude-opus-4-6"}),
+    (Caching("second_sight"), {}),
+    (Caching("fixed", (0, 20, -2, -1), "mixed"), {}),
+    (Caching("end", pings=2), {}),
+    (Caching("automatic", ttl="1h"), {"batch": True, "turnaround_s": 600, "model": "claude-opus-4-6"}),
+]
+
+
+@pytest.mark.parametrize(("caching", "changes"), COMBINATIONS)
+def test_a_slice_of_a_published_trace(shared_data, caching, changes):
+    file = shared_data / "mooncake" / "conversation_first20min.jsonl"
+    with file.open("rb") as stream:
+        calls = in_time_order(islice(read_mooncake(stream, file.name), 400))
+    calls = [call for call in calls if call.input_tokens < 20_000][:100]
+    trace = []
+    for call in calls:
+        lengths = [512] * (call.input_tokens // 512) + [call.input_tokens % 512] * (call.input_tokens % 512 > 0)
+        content = [text(f"b{name}", tokens) for name, tokens in zip(call.block_ids, lengths, strict=True)]
+        content[-1]["cache_control"] = {"type": "ephemeral"}
+        body = {"model": "claude-sonnet-4-6", "max_tokens": 8000, "messages": [{"role": "user", "content": content}]}
+        trace.append(Sent(call.at_ms, body, ttft_ms=900, output_tokens=call.output_tokens))
+    result = check(trace, caching, changes)
+    assert result.backtest.error_pusd == 0
+
+
+@pytest.mark.parametrize(("caching", "changes"), COMBINATIONS)
+def test_a_morning_of_the_demonstration_month(caching, changes):
+    calls = [call for call in demo_calls(date(2026, 11, 20)) if call.sent_at.day == 4 and call.sent_at.hour >= 9][:120]
+    first = calls[0].sent_at
+    trace = []
+    for number, call in enumerate(calls):
+        of_prefix = 4600 if call.dims["project"] == "code-review-bot" else 1400
+        prefix = text(call.dims["project"] + call.dims["prompt_version"], of_prefix)
+        prefix["cache_control"] = {"type": "ephemeral", "ttl": "1h" if of_prefix == 4600 else "5m"}
+        question = text(f"q{number}", max(1, call.served.usage.prompt_tokens - of_prefix))
+        body = {
+            "model": call.served.model,
+            "max_tokens": 60_000,
+            "system": [prefix],
+            "messages": [{"role": "user", "content": [question]}],
+        }
+        after_ms = (call.sent_at - first) // timedelta(milliseconds=1)
+        trace.append(Sent(after_ms, body, ttft_ms=600, output_tokens=call.served.usage.output_tokens))
+    if "inference_geo" in changes:
+        trace = [sent for sent in trace if "haiku" not in sent.body["model"]]
+    check(trace, caching, changes)

@@ -101,7 +101,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("ledgers")
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(drawn=CALLS, texts=CHOICES, cumulative=st.booleans())
 def test_sums_and_calls_agree(folder, drawn, texts, cumulative):
     calls, choices = calls_of(drawn), [parse_choice(text, BOOK) for text in texts]

@@ -121,6 +121,16 @@ class Levers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     location: str | None = None
     tokenizer_factor: Fraction | None = None
 
+    @property
+    def leaves_service(self) -> bool:
+        """Whether calls are served as they were: only the cache is looked at, or nothing."""
+        turned = (self.model, self.batch, self.inference_geo, self.speed, self.effort, self.channel, self.location)
+        return turned == _NOTHING_TURNED
+
+    def only(self, names: tuple[str, ...]) -> Levers:
+        """These levers alone."""
+        return msgspec.structs.replace(UNTURNED, **{name: getattr(self, name) for name in names})
+
     def then(self, later: Levers) -> Levers:
         """These levers, and over them the *later* ones that are turned."""
         turned = {name: value for name in self.__struct_fields__ if (value := getattr(later, name)) is not None}
@@ -128,6 +138,17 @@ class Levers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 UNTURNED = Levers()
+_TOGETHER = (
+    ("model", "tokenizer_factor"),
+    ("channel", "location"),
+    ("inference_geo",),
+    ("speed",),
+    ("effort",),
+    ("cache",),
+    ("batch", "turnaround_s"),
+)
+"""In the order in which a choice is taken apart."""
+_NOTHING_TURNED = (None,) * 7
 
 
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -183,10 +204,35 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 levers = levers.then(rule.levers)
         return levers
 
+    def lever_by_lever(self) -> list[Choice]:
+        """The same choice in steps of one lever each, with what belongs to it; together they are this choice."""
+        steps = [
+            Choice(rules=(Rule(part, rule.where),), name=_told(group, rule))
+            for rule in self.rules
+            for group in _TOGETHER
+            if (part := rule.levers.only(group)) != UNTURNED
+        ]
+        return [*steps, Choice(contract=self.contract, name="contract")] if self.contract is not None else steps
+
     @property
     def dimensions(self) -> tuple[str, ...]:
         """Every name that its rules look at, sorted."""
         return tuple(sorted({name for rule in self.rules for name in rule.where}))
+
+
+def _told(group: tuple[str, ...], rule: Rule) -> str:
+    """A step's name: its lever and value, and the calls that it is about."""
+    value = getattr(rule.levers, group[0])
+    match value:
+        case Caching():
+            value = "+".join(str(place) for place in value.places) or value.policy
+            value += "" if rule.levers.cache is None or rule.levers.cache.ttl is None else f" {rule.levers.cache.ttl}"
+        case Effort():
+            value = f"{value.level} x {float(value.output_factor):g}"
+        case bool():
+            value = str(value).lower()
+    about = " and ".join(f"{name}={'|'.join(values)}" for name, values in rule.where.items())
+    return f"{group[0]}={value}" + (f" where {about}" if about else "")
 
 
 def value_of(call: Call, name: str) -> str:

@@ -3,8 +3,8 @@ The same replay for choices of price alone, from sums instead of calls: ten mill
 
 With caching as it was recorded, what a call costs elsewhere is its counts times other rates. So the ledger sums counts
 over calls that the same rates fit (:mod:`farthing.ledger.price_groups`), and everything else is decided here by the
-same code as call by call: whether a call can be moved, what it becomes, which rates hold. Calls with a rule of their own
-go through :class:`~farthing.whatif.replay.run.Run` one by one.
+same code as call by call: whether a call can be moved, what it becomes, which rates hold. Calls with a rule of their
+own go through :class:`~farthing.whatif.replay.run.Run` one by one.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ONE = Fraction(1)
 UNCONFIRMED_TOKENS_MIN = 512
 """Shortest cacheable prefix where none is published: presumably as on the models before (facts: claude-api 5.3)."""
+UNKNOWN_MODEL = "the model is not in the price book"
 _WORKSPACES_APART_FROM = date(2026, 2, 5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -77,8 +78,10 @@ def moved(call: Call, levers: Levers, book: PriceBook) -> Moved | Stays:
     old = book.names.find(served.model, served.channel)
     new = old if levers.model is None else book.names.find(levers.model)
     if old is None or new is None:
-        return Stays("the model is not in the price book")
+        return Stays(UNKNOWN_MODEL)
     model = new.model
+    if levers.leaves_service:
+        return Moved(served, call.sent_at, model, ONE, ONE, served.kind, separates_caches=False)
     factor = tokenizer_factor(old.model, model, levers)
     batched = (served.service_tier == "batch") if levers.batch is None else levers.batch
     joins_batch, wait_s = batched and served.service_tier != "batch", waits_s(served, levers)
@@ -197,6 +200,8 @@ def _geo(served: Served, levers: Levers, model: Model, channel: str) -> str | No
     if channel in PARTNER_CHANNELS:
         return None
     wanted = levers.inference_geo or served.inference_geo
+    if wanted == "global" and served.inference_geo is None:
+        return None  # not stated, which is the same
     if model.applies.inference_geo_us is True or model.tokenizer == "4.7":
         return "global" if wanted == "not_available" else wanted
     return "not_available" if wanted == "global" else wanted

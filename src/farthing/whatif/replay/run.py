@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from farthing.call import Usage
+from farthing.call import Call, Served, Usage
 from farthing.prices.contracts import price_under
 from farthing.prices.engine import price_served
 from farthing.units import Kind, weakest
@@ -21,9 +22,7 @@ from farthing.whatif.replay.warm import Due, Warmth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
-    from datetime import datetime
 
-    from farthing.call import Call, Served
     from farthing.prices.bill import Bill
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 NO_PRICE = "no exact price under this choice"
 _NEVER_CACHED = 2**62
 _NOTHING = Usage()
+_ANY = Call(call_id="", sent_at=datetime(1970, 1, 1, tzinfo=UTC), source="", served=Served(model="", usage=_NOTHING))
 
 
 class Given(NamedTuple):
@@ -126,11 +126,12 @@ class Run:
         self._warmth = Warmth()
         self._waiting: list[_Waiting] = []
         self._number = 0
+        self._levers = None if choice.dimensions else choice.levers_for(_ANY)
         self._new_terms = choice.contract is not None
 
     def take(self, given: Given) -> None:
         """The next call in order of sending."""
-        levers = self._choice.levers_for(given.call)
+        levers = self._choice.levers_for(given.call) if self._levers is None else self._levers
         sent_us = moved.microseconds(given.call.sent_at)
         self.catch_up(sent_us)
         found = moved.moved(given.call, levers, self._book)
