@@ -71,7 +71,7 @@ class DuckDBLedger:
         tally = Tally()
         with self._using() as connection:
             with transaction(connection):
-                self._post(calls, tally)
+                self._post(map(checked, calls), tally)
             self._tidy_rollup(connection)
         return tally.added()
 
@@ -199,9 +199,9 @@ class DuckDBLedger:
         return sums.rows(groups, msgspec.structs.replace(query, limit=None), zone)
 
     def _post(self, calls: Iterable[Stored], tally: Tally) -> None:
-        """Post calls within the caller's transaction."""
+        """Post calls that were checked, within the caller's transaction."""
         with self._using() as connection:
-            rest = map(checked, calls)
+            rest = iter(calls)
             while chunk := list(islice(rest, _CHUNK)):
                 post(connection, chunk, self._next_no, tally)
                 self._next_no += len(chunk)

@@ -111,15 +111,14 @@ class _Ingest:
         stored = record.stored
         if stored is None:
             return []
-        try:
-            stored = checked(stored)
-        except LedgerFault as fault:
-            self.errors.append(ErrorRecord(source=name, error=str(fault)))
-            return []
         if record.prompt is not None and stored.call.request is not None:
             request = packed_request(stored.call.request, record.prompt)
             stored = Stored(msgspec.structs.replace(stored.call, request=request), stored.posting)
-        return [stored]
+        try:
+            return [checked(stored)]
+        except LedgerFault as fault:
+            self.errors.append(ErrorRecord(source=name, error=str(fault)))
+            return []
 
     def _read_to(self, name: str) -> int:
         row = self.connection.execute("SELECT read_to FROM journals WHERE journal_id = ?", [name]).fetchone()
