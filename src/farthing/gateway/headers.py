@@ -60,8 +60,16 @@ def for_upstream(headers: Headers, authority: bytes, *, metered: bool) -> Header
 
 def for_client(headers: Headers) -> Headers:
     """What the client is sent of the upstream's fields."""
-    named = _named_by_connection([(name.lower(), value) for name, value in headers])
-    return [(name, value) for name, value in headers if (key := name.lower()) not in _HOP_BY_HOP and key not in named]
+    passed, connection = [], []
+    for field in headers:
+        key = field[0].lower()
+        if key == b"connection":
+            connection.append((key, field[1]))
+        elif key not in _HOP_BY_HOP:
+            passed.append(field)
+    if named := _named_by_connection(connection):
+        passed = [field for field in passed if field[0].lower() not in named]
+    return passed
 
 
 def readable_codings(accepted: bytes) -> bytes:
