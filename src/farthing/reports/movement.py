@@ -28,14 +28,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from farthing.reports.attribution import shapley, whole_parts
+from farthing.reports.movement_rates import STEPS, standard_rates
 from farthing.reports.movement_sums import (
-    STEPS,
     Key,
     Period,
     Segment,
     UnpricedCalls,
     checked_dimensions,
-    standard_rates,
     sum_period,
 )
 from farthing.units import PROMPT_UNITS, TOKEN_UNITS, Kind, weakest

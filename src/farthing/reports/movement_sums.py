@@ -1,9 +1,8 @@
 """
 One period of calls, summed for :mod:`farthing.reports.movement`: per segment what was counted and what each step cost.
 
-A segment is one value of the chosen dimensions and one model. Every rate is taken apart in one order: the standard rate
-of the model's first price band; then its batch rate; then fast mode; then US-only inference and regional endpoints;
-then the price band that the prompt's length chose. The last step is what the bill says, so the sums are exact.
+A segment is one value of the chosen dimensions and one model. Its tokens are kept by their rates
+(:mod:`farthing.reports.movement_rates`) while the period is read, and multiplied once at its end.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from farthing.errors import BadInput
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.ledger.question import check, value
-from farthing.prices.card import Facts, Unpriced
 from farthing.prices.engine import price_served, utc_day
+from farthing.reports.movement_rates import STEPS, Ladder
 from farthing.units import TOKEN_UNITS, Kind, weakest
 
 if TYPE_CHECKING:
@@ -27,19 +26,16 @@ if TYPE_CHECKING:
     from farthing.call import Call
     from farthing.prices.bill import Bill, Component
     from farthing.prices.book import PriceBook
-    from farthing.prices.card import Card
 
     Contract = Callable[[Call, Bill], int | None]
-
-STEPS = ("batch", "speed", "geo", "band")
-"""What a standard rate goes through, in order."""
 
 Key = tuple[str | None, ...]
 """Values of the chosen dimensions, and last the model's canonical id."""
 
 _NO_POSTING = Posting(list_pusd=None, low_pusd=None, high_pusd=None)
 _PROMPT = len(TOKEN_UNITS) - 1
-Rates = tuple[int, ...]
+_CALLS = len(TOKEN_UNITS)
+"""Where a cell has its calls, behind its tokens."""
 
 
 class Segment:
@@ -57,6 +53,7 @@ class Segment:
         extra_pusd: Extra passes (compaction, advisor, declined attempts).
         list_pusd: At list; charged_pusd: under the contract, at list where there is none.
         step_calls: How many calls each of :data:`STEPS` changed.
+        cells: Calls that are not priced yet, while the period is being read.
         asked: How often each id and channel was seen, to find the segment's price on another day.
 
     """
@@ -65,6 +62,7 @@ class Segment:
         "asked",
         "base",
         "calls",
+        "cells",
         "charged_pusd",
         "counts",
         "extra_pusd",
@@ -93,6 +91,23 @@ class Segment:
         self.charged_pusd = 0
         self.step_calls = dict.fromkeys(STEPS, 0)
         self.asked: Counter[tuple[str, str]] = Counter()
+        self.cells: dict[int, list[int]] = {}
+
+    def settle(self, ladder: Ladder) -> None:
+        """Price the cells: tokens, and last calls, by the number of their rates."""
+        for number, cell in self.cells.items():
+            tokens, calls, rungs = cell[:_CALLS], cell[_CALLS], ladder.rungs[number]
+            self.rated_calls += calls
+            for n, (count, rate) in enumerate(zip(tokens, rungs[0], strict=True)):
+                self.counts[n] += count
+                self.base[n] += count * rate
+                self.rate_sums[n] += rate * calls
+            for step, rates in enumerate(rungs):
+                self.prompt[step] += sum(n * rate for n, rate in zip(tokens[:_PROMPT], rates, strict=False))
+                self.output[step] += tokens[_PROMPT] * rates[_PROMPT]
+            for name, (low, high) in zip(STEPS, pairwise(rungs), strict=True):
+                self.step_calls[name] += calls if low != high else 0
+        self.cells.clear()
 
     def add(self, other: Segment) -> None:
         """Add another segment's sums to this one's."""
@@ -217,6 +232,8 @@ def sum_period(
         segment.charged_pusd += bill.list_pusd if charged is None else charged
         segment.asked[call.served.model, call.served.channel] += 1
         _add(segment, call, bill, ladder, count)
+    for segment in segments.values():
+        segment.settle(ladder)
     told = tuple(UnpricedCalls(model, reasons[model], n) for model, n in unpriced.most_common())
     return Period(segments, total, days, told, weakest(*kinds))
 
@@ -235,88 +252,26 @@ def _add(segment: Segment, call: Call, bill: Bill, ladder: Ladder, count: int) -
             segment.extra_pusd += _component_pusd(component)
             continue
         usage = component.usage
-        tokens = (
-            usage.input_tokens,
-            usage.cache_write_5m_tokens,
-            usage.cache_write_1h_tokens,
-            usage.cache_read_tokens,
-            usage.output_tokens,
-        )
-        rungs = ladder.rungs(call, component)
-        segment.rated_calls += count
-        for n, (tokens_of_unit, rate) in enumerate(zip(tokens, rungs[0], strict=True)):
-            segment.counts[n] += tokens_of_unit
-            segment.base[n] += tokens_of_unit * rate
-            segment.rate_sums[n] += rate * count
-        for step, rates in enumerate(rungs):
-            segment.prompt[step] += sum(n * rate for n, rate in zip(tokens[:_PROMPT], rates, strict=False))
-            segment.output[step] += tokens[_PROMPT] * rates[_PROMPT]
-        for name, (low, high) in zip(STEPS, pairwise(rungs), strict=True):
-            segment.step_calls[name] += count if low != high else 0
+        cell = segment.cells.setdefault(ladder.number(call, component), [0] * (len(TOKEN_UNITS) + 1))
+        cell[_CALLS] += count
+        for n, tokens in enumerate(_tokens(component)):
+            cell[n] += tokens
         segment.searches += usage.web_search_requests
         segment.search_pusd += usage.web_search_requests * component.card.web_search_pusd
 
 
-def _component_pusd(component: Component) -> int:
-    usage, rates = component.usage, component.band.rates
-    counts = (
+def _tokens(component: Component) -> tuple[int, ...]:
+    usage = component.usage
+    return (
         usage.input_tokens,
         usage.cache_write_5m_tokens,
         usage.cache_write_1h_tokens,
         usage.cache_read_tokens,
         usage.output_tokens,
     )
-    tokens = sum(count * rate for count, rate in zip(counts, rates, strict=True) if rate is not None)
-    return tokens + usage.web_search_requests * component.card.web_search_pusd
 
 
-class Ladder:
-    """The rates of a call's model at each step, remembered."""
-
-    def __init__(self, book: PriceBook) -> None:
-        self._book = book
-        self._known: dict[tuple[object, ...], tuple[Rates, ...]] = {}
-
-    def rungs(self, call: Call, component: Component) -> tuple[Rates, ...]:
-        """Standard rates, then those after each of :data:`STEPS`; the last are the bill's. An unpublished rate is 0."""
-        served = call.served
-        day = utc_day(call.sent_at)
-        known = (
-            served.model,
-            served.channel,
-            served.location,
-            served.service_tier,
-            served.speed,
-            served.inference_geo,
-            day,
-            component.band.over,
-        )
-        found = self._known.get(known)
-        if found is None:
-            facts = Facts(*known[:7])
-            plain = facts._replace(service_tier="standard", speed="standard", inference_geo=None, location="global")
-            batch = plain._replace(service_tier=served.service_tier)
-            fast = batch._replace(speed=served.speed)
-            cards = [self._book.card(one) for one in (plain, batch, fast, facts)]
-            found = self._known[known] = _carried([*map(_first_band, cards), component.band.rates])
-        return found
-
-
-def standard_rates(book: PriceBook, model_id: str, channel: str, on: date) -> tuple[int | None, ...] | None:
-    """Standard rates of the first price band on a day, or None where the book has none."""
-    card = book.card(Facts(model_id, channel, "global", "standard", "standard", None, on))
-    return None if isinstance(card, Unpriced) else card.bands[0].rates
-
-
-def _first_band(card: Card | Unpriced) -> tuple[int | None, ...]:
-    return (None,) * len(TOKEN_UNITS) if isinstance(card, Unpriced) else card.bands[0].rates
-
-
-def _carried(rungs: list[tuple[int | None, ...]]) -> tuple[Rates, ...]:
-    """A rate that a step lacks, or that is 0 where a later one is not, is the next step's: the step changes nothing."""
-    later: Rates = (0,) * len(TOKEN_UNITS)
-    carried = []
-    for rates in reversed(rungs):
-        later = tuple(rate or after for rate, after in zip(rates, later, strict=True))
-        carried.append(later)
-    return tuple(reversed(carried))
+def _component_pusd(component: Component) -> int:
+    rated = zip(_tokens(component), component.band.rates, strict=True)
+    tokens = sum(count * rate for count, rate in rated if rate is not None)
+    return tokens + component.usage.web_search_requests * component.card.web_search_pusd

@@ -197,6 +197,7 @@ class _Told:
         self._kinds: set[Kind] = set()
         self._notes: dict[str, None] = {}
         self._too_short: dict[str, int] = {}
+        self._ends: dict[tuple[str, str], tuple[Belief, ...]] = {}
 
     def add(self, call: Call) -> None:
         """Price one call on both sides."""
@@ -213,7 +214,10 @@ class _Told:
             return
         changed: dict[str, Served] = dict.fromkeys(("typical", "low", "high"), served)
         if named is not None and new is not None:
-            for belief in self._beliefs(named.model, new):
+            beliefs = self._ends.get((model_id, new.id))
+            if beliefs is None:
+                beliefs = self._ends[model_id, new.id] = self._beliefs(named.model, new)
+            for belief in beliefs:
                 moved = remodel(served, named, new, belief)
                 changed[belief] = moved.served
                 if belief == "typical" and moved.below_prefix_min:

@@ -8,28 +8,24 @@ What is believed, and said: the answer has the same text; a token count scales b
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from farthing.call import Usage
 from farthing.tokens.generation import factor_between
 
 if TYPE_CHECKING:
-    from farthing.call import ExtraPass, Served, Usage
+    from farthing.call import ExtraPass, Served
     from farthing.prices.names import Named
     from farthing.prices.schema import Model
+    from farthing.tokens.models import Tokenizer
 
 Belief = Literal["low", "typical", "high"]
 """Which end of a believed factor."""
 
-_TOKENS = (
-    "input_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "cache_read_tokens",
-    "output_tokens",
-    "thinking_tokens",
-)
+_MILLION = 10**6
 
 
 class Remodelled(NamedTuple):
@@ -41,7 +37,18 @@ class Remodelled(NamedTuple):
 
 def factor(old: Model, new: Model, belief: Belief = "typical") -> Fraction:
     """Tokens on *new* per token on *old*, to a millionth; 1 where both have one tokenizer."""
-    return Fraction(round(getattr(factor_between(old.tokenizer, new.tokenizer), belief) * 10**6), 10**6)
+    return Fraction(_millionths(old.tokenizer, new.tokenizer, belief), _MILLION)
+
+
+@cache
+def _millionths(old: Tokenizer, new: Tokenizer, belief: Belief) -> int:
+    believed: float = getattr(factor_between(old, new), belief)
+    return round(believed * _MILLION)
+
+
+def _times(tokens: int, millionths: int) -> int:
+    """Scaled, to the nearest token, halves up: in integers, for there are many."""
+    return (tokens * millionths + _MILLION // 2) // _MILLION
 
 
 def remodel(served: Served, named: Named, new: Model, belief: Belief = "typical") -> Remodelled:
@@ -57,7 +64,7 @@ def remodel(served: Served, named: Named, new: Model, belief: Belief = "typical"
     """
     if new.id == named.model.id:
         return Remodelled(served, below_prefix_min=False)
-    scale = factor(named.model, new, belief)
+    scale = _millionths(named.model.tokenizer, new.tokenizer, belief)
     usage = _scaled(served.usage, scale)
     cached = usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
     too_short = 0 < cached < (new.cacheable_prefix.tokens_min or 0)
@@ -77,13 +84,13 @@ def remodel(served: Served, named: Named, new: Model, belief: Belief = "typical"
         location=served.location or named.endpoint,
         usage=usage,
         extra_passes=tuple(_pass(one, served.model, new.id, scale) for one in served.extra_passes),
-        prompt_tokens_max_in_one_pass=None if largest is None else round(largest * scale),
+        prompt_tokens_max_in_one_pass=None if largest is None else _times(largest, scale),
         prompt_tokens_reported=None,
     )
     return Remodelled(changed, too_short)
 
 
-def _pass(one: ExtraPass, old_id: str, new_id: str, scale: Fraction) -> ExtraPass:
+def _pass(one: ExtraPass, old_id: str, new_id: str, scale: int) -> ExtraPass:
     """A pass of the same model moves with it; one of another model stays."""
     if one.model not in {None, old_id}:
         return one
@@ -91,7 +98,17 @@ def _pass(one: ExtraPass, old_id: str, new_id: str, scale: Fraction) -> ExtraPas
     return msgspec.structs.replace(one, model=model, usage=_scaled(one.usage, scale))
 
 
-def _scaled(usage: Usage, scale: Fraction) -> Usage:
-    if scale == 1:
+def _scaled(usage: Usage, scale: int) -> Usage:
+    if scale == _MILLION:
         return usage
-    return msgspec.structs.replace(usage, **{name: round(getattr(usage, name) * scale) for name in _TOKENS})
+    return Usage(
+        input_tokens=_times(usage.input_tokens, scale),
+        cache_write_5m_tokens=_times(usage.cache_write_5m_tokens, scale),
+        cache_write_1h_tokens=_times(usage.cache_write_1h_tokens, scale),
+        cache_read_tokens=_times(usage.cache_read_tokens, scale),
+        output_tokens=_times(usage.output_tokens, scale),
+        thinking_tokens=_times(usage.thinking_tokens, scale),
+        web_search_requests=usage.web_search_requests,
+        web_fetch_requests=usage.web_fetch_requests,
+        code_execution_requests=usage.code_execution_requests,
+    )
