@@ -165,15 +165,15 @@ def test_a_worker_that_is_killed_under_load_loses_nothing(live, serve):
 
     def call(_):
         done = 0
-        while not killed.is_set() or done < 5:
-            with (
-                contextlib.suppress(anthropic.APIConnectionError, anthropic.APIStatusError),
-                anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0) as client,
-                client.messages.stream(**ASK) as stream,
-            ):
-                stream.get_final_message()
-                done += 1 if killed.is_set() else 0
-                answered.release()
+        with anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0) as client:
+            for _ in range(2_000):
+                if done == 5:
+                    return
+                # A call that the killed worker had is broken off, in whatever way the SDK says so.
+                with contextlib.suppress(Exception), client.messages.stream(**ASK) as stream:
+                    stream.get_final_message()
+                    done += killed.is_set()
+                    answered.release()
 
     with ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(call, number) for number in range(4)]
@@ -201,56 +201,48 @@ def test_a_worker_that_is_killed_under_load_loses_nothing(live, serve):
     assert live.key not in served.logged
 
 
-def test_books_and_metrics_are_those_of_all_workers(live, serve):
+def test_books_and_metrics_are_those_of_all_workers_and_open_requests_come_to_their_end(live, serve):
     served = serve()
-
-    def call(_):
-        with anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0) as client:
-            client.messages.create(**ASK)
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(call, range(24)))
+    through = anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0)
+    with through as client, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: client.messages.create(**ASK), range(24)))
     assert served.metric('farthing_calls_total{outcome="billed"}') == 24
     assert served.metric("farthing_cost_picodollars_total") == live.books.total_pusd
     assert served.metric("farthing_workers") == 2
     served.until(lambda: served.metric("farthing_requests_under_way") == 0)
-    served.end(signal.SIGINT)
-    stored, unsettled = served.calls()
-    assert (sum(one.posting.list_pusd for one in stored), unsettled) == (live.books.total_pusd, [])
-    assert len(list(served.folder.glob("journals/*.journal"))) == 2
 
-
-def test_open_requests_come_to_their_end(live, serve):
-    served = serve()
-    live.reply(testing.Reply(output_tokens=40, event_s=0.05))
+    live.reply(testing.Reply(output_tokens=40, event_s=0.02))
     through = anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0)
     with through as client, client.messages.stream(**ASK) as stream:
         next(iter(stream))
-        served.process.send_signal(signal.SIGTERM)
+        served.process.send_signal(signal.SIGINT)
         assert stream.get_final_message().usage.output_tokens == 40
     assert served.process.wait(timeout=40) == 0
     stored, unsettled = served.calls()
-    assert ([one.posting.list_pusd for one in stored], unsettled) == ([live.books.total_pusd], [])
+    assert (len(stored), unsettled) == (25, [])
+    assert sum(one.posting.list_pusd for one in stored) == live.books.total_pusd
+    assert len(list(served.folder.glob("journals/*.journal"))) == 2
 
 
-def test_a_hangup_turns_the_keys_of_every_worker(live, serve, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_hangup_turns_the_keys_of_every_worker(live, serve, tmp_path, workers):
     key, keys = new_key(), tmp_path / "keys.toml"
     text = f'[upstream.main]\nkey_env = "UPSTREAM"\n[[key]]\nid = "acme"\nhash = "{hash_of(key)}"\n'
     keys.write_text(text)
-    served = serve(FARTHING_GATEWAY_KEYS=str(keys), UPSTREAM=live.key)
+    served = serve("--workers", str(workers), FARTHING_GATEWAY_KEYS=str(keys), UPSTREAM=live.key)
     with anthropic.Anthropic(base_url=served.base_url, api_key=key, max_retries=0) as client:
         client.messages.create(**ASK)
     keys.write_text(text + "disabled = true\n")
     served.process.send_signal(signal.SIGHUP)
-    served.until(lambda: served.logged.count("keys read anew") >= 2)
+    served.until(lambda: served.logged.count("keys read anew") >= workers)
     for _ in range(8):
         refused = anthropic.Anthropic(base_url=served.base_url, api_key=key, max_retries=0)
         with refused as client, pytest.raises(anthropic.AuthenticationError):
             client.models.list()
     served.end()
     assert [one.call.dims["api_key"] for one in served.calls()[0]] == ["acme"]
-    assert live.key not in served.logged
-    assert key not in served.logged
+    kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "token"]
+    assert not any(secret.encode() in one for one in kept for secret in (live.key, key))
 
 
 def test_workers_end_with_the_process_that_keeps_them(live, serve):
