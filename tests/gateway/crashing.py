@@ -5,9 +5,11 @@ It imports everything once, so that a gateway costs a fork and not a start of Py
 ``{"start": {...}}`` forks one, which prints its address; ``{"wait": pid}`` prints how it ended.
 """
 
+import contextlib
 import itertools
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -89,11 +91,13 @@ def tell(facts):
     sys.stdout.flush()
 
 
-def gateway(folder, upstream, kill, *, settings, port):
+def gateway(folder, upstream, kill, *, settings, port, file_bytes_max):
     folder = Path(folder)
+    if file_bytes_max:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, resource.RLIM_INFINITY))
     defaults = load(environment={"HOME": "/nowhere"}).config.gateway
     wanted = {"shutdown_seconds": 5, "ingest_seconds": 0.02, **settings}
-    with (folder / "log").open("a", encoding="utf-8", buffering=1) as log:
+    with contextlib.suppress(OSError), (folder / "log").open("a", encoding="utf-8", buffering=1) as log:
         server = GatewayServer(
             msgspec.structs.replace(defaults, upstream=upstream, **wanted),
             folder / "ledger.duckdb",

@@ -10,11 +10,13 @@ import http.client
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,8 +49,9 @@ class Nursery:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def start(self, folder, upstream, kill=None, *, port=0, **settings):
+    def start(self, folder, upstream, kill=None, *, port=0, file_bytes_max=0, **settings):
         order = {"folder": str(folder), "upstream": upstream, "kill": kill, "settings": settings, "port": port}
+        order["file_bytes_max"] = file_bytes_max
         told = self._order({"start": order})
         self.pids.add(told["pid"])
         return told["pid"], told["base_url"]
@@ -228,3 +231,115 @@ def test_killed_at_any_moment(nursery, box, tmp_path):
         pid, _ = nursery.start(folder, box.base_url)
         assert nursery.end(pid) == 0
         reckon(folder, box, since, answered, CLIENTS)
+
+
+# -- disks, ledgers and clocks ----------------------------------------------------------------------------------------
+
+
+def none_lost(nursery, box, folder, since):
+    """A new start finds everything, and nothing is left open."""
+    pid, _ = nursery.start(folder, box.base_url)
+    assert nursery.end(pid) == 0
+    assert reckon(folder, box, since, set(), 0) == 0
+
+
+@pytest.mark.parametrize("there_before", [False, True])
+def test_a_full_disk_stops_nobody_and_loses_nothing_once_there_is_room(nursery, box, tmp_path, there_before):
+    """Neither the journal nor the ledger has room; *there_before*: whether the ledger's file was made already."""
+    since = len(box.books)
+    if there_before:
+        pid, base_url = nursery.start(tmp_path, box.base_url)
+        assert call(base_url, box.key, 0)
+        assert nursery.end(pid) == 0
+    pid, base_url = nursery.start(tmp_path, box.base_url, file_bytes_max=6_000)
+    assert len(load(base_url, box.key)) == CLIENTS * CALLS
+    assert "their records wait" in (tmp_path / "log").read_text()
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert call(base_url, box.key, 0)
+    assert nursery.end(pid) == 0
+    assert "the journal can be written again" in (tmp_path / "log").read_text()
+    none_lost(nursery, box, tmp_path, since)
+
+
+def test_a_disk_that_stays_full_stops_nobody_and_says_what_is_lost(nursery, box, tmp_path):
+    pid, base_url = nursery.start(tmp_path, box.base_url, file_bytes_max=6_000)
+    assert len(load(base_url, box.key)) == CLIENTS * CALLS
+    assert nursery.end(pid) == 0
+    assert "records could not be written to the journal" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("damage", ["deleted", "garbage", "a folder"])
+def test_a_ledger_that_is_gone_while_it_runs_is_filled_again(nursery, box, tmp_path, damage):
+    since = len(box.books)
+    ledger = tmp_path / "ledger.duckdb"
+    pid, base_url = nursery.start(tmp_path, box.base_url)
+    assert len(load(base_url, box.key)) == CLIENTS * CALLS
+    for _ in range(500):
+        if ledger.exists():
+            break
+        time.sleep(0.01)
+    if damage == "garbage":
+        (tmp_path / "garbage").write_bytes(b"no ledger" * 1_000)
+        (tmp_path / "garbage").replace(ledger)
+    else:
+        ledger.unlink()
+    ledger.with_name(ledger.name + ".wal").unlink(missing_ok=True)
+    if damage == "a folder":
+        ledger.mkdir()
+    assert len(load(base_url, box.key)) == CLIENTS * CALLS
+    assert nursery.end(pid) == 0
+    if damage == "garbage":
+        assert ledger.read_bytes() == b"no ledger" * 1_000, "what is not ours is not touched"
+        ledger.unlink()
+    elif damage == "a folder":
+        ledger.rmdir()
+    none_lost(nursery, box, tmp_path, since)
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(nursery, box, tmp_path):
+    (tmp_path / "log").symlink_to("/dev/full")
+    since = len(box.books)
+    pid, base_url = nursery.start(tmp_path, box.base_url)
+    assert len(load(base_url, box.key)) == CLIENTS * CALLS
+    assert nursery.end(pid) == 0
+    (tmp_path / "log").unlink()
+    none_lost(nursery, box, tmp_path, since)
+
+
+def test_a_clock_that_jumps_stops_nobody(box, gateway_to):
+    since, days, start = len(box.books), iter([0, 1, -1, 400, -400, 3, 2, 3000, 0]), datetime.now(UTC)
+    jump = 0
+
+    def now():
+        nonlocal jump
+        jump = next(days, jump)
+        return start + timedelta(days=jump)
+
+    gateway = gateway_to(box.base_url, now=now)
+    assert len(load(gateway.base_url, box.key)) == CLIENTS * CALLS
+    booked = {entry.call.served.message_id: entry.call.served.usage for entry in list(box.books)[since:]}
+    metered = {stored.call.served.message_id: stored.call for stored in gateway.calls}
+    assert {name: call.served.usage for name, call in metered.items()} == booked
+    assert all(call.duration_ms >= 0 for call in metered.values())
+    assert gateway.unsettled == []
+
+
+def test_an_upstream_that_comes_and_goes_is_a_502_in_between(box, nursery, tmp_path):
+    """A chain of two: the one in the middle is killed and comes back on its port."""
+    since = len(box.books)
+    middle, far = tmp_path / "middle", tmp_path / "far"
+    middle.mkdir()
+    far.mkdir()
+    pid, address = nursery.start(middle, box.base_url)
+    near, base_url = nursery.start(far, address)
+    for number in range(4):
+        assert call(base_url, box.key, number)
+    nursery.end(pid, signal.SIGKILL)
+    with pytest.raises(AssertionError):
+        call(base_url, box.key, 0)
+    pid, _ = nursery.start(middle, box.base_url, port=urlsplit(address).port)
+    for number in range(4):
+        assert call(base_url, box.key, number)
+    assert nursery.end(near) == nursery.end(pid) == 0
+    for folder in (middle, far):
+        reckon(folder, box, since, set(), 0)

@@ -14,6 +14,7 @@ from farthing.gateway.decide import Policy
 from farthing.gateway.metrics import Metrics
 from farthing.gateway.rules import read_rules
 from farthing.gateway.running import Running, fingerprint_secret
+from farthing.gateway.saying import never_failing
 from farthing.gateway.serving import Serving, new_event_loop
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class GatewayServer:
         metrics: Metrics | None = None,
         owns_ledger: bool = True,
     ) -> None:
+        log = never_failing(log)
         self.metrics = metrics if metrics is not None else Metrics()
         clock = {} if now is None else {"now": now}
         running = Running(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from farthing.gateway.board import Board
 from farthing.gateway.metrics import Metrics
 from farthing.gateway.owner import Owner
+from farthing.gateway.saying import never_failing
 from farthing.gateway.server import GatewayServer
 from farthing.gateway.worker import CANNOT_START, Orders
 
@@ -90,7 +91,7 @@ class Supervisor:
         self._bound = server.listener
         self._told = (settings, ledger, book, terms)
         self._settings = settings
-        self._log = log
+        self._log = never_failing(log)
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None

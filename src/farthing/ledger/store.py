@@ -6,7 +6,10 @@ Whatever goes wrong with the file becomes one clear :class:`~farthing.errors.Led
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import uuid
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -51,8 +54,15 @@ def open_file(path: Path, memory_mb_max: int) -> duckdb.DuckDBPyConnection:
         raise LedgerFault(f"cannot open the ledger {path}: it is a folder; name a file in it")
     if not path.parent.is_dir():
         raise LedgerFault(f"cannot open the ledger {path}: there is no folder {path.parent}; create it first")
+    config = {**_CONFIG, "memory_limit": f"{memory_mb_max}MB"}
+    if not path.exists():
+        _create(path, config)
+    return _open(path, config)
+
+
+def _open(path: Path, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
     try:
-        connection = duckdb.connect(str(path), config={**_CONFIG, "memory_limit": f"{memory_mb_max}MB"})
+        connection = duckdb.connect(str(path), config=config)
     except duckdb.Error as error:
         raise LedgerFault(_why_not(path, str(error))) from error
     try:
@@ -62,6 +72,25 @@ def open_file(path: Path, memory_mb_max: int) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+def _create(path: Path, config: dict[str, str | bool | int | float | list[str]]) -> None:
+    """
+    Make a new file that has its name only once it is whole.
+
+    A full disk or a kill in the middle would otherwise leave one that nobody can open.
+    """
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        _open(fresh, config).close()
+        with contextlib.suppress(FileExistsError):  # somebody else was quicker
+            os.link(fresh, path)
+    except OSError:  # not every file system has links
+        if not path.exists():
+            fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+        fresh.with_name(fresh.name + ".wal").unlink(missing_ok=True)
 
 
 def migrations() -> list[tuple[int, str, str]]:
