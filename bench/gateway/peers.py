@@ -101,7 +101,7 @@ http {{
     listen 127.0.0.1:{port} backlog=1024;
     location / {{
       proxy_pass {scheme}://stub; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
-      proxy_ssl_verify {verify}; {trusted} proxy_ssl_name 127.0.0.1; proxy_ssl_session_reuse on;
+      proxy_ssl_verify {verify}; {trusted} proxy_ssl_name localhost; proxy_ssl_session_reuse on;
     }}
   }}
 }}
