@@ -48,6 +48,7 @@ COMMANDS: dict[str, Command] = {
     "report": Command("farthing.cli.report:report", MONEY),
     "explain": Command("farthing.cli.explain:explain", MONEY),
     "moved": Command("farthing.cli.moved:moved", MONEY),
+    "budgets": Command("farthing.cli.budgets:app", MONEY),
     "estimate": Command("farthing.cli.estimate:estimate", PLAN),
     "impact": Command("farthing.cli.impact:impact", PLAN),
     "commit": Command("farthing.cli.commit:commit", PLAN),

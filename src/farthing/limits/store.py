@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from farthing.limits.protocol import Ask, Share
 
+STORE_NAME = "limits.sqlite"
+"""The store's file, beside the ledger."""
 VERSION = 1
 BUSY_S = 0.25
 """How long one method waits for another process's transaction, each of which takes well under a millisecond."""
