@@ -20,16 +20,15 @@ from farthing.whatif.commitment_json import break_even_json, demand_json, verdic
 from farthing.whatif.commitment_pack import Evidence, pack
 from farthing.whatif.commitment_units import GSU, UNITS, unit_named
 from farthing.whatif.commitments import (
-    DAY_H,
     WEEK_H,
     Demand,
     Offer,
     break_even,
     discount_of,
-    drift_of,
     judge,
     quantiles,
 )
+from farthing.whatif.drift import DAY_H, drift_of
 
 BOOK = shipped_book()
 START = datetime(2026, 8, 3, tzinfo=UTC)  # a Monday
@@ -91,6 +90,23 @@ def test_one_week_drawn_again_and_again_saves_what_it_saves(week, units, percent
     assert size.cost_pusd == 2 * WEEK_H * units * 100 * RATE_PUSD * (1 - offer.discount)
 
 
+@settings(max_examples=10)
+@given(st.lists(st.sampled_from([0, 100, 400]), min_size=6, max_size=6), st.integers(1, 5))
+def test_drawn_terms_are_those_that_could_have_been(nights, units):
+    """Three weeks of one total and three shapes: every term of two is enumerated, and the draws agree with them."""
+    weeks = [[first] * 84 + [400 - first] * 84 if n % 2 else [200] * 168 for n, first in enumerate([*nights[:2], 50])]
+    offer = Offer(THROUGHPUT, Fraction(2, 5), 2)
+    (size,) = judge(demand(hour for week in weeks for hour in week), offer, units=units, weeks_min=0).sizes
+    each = [RATE_PUSD * saved(week, units * 100, offer.discount) for week in weeks]
+    terms = sorted(one + other for one in each for other in each)
+    assert terms[0] - 1 <= size.low_pusd <= size.saving_pusd <= size.high_pusd <= terms[-1] + 1
+    assert size.saving_pusd == pytest.approx(float(sum(terms) / 9), abs=float(terms[-1] - terms[0]) / 10 + 1)
+    if terms[0] > 0:
+        assert size.loss_probability == 0
+    if terms[-1] < 0:
+        assert size.loss_probability == 1
+
+
 def test_steady_demand_is_worth_a_commitment():
     tenth = THROUGHPUT._replace(unit_per_hour=10)
     verdict = judge(working_week(13), Offer(tenth, Fraction(3, 10), 13))
@@ -115,8 +131,8 @@ def test_falling_demand_is_refused_though_the_quantile_rule_would_buy():
 
 
 def test_growing_and_noisy_demand_is_no_fall():
-    assert not drift_of(working_week(8, lambda week: 1.05**week)).falling
-    assert not any(drift_of(working_week(8, seed=seed)).falling for seed in range(5))
+    assert not drift_of(working_week(8, lambda week: 1.05**week).amounts).falling
+    assert not any(drift_of(working_week(8, seed=seed).amounts).falling for seed in range(5))
 
 
 @pytest.mark.parametrize(

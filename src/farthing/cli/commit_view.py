@@ -12,7 +12,8 @@ from farthing.reports import charts
 from farthing.reports.sums import compact
 from farthing.units import Kind
 from farthing.whatif.commitment_units import unit_text
-from farthing.whatif.commitments import DAY_H, WEEK_H, Offer, break_even_units, quantiles
+from farthing.whatif.commitments import WEEK_H, Offer, break_even_units, quantiles
+from farthing.whatif.drift import DAY_H
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

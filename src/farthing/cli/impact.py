@@ -12,7 +12,7 @@ from farthing.cli import options, output
 from farthing.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
 
     from rich.console import Console
@@ -114,11 +114,11 @@ def _span(ledger: Ledger, bounds: tuple[datetime | None, datetime | None], where
     return _Span(Query(since=since, until=until, where=kept), first, f"{first} to {newest}")
 
 
-def _read(ledger: Ledger, query: Query, advance: object) -> list[Call]:
+def _read(ledger: Ledger, query: Query, advance: Callable[[int], None]) -> list[Call]:
     calls = []
     for stored in ledger.calls(query):
         calls.append(stored.call)
-        advance(1)  # type: ignore[operator]
+        advance(1)
     return calls
 
 

@@ -21,7 +21,8 @@ from farthing import money
 from farthing.prices.engine import price_served
 from farthing.reports.sums import percent, safe_cell
 from farthing.units import TOKEN_UNITS
-from farthing.whatif.commitments import WEEK_H, drift_of, quantiles
+from farthing.whatif.commitments import WEEK_H, quantiles
+from farthing.whatif.drift import drift_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -118,7 +119,7 @@ def _text(evidence: Evidence, demand: Demand, verdict: Verdict | None) -> str:
     total = sum(sums.list_pusd for sums in months.values())
     unpriced = sum(sums.unpriced for sums in months.values())
     weeks = _weeks(demand)
-    drift = drift_of(demand)
+    drift = drift_of(demand.amounts)
     lines = ["# Use of the Claude API: evidence for a commitment", ""]
     lines.append(
         f"{len(demand.amounts) / WEEK_H:.1f} weeks up to {_end(demand):%Y-%m-%d}, ${money.display(total)} at list "

@@ -12,7 +12,7 @@ That rule knows only the past, and loses money when demand falls. So a size is a
   many weeks is, so a short history or a long term widens it. The loss probability is the share of them that lose;
 - **out of time**: the same share, where the size is fixed on the first two thirds and weeks are drawn from the rest.
   The worse of the two counts;
-- by **drift**: a seasonal Mann-Kendall test on days, and the last third against the rest.
+- by **drift** (:mod:`farthing.whatif.drift`): a test for a trend, and the last third against the rest.
 
 It refuses, with every reason, where history is short, demand falls, nothing can be bought so small, the saving is too
 small to matter or the risk of loss too large. Discounts are the user's, so every result is *assumed*. Statistics are
@@ -22,14 +22,14 @@ floats; money is whole picodollars.
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import combinations
-from math import ceil, erf, sqrt
+from math import ceil
 from random import Random
-from statistics import mean, median, stdev
+from statistics import mean
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.errors import BadInput
 from farthing.money import PUSD_PER_USD, nearest
+from farthing.whatif.drift import WHOLE_LEVEL, Drift, drift_of, drifted_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,17 +38,11 @@ if TYPE_CHECKING:
     from farthing.whatif.commitment_units import Draw
 
 WEEK_H = 168
-DAY_H = 24
 WEEKS_MIN = 4
 LOSS_MAX = 0.05
 SAVING_MIN = 0.005
 """Of the on-demand bill; less is not worth a contract."""
-FALL_MAX = 0.10
-"""The last third of history may be this much below the rest."""
-_SIGNIFICANT = 0.05
 _DRAWS = 1000
-_WHOLE_LEVEL = 20
-"""Levels of demand are counted in twentieths, so that few of them need a pass over the hours."""
 _STEPS = (Fraction(1), Fraction(4, 5), Fraction(3, 5), Fraction(2, 5), Fraction(1, 5))
 
 
@@ -86,24 +80,6 @@ class Offer(NamedTuple):
     draw: Draw
     discount: Fraction
     term_weeks: int
-
-
-class Drift(NamedTuple):
-    """
-    Where demand is going.
-
-    Attributes:
-        per_week: Median change in a week, as a share of the mean.
-        p_value: How likely so many falls are without a trend (one-sided).
-        recent: The last third of history over the rest.
-        falling: Whether to commit to this would be a bet against it.
-
-    """
-
-    per_week: float
-    p_value: float
-    recent: float
-    falling: bool
 
 
 class Size(NamedTuple):
@@ -217,12 +193,12 @@ def judge(
     """
     hours = len(demand.amounts)
     whole = demand.part(hours % block_h, hours)
-    drift = drift_of(whole)
+    drift = drift_of(whole.amounts)
     terms = _Terms(whole, offer, block_h, seed)
     cut = 2 * len(terms.blocks) // 3 * block_h
     later = _Terms(whole.part(cut, hours), offer, block_h, seed, terms.levels) if cut else None
     sizes = tuple(terms.size(n, later) for n in ([units] if units is not None else terms.candidates()) if n > 0)
-    refusals = _history(hours, weeks_min) + _falls(drift) + _no_size(terms, sizes, loss_max)
+    refusals = _history(hours, weeks_min) + drift.reasons() + _no_size(terms, sizes, loss_max)
     allowed = [size for size in sizes if _worth_it(size, terms) and size.loss_probability <= loss_max]
     best = max(allowed, key=lambda size: size.saving_pusd, default=None)
     return Verdict(
@@ -245,16 +221,6 @@ def _history(hours: int, weeks_min: int) -> list[str]:
     if hours >= weeks_min * WEEK_H:
         return []
     return [f"{hours / WEEK_H:.1f} weeks of history; at least {weeks_min} are needed to see a week repeat"]
-
-
-def _falls(drift: Drift) -> list[str]:
-    if not drift.falling:
-        return []
-    says = (
-        f"demand falls: {drift.per_week:+.1%} a week (p = {drift.p_value:.2f}), the last third of history is "
-        f"{drift.recent - 1:+.0%} against the rest; a commitment would outlive what it is for"
-    )
-    return [says]
 
 
 def _no_size(terms: _Terms, sizes: Sequence[Size], loss_max: float) -> list[str]:
@@ -293,7 +259,7 @@ class _Terms:
         self._seed = seed
         counted = sum(demand.amounts)
         self._rate = Fraction(sum(demand.worth_pusd), counted) if counted else Fraction(0)
-        self.levels = _levels(self._worth, self.per_term, seed) if levels is None else levels
+        self.levels = drifted_levels(self._worth, self.per_term, _DRAWS, seed) if levels is None else levels
 
     @property
     def on_demand_pusd(self) -> int:
@@ -350,7 +316,7 @@ class _Terms:
     def _drawn(self, of_total: Callable[[int], int]) -> list[int]:
         rng = Random(self._seed)  # noqa: S311  a simulation
         return [
-            of_total(sum(rng.choices(self._worth, k=self.per_term)) * level // _WHOLE_LEVEL) for level in self.levels
+            of_total(sum(rng.choices(self._worth, k=self.per_term)) * level // WHOLE_LEVEL) for level in self.levels
         ]
 
     def _used(self, units: int) -> float:
@@ -361,55 +327,14 @@ class _Terms:
         return mean(min(amount, size) for amount in self._amounts) / size
 
 
-def _levels(totals: Sequence[int], per_term: int, seed: int) -> list[int]:
-    """
-    For each drawn term the level of its demand against the past's, in parts of :data:`_WHOLE_LEVEL`.
-
-    The trend is taken as none, or as the fall that was seen, and as uncertain as the slope of a line through *totals*;
-    the term's middle lies half of it and half of history after the middle of history.
-    """
-    count, average = len(totals), mean(totals) if totals else 0
-    if count < 2 or not average:
-        return [_WHOLE_LEVEL] * _DRAWS
-    shares = [total / average for total in totals]
-    slopes = [(shares[j] - shares[i]) / (j - i) for i, j in combinations(range(count), 2)]
-    seen = min(0.0, median(slopes))
-    doubt = stdev(shares) * sqrt(12 / count**3)
-    ahead = (count + per_term) / 2
-    rng = Random(seed + 1)  # noqa: S311  a simulation
-    return [
-        min(2 * _WHOLE_LEVEL, max(0, round(_WHOLE_LEVEL * (1 + ahead * rng.gauss(seen, doubt))))) for _ in range(_DRAWS)
-    ]
-
-
 def _covered(block: Demand, size: int, level: int) -> int:
     """What a size saves in a block at a level, before its own cost: the on-demand worth of the demand that it takes."""
-    top = size * _WHOLE_LEVEL
+    top = size * WHOLE_LEVEL
     return sum(
-        worth * level // _WHOLE_LEVEL if amount * level <= top else worth * size // amount
+        worth * level // WHOLE_LEVEL if amount * level <= top else worth * size // amount
         for amount, worth in zip(block.amounts, block.worth_pusd, strict=True)
     )
 
 
 def _share_below_zero(savings: Sequence[int]) -> float:
     return sum(saving < 0 for saving in savings) / len(savings)
-
-
-def drift_of(demand: Demand) -> Drift:
-    """Where daily demand is going: the same weekdays against each other from two weeks of history on, else all days."""
-    amounts = demand.amounts
-    days = [sum(amounts[start : start + DAY_H]) for start in range(0, len(amounts) - DAY_H + 1, DAY_H)]
-    if len(days) < 3 or not any(days):
-        return Drift(0.0, 1.0, 1.0, falling=False)
-    season = 7 if len(days) >= 14 else 1
-    pairs = [(i, j) for i, j in combinations(range(len(days)), 2) if (j - i) % season == 0]
-    score = sum((days[j] > days[i]) - (days[j] < days[i]) for i, j in pairs)
-    counts = [len(range(start, len(days), season)) for start in range(season)]
-    spread = sqrt(sum(n * (n - 1) * (2 * n + 5) for n in counts) / 18)
-    p_value = 0.5 * (1 + erf((score + (score < 0)) / spread / sqrt(2))) if spread else 1.0
-    per_week = 7 * median((days[j] - days[i]) / (j - i) for i, j in pairs) / mean(days)
-    cut = 2 * len(days) // 3
-    earlier = mean(days[:cut])
-    recent = mean(days[cut:]) / earlier if earlier else 1.0
-    falling = (p_value < _SIGNIFICANT and per_week < 0) or recent < 1 - FALL_MAX
-    return Drift(per_week, p_value, recent, falling)
