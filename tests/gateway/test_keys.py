@@ -301,3 +301,14 @@ def test_an_expired_key_is_told_from_one_that_will_expire():
     key_ring = ring(f"expires_at = {at}")
     assert isinstance(admit(key_ring, shown(api_key(ACME)), NOW), Caller)
     assert "expired" in admit(key_ring, shown(api_key(ACME)), NOW + timedelta(seconds=1)).message
+
+
+def test_a_key_that_somebody_else_made_is_taken_out_everywhere_too():
+    made = "their-own-random-key"
+    file = FILE.replace("MORE", "").replace(hash_of(ACME), hash_of(made))
+    caller = admit(
+        make_ring(parse_keys(file, "keys.toml"), {"main": REAL}),
+        shown(bearer(made), (b"x-copy", b"is " + made.encode())),
+        NOW,
+    )
+    assert caller.headers == [(b"host", b"h"), (b"x-api-key", REAL)]

@@ -118,9 +118,10 @@ def presented_by(headers: Headers) -> list[bytes]:
     """Every API key and bearer token that a request carries."""
     found = [value.strip() for name, value in headers if name == b"x-api-key"]
     for name, value in headers:
-        scheme, _, token = value.strip().partition(b" ")
-        if name == b"authorization" and scheme.lower() == b"bearer":
-            found.append(token.strip())
+        if name == b"authorization":
+            scheme, _, token = value.strip().partition(b" ")
+            if scheme.lower() == b"bearer":
+                found.append(token.strip())
     return [key for key in found if key]
 
 
@@ -147,15 +148,12 @@ def names_models(path: str) -> bool:
 
 def _exchanged(shown: Shown, key: bytes, credential: Credential) -> Headers:
     """The fields with the credential changed; answers that are rewritten are asked for as plain text."""
-    plain = route_of(shown.method, shown.path) is Route.BATCH
-    kept = [
-        (name, value)
-        for name, value in shown.headers
-        if name not in _BOUND_TO_CREDENTIAL
-        and key not in value
-        and _PREFIX not in value
-        and not (plain and name == b"accept-encoding")
-    ]
+    dropped = _BOUND_TO_CREDENTIAL
+    if route_of(shown.method, shown.path) is Route.BATCH:
+        dropped |= {b"accept-encoding"}
+    kept = [field for field in shown.headers if field[0] not in dropped and _PREFIX not in field[1]]
+    if not key.startswith(_PREFIX):
+        kept = [field for field in kept if key not in field[1]]
     return [*kept, *credential.fields]
 
 
