@@ -159,11 +159,9 @@ def steps(name, count, last):
     return [1, 2, *sorted(dice.sample(range(3, last), count * (25 if DEEP else 1)))]
 
 
-RECORDS = [
-    (where, n) for where in ("before a record", "after a record", "within a record") for n in (1, 2, 3, 4, 17, 40)
-]
-GATEWAY = [("a line of the gateway", n) for n in steps("gateway", 8, 12_000)]
-LEDGER = [("a line of the ledger", n) for n in steps("ledger", 8, 4_000)]
+RECORDS = [(where, n) for where in ("before a record", "after a record", "within a record") for n in (1, 2, 3, 17)]
+GATEWAY = [("a line of the gateway", n) for n in steps("gateway", 5, 12_000)]
+LEDGER = [("a line of the ledger", n) for n in steps("ledger", 5, 4_000)]
 
 
 @pytest.mark.parametrize(("where", "n"), RECORDS)
@@ -231,6 +229,40 @@ def test_killed_at_any_moment(nursery, box, tmp_path):
         pid, _ = nursery.start(folder, box.base_url)
         assert nursery.end(pid) == 0
         reckon(folder, box, since, answered, CLIENTS)
+
+
+@pytest.mark.parametrize("who", ["the owner", "all"])
+def test_the_owner_of_several_workers_is_killed(nursery, box, tmp_path, who):
+    """Alone, when its workers end by themselves, or with all of them."""
+    since = len(box.books)
+    command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--workers", "2", "--json"]
+    command += ["--upstream", box.base_url, "--ledger", str(tmp_path / "ledger.duckdb")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env={"HOME": str(tmp_path)}, start_new_session=True, **pipes) as process:
+        base_url = json.loads(b"".join([*iter(process.stdout.readline, b"}\n"), b"}"]))["base_url"]
+        assert call(base_url, box.key, 0)
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(load, base_url, box.key)
+            time.sleep(0.02)
+            (os.killpg if who == "all" else os.kill)(process.pid, signal.SIGKILL)
+            answered = loading.result()
+        for _ in range(2_000):
+            if not list(group(process.pid)):
+                break
+            time.sleep(0.01)
+        assert not list(group(process.pid)), "workers end with their owner"
+    pid, _ = nursery.start(tmp_path, box.base_url)
+    assert nursery.end(pid) == 0
+    reckon(tmp_path, box, since, answered, CLIENTS)
+
+
+def group(leader):
+    """Processes of a session that are alive; zombies that nobody waits for are not."""
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, session = status.read_text().rpartition(") ")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                yield int(status.parent.name)
 
 
 # -- disks, ledgers and clocks ----------------------------------------------------------------------------------------

@@ -142,16 +142,15 @@ def test_prompts_in_the_place_of_ids_are_not_kept(raw_upstream, gateway, wire):
 
 # -- packing ----------------------------------------------------------------------------------------------------------
 
-BOMB = gzip.compress(b"0" * 200_000_000)
+BOMB = gzip.compress(b"0" * 100_000_000)
 
 
 @pytest.mark.parametrize("field", [JSON, STREAM])
 def test_a_bomb_passes_packed_and_takes_no_memory(raw_upstream, gateway, wire, field):
     raw_upstream.answer = lambda _head, _body: (answer(BOMB, field, b"content-encoding: gzip"), True)
     before = memory_mb()
-    for _ in range(3):
-        got = wire.talk(gateway.base_url, wire.request(ASK), timeout_s=60)
-        assert got.body == BOMB
+    got = wire.talk(gateway.base_url, wire.request(ASK), timeout_s=60)
+    assert got.body == BOMB
     assert at_rest(gateway)
     assert memory_mb() - before < 80  # one message of at most 32 MB, held twice for a moment
 
