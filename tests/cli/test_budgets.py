@@ -1,0 +1,93 @@
+"""``farthing budgets``: exit codes, JSON, and what a newcomer reads."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from farthing.limits.file import read_limits
+from farthing.limits.gate import Gate, GateFacts
+from farthing.limits.store import SqliteBank
+
+LIMITS = """
+[[budget]]
+name = "org"
+limit_usd = "0.01"
+window = "month"
+
+[[budget]]
+name = "tenants [daily]"
+limit_usd = 5
+window = "day"
+each = "tenant"
+mode = "soft"
+"""
+
+
+@pytest.fixture
+def file(farthing, tmp_path):
+    path = tmp_path / "limits.toml"
+    path.write_text(LIMITS)
+    return path
+
+
+@pytest.fixture
+def spend(file, tmp_path):
+    def spend(pusd):
+        now = datetime.now(UTC)
+        gate = Gate(read_limits(file), lambda: SqliteBank(tmp_path / "limits.sqlite"), now)
+        gate.settle(gate.admit(GateFacts({"tenant": "acme"}, "m", pusd), now).ticket, pusd)
+        gate.close(now)
+
+    return spend
+
+
+def test_check_shows_the_budgets(farthing, file):
+    shown = farthing("budgets", "check", file).stdout
+    assert "tenants [daily]" in shown
+    assert "every call" in shown
+    found = farthing.json("budgets", "check", file)["budgets"]
+    assert [(one["name"], one["limit_usd"], one["mode"]) for one in found] == [
+        ("org", "0.01", "hard"),
+        ("tenants [daily]", "5", "soft"),
+    ]
+
+
+def test_check_says_what_is_wrong(farthing, file):
+    file.write_text(LIMITS.replace("each", "eech"))
+    assert "did you mean each?" in farthing("budgets", "check", file, code=1).stderr
+
+
+def test_the_settings_name_the_file(farthing, file, monkeypatch):
+    assert "no limits file" in farthing("budgets", "list", code=1).stderr
+    monkeypatch.setenv("FARTHING_GATEWAY_LIMITS", str(file))
+    assert "org" in farthing("budgets", "list").stdout
+
+
+def test_list_before_anything_was_spent(farthing, file):
+    (org,) = farthing.json("budgets", "list", file)["budgets"]
+    assert (org["budget"], org["spent_usd"], org["left_usd"], org["used_up"]) == ("org", "0", "0.01", False)
+
+
+def test_list_exits_with_2_where_a_hard_budget_is_used_up(farthing, file, spend):
+    spend(4_000_000_000)
+    found = farthing.json("budgets", "list", file)
+    assert [(one["value"], one["spent_usd"], one["left_usd"]) for one in found["budgets"]] == [
+        ("", "0.004", "0.006"),
+        ("tenant=acme", "0.004", "4.996"),
+    ]
+    spend(6_000_000_000)
+    shown = farthing("budgets", "list", file, code=2).stdout
+    assert "USED UP" in shown
+    assert farthing.json("budgets", "list", file, code=2)["over"]
+
+
+def test_a_dry_run_says_which_calls_and_exits_with_2(farthing, file):
+    rows = [farthing.row(id=f"c{number}", at=f"2026-10-0{number}T09:00:00Z") for number in range(1, 5)]
+    farthing("import", "jsonl", "-", stdin=farthing.lines(*rows))
+    found = farthing.json("budgets", "dry-run", file, "--since", "2026-10-01", code=2)
+    assert (found["calls"], found["refused_calls"], found["refused_usd"]) == (4, 2, "0.009")  # $0.0045 each, $0.01
+    assert found["accounts"][0]["first_refused_at"] == "2026-10-03T09:00:00+00:00"
+    shown = farthing("budgets", "dry-run", file, "--since", "2026-10-01", code=2).stdout
+    assert "2 of 4 calls would have been refused: $0.0090 of $0.018." in shown
+    none = farthing("budgets", "dry-run", file, "--since", "2026-10-01", "--until", "2026-10-02").stdout
+    assert "0 of 2 calls would have been refused" in none
