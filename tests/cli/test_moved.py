@@ -87,3 +87,11 @@ def test_a_contract_in_the_settings_is_what_moves(ledger, tmp_path):
     }
     assert sum(bars.values()) == Decimal("0.02025") - Decimal("0.009")
     assert ledger.json("moved", "2026-09", "2026-10", "--list")["after"]["usd"] == "0.0225"
+
+
+def test_a_tenant_cannot_write_on_the_terminal(farthing):
+    rows = [farthing.row(at="2026-10-05T09:00:00Z", tags={"tenant": "[red]\x1b[2J"})]
+    farthing("import", "jsonl", "-", stdin=farthing.lines(*rows))
+    shown = farthing("moved", "2026-09", "2026-10", "--by", "tenant", "--open", "volume").stdout
+    assert "\x1b" not in shown
+    assert "[red]" in shown

@@ -224,8 +224,8 @@ def _print_impact(console: Console, found: Impact, span: _Span, on: date | None)
             if count:
                 lost = f", which cost {output.usd(line.lost_pusd)}" if when == "after" else ""
                 console.print(
-                    f"[bold white on red] UNPRICED [/] {count:,} of {line.calls:,} calls of {escape(line.model)} have "
-                    f"no exact price {when}{lost}, and are in no difference: {escape(line.reason)}",
+                    f"[bold white on red] UNPRICED [/] {count:,} of {line.calls:,} calls of {_clean(line.model)} have "
+                    f"no exact price {when}{lost}, and are in no difference: {_clean(line.reason)}",
                     soft_wrap=True,
                 )
     for note in found.notes:
@@ -246,3 +246,10 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 def _moved(pusd: int) -> str:
     return f"+{output.usd(pusd)}" if pusd > 0 else output.usd(pusd)
+
+
+def _clean(text: str) -> str:
+    """A stranger's text for a terminal: no control characters, no markup."""
+    from rich.markup import escape
+
+    return escape("".join(character if character.isprintable() else "?" for character in text))

@@ -101,7 +101,7 @@ def print_opened(console: Console, found: Movement, name: str, opened: Sequence[
     calls = list(islice((call for one in opened for call in one.calls), 5))
     if calls:
         console.print(
-            f"[dim]farthing explain shows a call; some of these:[/] {escape(', '.join(calls))}", soft_wrap=True
+            f"[dim]farthing explain shows a call; some of these:[/] {_clean(', '.join(calls))}", soft_wrap=True
         )
 
 
@@ -126,7 +126,7 @@ def print_fair(console: Console, fair: FairInBoth, periods: Periods) -> None:
         for heading in ("billed", "fair share", "difference"):
             table.add_column(heading, justify="right", no_wrap=True)
         for key, (paid, share) in islice(values.items(), _VALUES_SHOWN):
-            cells = [escape(sums.key_cell(name, part)) for name, part in zip(fair.by, key, strict=True)]
+            cells = [_clean(sums.key_cell(name, part)) for name, part in zip(fair.by, key, strict=True)]
             table.add_row(*cells, output.usd(paid), output.usd(share), _signed(share - paid))
         console.print(table)
         if len(values) > _VALUES_SHOWN:
@@ -163,12 +163,17 @@ def _print_unpriced(console: Console, period: Named, unpriced: Sequence[Unpriced
     if left_out:
         console.print(f"{escape(period.name)}: {output.unpriced_banner(left_out, left_out + priced)}", soft_wrap=True)
         for one in unpriced[:3]:
-            console.print(f"  {one.calls:,} x {escape(one.model)}: {escape(one.reason)}", soft_wrap=True)
+            console.print(f"  {one.calls:,} x {_clean(one.model)}: {_clean(one.reason)}", soft_wrap=True)
 
 
 def _key(by: Sequence[str], key: Key) -> list[str]:
-    cells = [escape(sums.key_cell(name, part)) for name, part in zip(by, key, strict=False)]
-    return [*cells, escape(key[-1] or "")]
+    cells = [_clean(sums.key_cell(name, part)) for name, part in zip(by, key, strict=False)]
+    return [*cells, _clean(key[-1] or "")]
+
+
+def _clean(text: str) -> str:
+    """A stranger's text for a terminal: no control characters, no markup."""
+    return escape("".join(character if character.isprintable() else "?" for character in text))
 
 
 def _signed(pusd: int, places: int = 2) -> str:

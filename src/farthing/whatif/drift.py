@@ -51,7 +51,11 @@ class Drift(NamedTuple):
 
 
 def drift_of(amounts: Sequence[int]) -> Drift:
-    """Where hourly *amounts* are going, by day: the same weekdays against each other from two weeks of history on, else all days."""
+    """
+    Where hourly *amounts* are going, by day.
+
+    From two weeks of history on the same weekdays are compared with each other, before that all days.
+    """
     days = [sum(amounts[start : start + DAY_H]) for start in range(0, len(amounts) - DAY_H + 1, DAY_H)]
     if len(days) < 3 or not any(days):
         return Drift(0.0, 1.0, 1.0, falling=False)
