@@ -45,7 +45,7 @@ class World:
     @staticmethod
     def _purse(purse, bank, pockets):
         made = Purse.__new__(Purse)
-        made.bank, made.holder, made.pockets = bank, purse.holder, {}
+        made.bank, made.holder, made.pockets, made._open = bank, purse.holder, {}, {}
         for key, pocket in purse.pockets.items():
             made.pockets[key] = pockets[id(pocket)] = copy(pocket)
         return made

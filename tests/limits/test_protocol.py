@@ -3,7 +3,7 @@
 import pytest
 
 from farthing.limits.protocol import WANTED_S, AccountKey, Ask, Granted, Share, Short
-from farthing.limits.purse import IDLE_SYNCS, SLICE_OF_ROOM, Purse, Refusal, Ticket, Wanted
+from farthing.limits.purse import EXPIRY_S, IDLE_SYNCS, SLICE_OF_ROOM, Purse, Refusal, Ticket, Wanted
 
 A, B = AccountKey("a"), AccountKey("b", "tenant=acme", 1_000)
 
@@ -191,6 +191,16 @@ def test_an_unknown_call_counts_at_what_was_reserved_and_is_put_right_however_la
     purse.settle(ticket, 3)
     purse.sync(100)
     assert line(purse.bank) == (3, 0, 0)
+
+
+def test_a_ticket_that_nobody_settles_expires_into_an_unknown_outcome(purse):
+    forgotten, held = reserve(purse, 10), reserve(purse, 10, now=60.0)
+    purse.sync(EXPIRY_S + 1)
+    assert (forgotten.stands, held.stands) == ("unknown", "reserved")
+    assert line(purse.bank)[0] == 10
+    assert purse.settle(forgotten, 2)
+    purse.sync(EXPIRY_S + 2)
+    assert line(purse.bank)[0] == 2
 
 
 def test_an_account_that_was_forgotten_goes_on_where_it_was(purse):

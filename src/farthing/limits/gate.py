@@ -109,7 +109,7 @@ class Gate:
         limits: The limits file.
         open_bank: Opens the store; called again after it failed.
         now: The time at the start; aware.
-        on_threshold: Told of thresholds.
+        on_threshold: Told of thresholds; must not raise, and neither must *on_fault*.
         on_fault: Told, once per failure, why the store does not answer; and an empty text when it does again.
         holder: This process's name in the store; None: one is made.
 

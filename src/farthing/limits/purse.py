@@ -3,7 +3,8 @@ One process's side of the budget protocol: slices in memory, reserved from and s
 
 A ticket goes ``reserved -> settled``, or ``reserved -> released`` where nothing was billed, or
 ``reserved -> unknown -> settled | released`` where nobody knows the outcome yet: an unknown call counts at what was
-reserved for it until somebody does. Any other step is ignored, so telling an outcome twice counts once.
+reserved for it until somebody does. So does one whose outcome nobody told for two hours; nothing that may have been
+billed is ever let go. Any other step is ignored, so telling an outcome twice counts once.
 
 Not safe for several threads.
 """
@@ -24,6 +25,9 @@ SLICE_OF_ROOM, SLICE_CALLS = 64, 64
 """A lease takes at most one 64th of what is left, so that idle slices of a few processes are little; and 64 calls."""
 IDLE_SYNCS = 30
 """An account that nobody used for so many syncs gives its slice back and is dropped from memory."""
+
+EXPIRY_S = 7200
+"""A ticket that nobody settled for so long has an unknown outcome: longer than any call is allowed to take."""
 
 RESERVED, SETTLED, RELEASED, UNKNOWN = "reserved", "settled", "released", "unknown"
 
@@ -139,6 +143,7 @@ class Purse:
         self.bank = bank
         self.holder = holder
         self.pockets: dict[AccountKey, Pocket] = {}
+        self._open: dict[Ticket, float] = {}
         bank.join(holder)
 
     def reserve(
@@ -175,7 +180,9 @@ class Purse:
         for pocket, reserve_pusd in parts:
             pocket.reserved_pusd += reserve_pusd
             pocket.idle = 0
-        return Ticket(tuple(parts), worst_pusd, route)
+        ticket = Ticket(tuple(parts), worst_pusd, route)
+        self._open[ticket] = now_s
+        return ticket
 
     def settle(self, ticket: Ticket, actual_pusd: int | None) -> bool:
         """
@@ -188,6 +195,7 @@ class Purse:
         was_unknown = ticket.stands == UNKNOWN
         if ticket.stands != RESERVED and not (was_unknown and actual_pusd is not None):
             return False
+        self._open.pop(ticket, None)
         for held, reserved_pusd in ticket.parts:
             counted = reserved_pusd if actual_pusd is None else actual_pusd
             pocket = self._current(held) if was_unknown else held  # what is reserved is never dropped
@@ -215,6 +223,7 @@ class Purse:
             LedgerFault: The bank does not answer; nothing changed, the next sync says it all.
 
         """
+        self._expire(now_s)
         unseen = [one for one in self.pockets.values() if one.elsewhere_pusd is None]
         if unseen:  # counted while the bank did not answer: it knows what was reported there before
             self._looked(self.bank.lease(self.holder, [Ask(one.key, None, 0, 0) for one in unseen], now_s), unseen)
@@ -231,6 +240,14 @@ class Purse:
             pocket.idle += 1
             if pocket.idle > IDLE_SYNCS and not (pocket.reserved_pusd or pocket.lease_pusd or pocket.spent_pusd):
                 del self.pockets[pocket.key]  # the bank remembers what was reported
+
+    def _expire(self, now_s: float) -> None:
+        """Tickets are in the order they were cut in."""
+        while self._open:
+            ticket, cut_s = next(iter(self._open.items()))
+            if now_s - cut_s < EXPIRY_S:
+                return
+            self.settle(ticket, None)
 
     def close(self, now_s: float) -> None:
         """
