@@ -1,8 +1,14 @@
 """A gateway in front of a sandbox, both on loopback, with the ledger that it fills."""
 
 import contextlib
+import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -311,3 +317,41 @@ def lasting_upstream():
     yield upstream
     upstream.close()
     thread.join()
+
+
+class Nursery:
+    """Starts gateways in processes of their own, which may be told to die: see crashing.py."""
+
+    def __init__(self, process):
+        self._process = process
+        self.pids = set()
+
+    def _order(self, order):
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def start(self, folder, upstream, kill=None, *, port=0, file_bytes_max=0, **settings):
+        order = {"folder": str(folder), "upstream": upstream, "kill": kill, "settings": settings, "port": port}
+        order["file_bytes_max"] = file_bytes_max
+        told = self._order({"start": order})
+        self.pids.add(told["pid"])
+        return told["pid"], told["base_url"]
+
+    def end(self, pid, number=signal.SIGTERM):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        code = self._order({"wait": pid})["code"]
+        self.pids.discard(pid)
+        return code
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    command = [sys.executable, str(Path(__file__).with_name("crashing.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        nursery = Nursery(process)
+        yield nursery
+        for pid in list(nursery.pids):
+            nursery.end(pid, signal.SIGKILL)
+        process.stdin.close()
