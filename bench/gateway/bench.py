@@ -133,18 +133,18 @@ def _shape(
     tree: Tree, shape: shapes.Shape, depth: Depth, target: dict[str, Any], straight: dict[str, Any]
 ) -> dict[str, Any]:
     flood = {"what": "flood", "shape": shape.name, "target": target, "connections": shape.connections}
-    warm = _load({**flood, "seconds": depth.warm_s})
+    warm = run_load({**flood, "seconds": depth.warm_s})
     if not warm["calls"]:
         _say(f"  {shape.name}: no good answer: {warm['wrong'][:1]}")
         return {"shape": shape.name, "wrong": warm["wrong"][:1]}
     cpu_s, main_s = tree.cpu_s(), tree.main_thread_cpu_s()
-    done = _load({**flood, "seconds": depth.flood_s})
+    done = run_load({**flood, "seconds": depth.flood_s})
     cpu_s, main_s = tree.cpu_s() - cpu_s, tree.main_thread_cpu_s() - main_s
     rss_mb = tree.rss_mb()
     calls, gap_s = max(1, done["calls"]), 0.02
     paced_calls = depth.paced_calls // 4 if shape.streamed else depth.paced_calls  # a stream lasts a third of a second
     orders = {"what": "pace", "shape": shape.name, "targets": [straight, target], "calls": paced_calls}
-    paced = _load({**orders, "gap_s": gap_s})
+    paced = run_load({**orders, "gap_s": gap_s})
     row = {
         "shape": shape.name,
         "calls": done["calls"],
@@ -174,7 +174,8 @@ def _added(times: list[list[list[float]]]) -> dict[str, float]:
     return found
 
 
-def _load(orders: dict[str, Any]) -> dict[str, Any]:
+def run_load(orders: dict[str, Any]) -> dict[str, Any]:
+    """Let the load generator do something; see load.py."""
     command = pinned(LOAD_CORE, [sys.executable, str(HERE / "load.py")])
     done = subprocess.run(command, input=json.dumps(orders).encode(), stdout=subprocess.PIPE, check=False)
     if done.returncode:
