@@ -441,6 +441,14 @@ def test_a_corrupt_store_lets_pass_what_the_file_says(on_disk, tmp_path):
     admitted(one_call, 1)
 
 
+def test_without_a_budget_that_counts_there_is_no_store(on_disk):
+    gate, faults, path = on_disk(budget(window="call"))
+    admitted(gate, 1)
+    gate.tick(NOON)
+    assert not path.exists()
+    assert faults == []
+
+
 def test_a_locked_store_does_not_stop_who_has_a_slice(on_disk):
     gate, faults, path = on_disk(budget(limit_usd=1000))
     tickets = [admitted(gate, 1), admitted(gate, 1), admitted(gate, 1)]

@@ -167,6 +167,18 @@ def test_odd_bodies_raise_nothing(value):
     assert isinstance(worst(body), int | Unpriced)
 
 
+@pytest.mark.parametrize("odd", [[], {}, [[]], 1e400, None, True, "x" * 10_000])
+def test_no_field_of_a_wrong_type_raises_or_comes_back_whole(odd):
+    for field in ("model", "max_tokens", "tools", "tool_choice", "thinking", "fallbacks", "inference_geo", "system",
+                  "output_config", "context_management", "cache_control", "speed"):  # fmt: skip
+        found = worst_case(shipped_book(), json.dumps({**request(), field: odd}).encode(), T0)
+        assert isinstance(found, int) or len(found.reason) < 400
+    for block in ({"type": odd}, {"type": "image", "source": odd}, {"type": "document", "source": {"type": odd}}, odd):
+        assert isinstance(worst(request([block])), int | Unpriced)
+    for tool in ({"type": odd}, {**SEARCH, "max_uses": odd}, {"type": "advisor_1", "model": odd, "max_uses": odd}):
+        assert isinstance(worst(request(tools=[tool])), int | Unpriced)
+
+
 # -- against the sandbox ----------------------------------------------------------------------------------------------
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=60)

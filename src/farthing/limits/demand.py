@@ -94,7 +94,6 @@ class Demand(NamedTuple):
         images: Images, each of at most its tier's tokens.
         extra_tokens: Allowance for what the API adds that has no published size.
         tools: The tools that Anthropic wrote; has_tools: whether there are any at all.
-        forced: Whether a tool must be used.
         max_tokens: As stated; None: not, or no number.
         iterations: How often the model is sampled at most.
         searches: Web searches at most.
@@ -109,7 +108,6 @@ class Demand(NamedTuple):
     extra_tokens: int
     tools: tuple[Mapping[str, Any], ...]
     has_tools: bool
-    forced: bool
     max_tokens: int | None
     iterations: int
     searches: int
@@ -170,7 +168,6 @@ class _Reader:
             extra_tokens=self._extra,
             tools=tuple(tool for tool in tools if _kind(tool)),
             has_tools=bool(tree.get("tools")),
-            forced=mapping(tree.get("tool_choice")).get("type") in {"any", "tool"},
             max_tokens=_longest(tree),
             iterations=min(_uses(loops), ITERATIONS_MAX) + 1 if loop else 1,
             searches=sum(_searches(tool) for tool in loops),
@@ -186,9 +183,12 @@ class _Reader:
         return not kind or kind.startswith(_CLIENT_TOOLS)
 
     def _content(self, content: object, depth: int) -> None:
-        for block in mappings(content):
-            self._control(block)
-            self._block(block, depth)
+        for block in content if isinstance(content, list) else ():
+            if isinstance(block, dict):
+                if "cache_control" in block:
+                    self._control(block)
+                if block.get("type") != "text":  # most are, and they have nothing else to them
+                    self._block(block, depth)
 
     def _block(self, block: Mapping[str, Any], depth: int) -> None:
         kind = block.get("type")
@@ -202,9 +202,9 @@ class _Reader:
             self._document(block, depth)
         elif kind == "tool_result":
             self._content(block.get("content"), depth + 1)
-        elif kind in _SEALED:
+        elif isinstance(kind, str) and kind in _SEALED:
             self._bytes += sum(len(value) for value in block.values() if isinstance(value, str))
-        elif kind not in _PLAIN:
+        elif not isinstance(kind, str) or kind not in _PLAIN:
             self._proven = False
 
     def _document(self, block: Mapping[str, Any], depth: int) -> None:

@@ -9,9 +9,10 @@ The one object that whoever forwards calls asks: may this call be sent, and then
     gate.settle(answer.ticket, None)       # nobody knows: it counts at what was reserved, until somebody does
     gate.release(answer.ticket)            # nothing was billed
 
-Synchronous, for one thread. :meth:`Gate.tick`, about once a second, shares what was spent with other processes, gives
-back what they want, and tells of thresholds; nothing else waits for the store unless a slice is used up. A store that
-does not answer never raises here: calls are refused or admitted as the limits file says.
+Synchronous, for one thread of one process: made after a fork, never before. :meth:`Gate.tick`, about once a second,
+shares what was spent with other processes, gives back what they want, and tells of thresholds; nothing else waits for
+the store unless a slice is used up. A store that does not answer never raises here: calls are refused or admitted as
+the limits file says.
 """
 
 from __future__ import annotations
@@ -129,7 +130,6 @@ class Gate:
         self._limits = limits
         self._open_bank = open_bank
         self._applying = Applying(limits.budgets)
-        self._budgets = {budget.name: budget for budget in limits.budgets}
         self._on_threshold = on_threshold
         self._on_fault = on_fault
         self._shares = Shares()
@@ -219,6 +219,7 @@ class Gate:
                 self._tell(self._purse)
             except LedgerFault as fault:
                 self._failed(fault)
+            self._purse.bank.close()
             self._purse = None
 
     # -- inside -------------------------------------------------------------------------------------------------------
@@ -307,11 +308,18 @@ class Gate:
 
     def _open(self, now_s: float) -> None:
         self._opened_s = now_s
+        if all(budget.window == "call" for budget in self._limits.budgets):
+            return  # nothing is counted from one call to the next
         try:
             bank = self._open_bank()
+        except LedgerFault as fault:
+            self._failed(fault)
+            return
+        try:
             bank.bury()
             self._purse = Purse(bank, self.holder)
         except LedgerFault as fault:
+            bank.close()
             self._failed(fault)
         else:
             self._answers()

@@ -185,6 +185,10 @@ class Bank(Protocol):
         """Every account that there is, by key."""
         ...
 
+    def close(self) -> None:
+        """Release files. A holder that joined here and did not leave counts as dead from now on."""
+        ...
+
 
 @dataclass
 class Account:
@@ -308,6 +312,9 @@ class MemoryBank:
         self.dead.clear()
         self.undead.clear()
         return True
+
+    def close(self) -> None:
+        """Nothing to release; :meth:`die` says that a holder is gone."""
 
     def first(self, key: AccountKey, mark: str) -> bool:
         """See :class:`Bank`."""

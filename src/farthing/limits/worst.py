@@ -10,6 +10,7 @@ Not in it: container hours of code execution, which no response bills.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LONG_WINDOW_TOKENS = 1_000_000
 """What a model with a price for long prompts takes, whatever its window is without a beta."""
 _REQUESTS_MAX = 100_000
+_GEO_CHARS_MAX = 32  # it comes back in a message
 
 
 class Where(NamedTuple):
@@ -186,7 +188,8 @@ def _geos(tree: Mapping[str, Any], where: Where, *, aside: bool = False) -> tupl
     """Where a request may run; a model *aside* from the one asked for may not be sold there, and runs anywhere then."""
     stated = tree.get("inference_geo")
     if stated is not None:
-        return (str(stated), None) if aside else (str(stated),)
+        geo = str(stated)[:_GEO_CHARS_MAX]
+        return (geo, None) if aside else (geo,)
     return {"global": (None,), "us": ("us", None)}.get(where.default_geo, ("us", None))
 
 
@@ -215,10 +218,15 @@ def _prompt_tokens(demand: Demand, priced: _Priced, on: date) -> int:
     tokens += demand.extra_tokens
     if demand.has_tools:
         traits = Traits(priced.model.id, priced.model.tokenizer, keeps_thinking=True)
-        own = definitions(demand.tools, traits, on) if demand.tools else None
-        tokens += max(tool_prompt(traits, forced=forced, on=on).high for forced in (False, True))
-        tokens += own.high if own else 0
+        tokens += _tool_prompt_tokens(traits, on)
+        tokens += definitions(demand.tools, traits, on).high if demand.tools else 0
     return min(tokens, priced.window_tokens)
+
+
+@lru_cache(maxsize=256)
+def _tool_prompt_tokens(traits: Traits, on: date) -> int:
+    """The hidden prompt at its longest, whether or not a tool must be used."""
+    return max(tool_prompt(traits, forced=forced, on=on).high for forced in (False, True))
 
 
 def _dearest(priced: _Priced, prompt: int, output: int, demand: Demand) -> int | Unpriced:
