@@ -1,10 +1,12 @@
 """Conversations as request bodies whose blocks dictate their token counts, drawn by hypothesis."""
 
+from typing import NamedTuple
+
 from hypothesis import strategies as st
 from tests.whatif.replay.execution import Sent
 
 MODELS = ["claude-sonnet-4-6", "claude-opus-5", "claude-opus-5-5", "claude-haiku-5-5", "claude-sonnet-5"]
-GAPS_MS = [0, 1, 400, 30_000, 299_999, 300_000, 300_001, 1_000_000, 3_600_000, 3_700_000]
+GAPS_MS = [0, 1, 400, 30_000, 160_000, 200_000, 299_999, 300_000, 300_001, 1_000_000, 3_600_000]
 SIZES = [10, 500, 510, 520, 1020, 1030, 4090, 4100, 60_000]
 
 
@@ -13,35 +15,53 @@ def text(name, tokens, newer=None):
     return {"type": "text", "text": f"{name} {mark}"}
 
 
+class Base(NamedTuple):
+    """What the requests of one conversation have in common."""
+
+    model: str
+    size: int
+    tools: int
+    system: int
+    who: str
+    blocks_a_turn: int
+
+
+def bases(models):
+    return st.builds(
+        Base,
+        st.sampled_from(models),
+        st.sampled_from(SIZES),
+        st.integers(0, 2),
+        st.integers(0, 2),
+        st.sampled_from("AB"),
+        st.sampled_from([1, 1, 1, 3]),
+    )
+
+
 @st.composite
-def bodies(draw, models=MODELS):
-    """One request: shared beginnings are likely, and so are breakpoints."""
-    size = draw(st.sampled_from(SIZES))
-    tools = draw(st.integers(0, 2))
-    system = draw(st.integers(0, 2))
-    who = draw(st.sampled_from("AB"))
-    turns = draw(st.integers(0, 12))
-    blocks_a_turn = draw(st.sampled_from([1, 1, 1, 3]))
+def bodies(draw, base):
+    """One request of a conversation: the same beginning as the others, and perhaps breakpoints."""
+    turns = draw(st.sampled_from([0, 1, 1, 2, 4, 10, 10, 11, 12]))  # ten turns on are twenty blocks on
     messages = []
     for turn in range(2 * turns + 1):
         role = "assistant" if turn % 2 else "user"
-        content = [text(f"{who}{turn}.{at}", draw(st.just(700 + 10 * turn))) for at in range(blocks_a_turn)]
+        content = [text(f"{base.who}{turn}.{at}", 700 + 10 * turn) for at in range(base.blocks_a_turn)]
         messages.append({"role": role, "content": content})
     body = {
-        "model": draw(st.sampled_from(models)),
+        "model": base.model,
         "max_tokens": 2000,
         "messages": messages,
-        "system": [text(f"s{at}", size) for at in range(system)],
+        "system": [text(f"s{at}", base.size) for at in range(base.system)],
     }
-    if tools:
+    if base.tools:
         body["tools"] = [
             {"name": f"t{at}", "description": f"<<tokens:{400 * (at + 1)}>>", "input_schema": {"type": "object"}}
-            for at in range(tools)
+            for at in range(base.tools)
         ]
     for field, values in (("inference_geo", ["us", "global"]), ("output_config", [{"effort": "low"}])):
-        if draw(st.integers(0, 5)) == 0:
+        if draw(st.integers(0, 9)) == 0:
             body[field] = draw(st.sampled_from(values))
-    if body["model"] in {"claude-opus-5", "claude-opus-5-5"} and draw(st.integers(0, 4)) == 0:
+    if body["model"] in {"claude-opus-5", "claude-opus-5-5"} and draw(st.integers(0, 6)) == 0:
         body["speed"] = "fast"
     mark(draw, body)
     return body
@@ -62,13 +82,14 @@ def mark(draw, body):
 def traces(draw, models=MODELS):
     """A dozen requests or fewer, some at one instant, some refused, some left by the client."""
     now_ms, sents = 0, []
+    some = draw(st.lists(bases(models), min_size=1, max_size=2))
     for _ in range(draw(st.integers(1, 10))):
         now_ms += draw(st.sampled_from(GAPS_MS))
         ending = draw(st.integers(0, 9))
         sents.append(
             Sent(
                 now_ms,
-                draw(bodies(models)),
+                draw(bodies(draw(st.sampled_from(some)))),
                 workspace=draw(st.sampled_from([0, 0, 0, 1])),
                 ttft_ms=draw(st.sampled_from([0, 1, 700, 310_000])),
                 output_tokens=draw(st.integers(0, 300)),

@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import islice
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.whatif.replay.conversations import MODELS, text, traces
 from tests.whatif.replay.execution import Machine, Order, Sent, at, recorded, with_breakpoints, without_breakpoints
@@ -19,7 +19,8 @@ from farthing.whatif.replay.choice import Caching, Choice, Effort
 from farthing.whatif.replay.replay import replay
 
 BOOK = shipped_book()
-OFTEN = settings(max_examples=80)
+OFTEN = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+"""Conversations are much to draw, and a busy machine is not a fault."""
 
 
 # -- what a client would send, worked out from bodies alone

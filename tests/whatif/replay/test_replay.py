@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.whatif.replay.conversations import traces
 from tests.whatif.replay.execution import recorded
@@ -56,7 +56,7 @@ def replayed(calls, *texts, **more):
     return replay(calls, [parse_choice(text, BOOK) for text in texts], BOOK, **more)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(traces(), st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4))
 def test_savings_in_sequence_sum_exactly_and_each_step_is_its_choices_together(trace, texts):
     calls = recorded(trace)
@@ -73,7 +73,7 @@ def test_savings_in_sequence_sum_exactly_and_each_step_is_its_choices_together(t
             assert sum(step.fate) == sum(step.sums.counts[:4])
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(traces())
 def test_the_cache_as_it_was_comes_out_as_it_was(trace):
     found = replayed(recorded(trace), "geo=us").backtest

@@ -99,6 +99,13 @@ def test_parallel_requests_on_a_cold_cache_all_write():
     assert ask(("a", 2000, "5m"), at_s=2) == (0, 2000, 0, 0)
 
 
+def test_what_is_written_again_while_it_lives_keeps_the_longer_lifetime():
+    ask = Asking()
+    ask(("a", 2000, "1h"), begins_s=5)
+    ask(("a", 2000, "5m"), at_s=1, begins_s=6)  # both writing, for neither can read the other's yet
+    assert ask(("a", 2000, "5m"), at_s=3600) == (0, 2000, 0, 0)
+
+
 def test_a_response_that_never_began_wrote_nothing():
     ask = Asking()
     ask(("a", 2000, "5m"), never_begins=True)
