@@ -39,6 +39,7 @@ SAMPLE = {
     "gateway.head_timeout_seconds": ("5", 5),
     "gateway.client_timeout_seconds": ("20", 20),
     "gateway.shutdown_seconds": ("4", 4),
+    "gateway.journal_days": ("30", 30),
 }
 """Each key as one writes it in the environment, and what it means."""
 

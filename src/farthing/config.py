@@ -101,6 +101,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     head_timeout_seconds: _Seconds
     client_timeout_seconds: _Seconds
     shutdown_seconds: _Seconds
+    journal_days: Annotated[int, msgspec.Meta(ge=0, le=3650)]
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -230,6 +231,7 @@ def _defaults(environment: Mapping[str, str]) -> dict[str, Any]:
         "gateway.head_timeout_seconds": 20,
         "gateway.client_timeout_seconds": 300,
         "gateway.shutdown_seconds": 30,
+        "gateway.journal_days": 7,
     }
 
 

@@ -83,7 +83,7 @@ class Collector:
             reading = Reading(self._books, attempt, response.status, lowered)
             while data := await connection.body():
                 reading.feed(data)
-            reading.settle(self._now(), whole=True)
+            reading.settle(whole=True)
             return response.status == 200
         finally:
             self._pool.give_back(connection)

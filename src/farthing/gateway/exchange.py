@@ -12,6 +12,7 @@ import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from farthing.call import Request
 from farthing.gateway.addresses import ANSWER_BYTES_MAX, with_location_at, with_results_at
 from farthing.gateway.asked import Asked, read_request
 from farthing.gateway.client import ClientGone
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from farthing.gateway.connection import Connection
     from farthing.gateway.decide import Forward, Refuse
     from farthing.gateway.drain import Drain
+    from farthing.gateway.fingerprint import Fingerprinter
     from farthing.gateway.pool import Pool
     from farthing.gateway.reading import Books
     from farthing.gateway.wire import ResponseReader
@@ -90,6 +92,7 @@ class Desk(NamedTuple):
     held: Held
     now: Callable[[], datetime]
     collect: Callable[[str, Headers, dict[str, str]], None]
+    fingerprinter: Fingerprinter
 
 
 class Held:
@@ -133,6 +136,7 @@ class Exchange:
         self._begun_s = time.perf_counter()
         self._held = b""
         self._held_counted = 0
+        self._request: Request | None = None
 
     async def run(self) -> None:
         """
@@ -197,6 +201,7 @@ class Exchange:
             model=asked.model,
             path=self._came.path,
             dims=dims if number == 1 else {**dims, "attempt": str(number)},
+            begun_s=time.monotonic(),
         )
 
     async def _try(self, attempt: Attempt, number: int, *, is_last: bool) -> float | None:
@@ -223,10 +228,10 @@ class Exchange:
                 recorder.unknown(attempt.entry)
             raise
         lowered = [(name.lower(), value) for name, value in response.headers]
-        reading = Reading(self._desk.books, attempt, response.status, lowered)
+        reading = Reading(self._desk.books, attempt._replace(request=self._request), response.status, lowered)
         wait_s = None if is_last or self._client.gone else delay_s(number, response.status, lowered, random.random)
         if wait_s is not None:
-            reading.settle(self._desk.now(), whole=True)
+            reading.settle(whole=True)
             self._give_back()
             return wait_s
         await self._pass_on(response, reading)
@@ -259,11 +264,18 @@ class Exchange:
         self._send(connection)
         sent_s = time.perf_counter()
         self.overhead_s = sent_s - self._begun_s
+        self._read_prompt()
         if not self._client.body_complete:
             await self._send_rest(connection, response)
         await connection.head()
         self._begun_s = time.perf_counter()
         return response
+
+    def _read_prompt(self) -> None:
+        """Now that it is sent and the upstream works: what the request asked for, once."""
+        if self._request is None and self._forward.route is Route.MESSAGES and self._client.body_complete:
+            asked = Request(model=self.model)
+            self._request = self._desk.fingerprinter.request(self._held) or asked
 
     def _send(self, connection: Connection) -> None:
         came, to = self._came, self._desk.pool.upstream
@@ -314,7 +326,7 @@ class Exchange:
             if not self._client.body_complete and self._connection is not None:
                 self._connection.abort()  # half a request: nothing more can follow it
             self._give_back()
-            stored = reading.settle(self._desk.now(), whole=whole, left=self.left)
+            stored = reading.settle(whole=whole, left=self.left)
             self._note_price(stored.posting.list_pusd if stored is not None else None)
         if whole and self._forward.route is Route.BATCH and (batch_id := reading.batch_to_fetch()) is not None:
             self._desk.collect(batch_id, self._came.headers, self._came.dims_of(Asked()))
@@ -327,7 +339,7 @@ class Exchange:
             return b""
         body = await self._connection.body()
         reading.feed(body)
-        stored = reading.settle(self._desk.now(), whole=True, left=self.left)
+        stored = reading.settle(whole=True, left=self.left)
         self._note_price(stored.posting.list_pusd if stored is not None else None)
         return body
 

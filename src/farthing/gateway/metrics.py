@@ -18,6 +18,7 @@ COUNTERS = {
     "farthing_journal_failures_total": "Records that could not be written at once; they are kept and written later.",
     "farthing_records_lost_total": "Records that were dropped because too many could not be written.",
     "farthing_ingest_failures_total": "Times the ledger could not take the journals; they are kept.",
+    "farthing_recovered_calls_total": "Calls of killed processes that were posted from the starts of their answers.",
     "farthing_client_left_total": "Clients that left before the end, by what was done: drained or aborted.",
     "farthing_retries_total": "Attempts beyond the first.",
     "farthing_upstream_faults_total": "Answers that the upstream did not give, by kind.",

@@ -8,14 +8,15 @@ ledger that is locked or gone costs nothing but time: journals are kept, and the
 from __future__ import annotations
 
 import asyncio
+import time
 import threading
 from typing import TYPE_CHECKING
 
 from farthing.errors import FarthingError
-from farthing.ledger.journal import SUFFIX
+from farthing.ledger.journal import SUFFIX, is_written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from farthing.gateway.metrics import Metrics
@@ -29,11 +30,17 @@ class Owner:
         ledger: The ledger's file; made if it is not there.
         folder: Where journals lie, of this process and of others.
         metrics: Where failures are counted.
+        journal_days: How many days after its last record a journal that is in the ledger, and whose writer is gone, is
+            deleted; 0: never.
         log: Gets one line where something went wrong or a call is left unsettled by a former run.
 
     """
 
-    def __init__(self, ledger: Path, folder: Path, metrics: Metrics, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, ledger: Path, folder: Path, metrics: Metrics, log: Callable[[str], None], *, journal_days: int = 0
+    ) -> None:
+        self._journal_days = journal_days
+        self._ended: set[Path] = set()
         self._ledger = ledger
         self._folder = folder
         self._metrics = metrics
@@ -72,11 +79,15 @@ class Owner:
 
         try:
             sizes = {path: path.stat().st_size for path in sorted(self._folder.glob(f"*{SUFFIX}"))}
+            # Judged before they are read, so that nothing can come after what is read of one that has ended.
+            ended = {path for path, size in sizes.items() if size and not is_written(path)}
             grown = [path for path, size in sizes.items() if size != self._read_bytes.get(path)]
+            grown += sorted(ended - self._ended - set(grown))
             if not grown:
+                self._delete_old(ended)
                 return
             with DuckDBLedger(self._ledger) as ledger:
-                done = ledger.ingest(grown)
+                done = ledger.ingest(grown, ended)
         except (FarthingError, OSError) as error:
             self._metrics.count("farthing_ingest_failures_total")
             self._say(f"the ledger did not take the journals, they are kept: {error}")
@@ -84,8 +95,29 @@ class Owner:
         self._said = ""
         self._unsettled = len(done.unsettled)
         self._read_bytes |= {path: sizes[path] for path in grown}
+        self._ended = ended
+        if done.recovered.new:
+            self._metrics.count("farthing_recovered_calls_total", more=done.recovered.new)
+            self._log(
+                f"{done.recovered.new} calls whose process was killed were posted from the starts of their answers"
+            )
         for bad in done.errors:
             self._log(f"journal {bad.source}: {bad.error}")
+        self._delete_old(ended)
+
+    def _delete_old(self, ended: Iterable[Path]) -> None:
+        """Delete journals that are in the ledger and old. The ledger keeps in mind that it read them."""
+        if not self._journal_days:
+            return
+        before_s = time.time() - self._journal_days * 86_400
+        for path in ended:
+            try:
+                stat = path.stat()
+                if stat.st_mtime < before_s and stat.st_size == self._read_bytes.get(path):
+                    path.unlink()
+                    del self._read_bytes[path]
+            except OSError as error:
+                self._say(f"cannot delete the journal {path.name}: {error.strerror}")
 
     def _say(self, line: str) -> None:
         """Log a line, but not the same one round after round."""

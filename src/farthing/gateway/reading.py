@@ -6,6 +6,7 @@ Whatever goes wrong in here is counted by a word and by nothing else: the client
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.call import Call, Served, call_identity
@@ -21,17 +22,20 @@ from farthing.gateway.meters import (
     stream_meter,
 )
 from farthing.gateway.routes import Route, batch_of
+from farthing.ledger.merge import RECOVERED
 from farthing.usage.interface import Known
 from farthing.usage.sse import SseMeter
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from farthing.call import Request
     from farthing.gateway.batches import Batches
     from farthing.gateway.metrics import Metrics
     from farthing.gateway.recorder import Recorder
     from farthing.gateway.wire import Headers
     from farthing.ledger.interface import Stored
+    from farthing.usage.stream import EventMeter
 
 _BATCH_BYTES_MAX = 256 * 2**10
 
@@ -54,6 +58,8 @@ class Attempt(NamedTuple):
         model: What was asked for; empty where that could not be read.
         path: Decoded, without the query.
         dims: Whom it belongs to.
+        begun_s: When by a clock that only runs forward (``time.monotonic``).
+        request: What was asked for; None where that could not be read.
 
     """
 
@@ -63,6 +69,8 @@ class Attempt(NamedTuple):
     model: str
     path: str
     dims: dict[str, str]
+    begun_s: float = 0.0
+    request: Request | None = None
 
 
 class Reading:
@@ -83,6 +91,9 @@ class Reading:
         self._headers = headers
         self._settled = False
         self._failed = ""
+        self._ttft_ms: int | None = None
+        self._early = True
+        self._seen = False
         self._target: JsonMeter | SseMeter | BatchMeter | HeldBody | None = None
         self._meter: Meter | None = None
         try:
@@ -105,13 +116,15 @@ class Reading:
             self._meter.feed(data)
         except Exception:  # noqa: BLE001 - as above
             self._fail("body")
+            return
+        if self._early and data:
+            self._look()
 
-    def settle(self, ended_at: datetime, *, whole: bool, left: str = "") -> Stored | None:
+    def settle(self, *, whole: bool, left: str = "") -> Stored | None:
         """
         Write down the outcome, once.
 
         Args:
-            ended_at: When the last byte came.
             whole: Whether the answer came to its end.
             left: What was done because the client had left: ``drained`` or ``aborted``; empty where it had not.
 
@@ -120,7 +133,7 @@ class Reading:
             return None
         self._settled = True
         try:
-            return self._outcome(ended_at, whole=whole, left=left)
+            return self._outcome(whole=whole, left=left)
         except Exception:  # noqa: BLE001 - as above
             self._fail("settle")
             return None
@@ -145,9 +158,38 @@ class Reading:
         value = first(self._headers, b"request-id")
         return value.decode("latin-1")[:128] if value else None
 
+    # -- while it comes -------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """After the first pieces: when did content begin, and what did a stream tell with its start."""
+        target = self._target
+        if not isinstance(target, SseMeter):
+            self._ttft_ms, self._early = self._since_ms(), False
+            return
+        events = target.so_far
+        if events.output_started:
+            self._ttft_ms, self._early = self._since_ms(), False
+        if events.started and not self._seen:
+            self._seen = True
+            if not events.ended:
+                self._write_seen(events)
+
+    def _write_seen(self, events: EventMeter) -> None:
+        """Write down what the input was: if this process is killed before the end, that is known."""
+        try:
+            served = events.finish()
+            if isinstance(served, Served) and self._attempt.entry:
+                call = self._call(only_names(served), None, {RECOVERED: "message_start"})
+                self._books.recorder.seen(self._attempt.entry, call)
+        except Exception:  # noqa: BLE001 - as above
+            self._books.metrics.count("farthing_metering_failures_total", "start of a stream")
+
+    def _since_ms(self) -> int:
+        return round((time.monotonic() - self._attempt.begun_s) * 1000)
+
     # -- what it came to ------------------------------------------------------------------------------------------
 
-    def _outcome(self, ended_at: datetime, *, whole: bool, left: str) -> Stored | None:
+    def _outcome(self, *, whole: bool, left: str) -> Stored | None:
         target, recorder, entry = self._target, self._books.recorder, self._attempt.entry
         if isinstance(target, BatchMeter):
             self._batch_read(target, whole=whole)
@@ -158,24 +200,24 @@ class Reading:
             return None
         served = target.finish() if isinstance(target, JsonMeter | SseMeter) and not self._failed else None
         if isinstance(served, Served):
-            return recorder.billed(entry, self._call(only_names(served), ended_at, left))
+            tags = {"client_left": left} if left else {}
+            return recorder.billed(entry, self._call(only_names(served), self._since_ms(), tags))
         if whole and not self._failed:
             self._books.metrics.count("farthing_metering_failures_total", "not readable")
         recorder.unknown(entry)
         return None
 
-    def _call(self, served: Served, ended_at: datetime, left: str) -> Call:
+    def _call(self, served: Served, duration_ms: int | None, tags: dict[str, str]) -> Call:
         attempt = self._attempt
-        dims = {**attempt.dims, "gateway_call": attempt.entry}
-        if left:
-            dims["client_left"] = left
         return Call(
             call_id=call_identity(served.message_id, served.request_id) or attempt.entry,
             sent_at=attempt.sent_at,
             source="gateway",
             served=served,
-            dims=dims,
-            duration_ms=max(0, round((ended_at - attempt.sent_at).total_seconds() * 1000)),
+            dims={**attempt.dims, "gateway_call": attempt.entry, **tags},
+            duration_ms=duration_ms,
+            ttft_ms=self._ttft_ms,
+            request=attempt.request,
         )
 
     def _batch_read(self, meter: BatchMeter, *, whole: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from farthing.errors import LedgerFault
 from farthing.ledger.interface import Posting, Stored
-from farthing.ledger.journal import Begun, JournalWriter, Settled, new_path
+from farthing.ledger.journal import Begun, JournalWriter, Seen, Settled, new_path
 from farthing.prices.contracts import price_under
 from farthing.prices.engine import price_served
 
@@ -86,13 +86,13 @@ class Recorder:
         del entry
         self._metrics.count("farthing_calls_total", "unknown")
 
+    def seen(self, entry: str, call: Call) -> None:
+        """An answer has begun, and *call* is what is known of it; its outcome replaces that."""
+        self._append(Seen(entry, self._priced(call)))
+
     def billed(self, entry: str, call: Call) -> Stored:
         """The call was billed: price it and write it down."""
-        bill = price_served(self._book, call.served, call.sent_at)
-        contract_pusd = None
-        if self._terms is not None:
-            contract_pusd = price_under(self._terms, bill, call.sent_at).posted_pusd
-        stored = Stored(call, Posting.of(bill, contract_pusd))
+        stored = self._priced(call)
         self._append(Settled(entry, stored))
         self._metrics.count("farthing_calls_total", "billed")
         if stored.posting.list_pusd is None:
@@ -100,6 +100,13 @@ class Recorder:
         else:
             self._metrics.count("farthing_cost_picodollars_total", more=stored.posting.list_pusd)
         return stored
+
+    def _priced(self, call: Call) -> Stored:
+        bill = price_served(self._book, call.served, call.sent_at)
+        contract_pusd = None
+        if self._terms is not None:
+            contract_pusd = price_under(self._terms, bill, call.sent_at).posted_pusd
+        return Stored(call, Posting.of(bill, contract_pusd))
 
     def flush(self) -> None:
         """Try to write what waits."""

@@ -16,6 +16,7 @@ from farthing.gateway.batches import Batches
 from farthing.gateway.collect import Collector
 from farthing.gateway.drain import Drain
 from farthing.gateway.exchange import Desk, Held
+from farthing.gateway.fingerprint import Fingerprinter
 from farthing.gateway.key_file import KeyFile
 from farthing.gateway.owner import Owner
 from farthing.gateway.pool import Pool, upstream
@@ -77,7 +78,9 @@ class Running:
         self.now = now
         self._keys = None if settings.keys is None else KeyFile(settings.keys, log)
         self._upstream = upstream(settings.upstream, settings.ca_file)
-        self._owner = Owner(ledger, self.folder, metrics, log) if owns_ledger else None
+        self._owner = (
+            Owner(ledger, self.folder, metrics, log, journal_days=settings.journal_days) if owns_ledger else None
+        )
         self._desk: Desk | None = None
         self._collector: Collector | None = None
         self._recorder: Recorder | None = None
@@ -134,7 +137,9 @@ class Running:
         metrics.gauge("farthing_upstream_connections_idle", lambda: pool.idle)
         drain = Drain(settings.client_gone, calls_max=settings.drain_calls_max, seconds_max=settings.drain_seconds_max)
         self._recorder, self._collector = recorder, Collector(pool, books, now)
-        self._desk = Desk(pool, books, drain, Held(_HELD_BYTES_MAX), now, self._collector.collect)
+        self._desk = Desk(
+            pool, books, drain, Held(_HELD_BYTES_MAX), now, self._collector.collect, Fingerprinter(self._prompt_failed)
+        )
         metrics.gauge("farthing_workers", lambda: int(self._desk is not None))
         metrics.publish()
         if self._owner is not None:
@@ -162,6 +167,9 @@ class Running:
         self._recorder.flush()
         if self._keys is not None:
             self._keys.refresh()
+
+    def _prompt_failed(self, why: str) -> None:
+        self._metrics.count("farthing_metering_failures_total", why)
 
     async def stop(self) -> None:
         """Close everything, the ledger last; what fails is logged and stops nothing else."""

@@ -39,7 +39,7 @@ _FIXED = (
 )
 """Headers with one meaning; of two for one dimension the later one wins."""
 
-RESERVED = frozenset({"api_key", "gateway_call", "attempt", "client_left"})
+RESERVED = frozenset({"api_key", "gateway_call", "attempt", "client_left", "recovered"})
 """Dimensions that only the gateway sets."""
 
 

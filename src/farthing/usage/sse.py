@@ -78,6 +78,11 @@ class SseMeter:
         self._end_event()
         return self._events.finish()
 
+    @property
+    def so_far(self) -> EventMeter:
+        """The events that ended until now."""
+        return self._events
+
     def _hold(self, piece: bytes) -> None:
         if self._line_too_long or len(self._line) + len(piece) > self._event_bytes_max:
             self._line_too_long = True

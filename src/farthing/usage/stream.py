@@ -128,6 +128,21 @@ class EventMeter:
         except BadInput as error:
             return Quarantined(str(error), self._shape)
 
+    @property
+    def started(self) -> bool:
+        """Whether ``message_start`` came."""
+        return self._started
+
+    @property
+    def output_started(self) -> bool:
+        """Whether any content came."""
+        return self._output_started
+
+    @property
+    def ended(self) -> bool:
+        """Whether the final counts came."""
+        return self._final
+
     # -- events ---------------------------------------------------------------------------------------------------
 
     def _handle(self, handle: Any, data: bytes) -> None:
