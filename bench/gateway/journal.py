@@ -1,7 +1,7 @@
 """
 From journal to ledger: how many calls per second go through, at what CPU, in how many bytes.
 
-    make bench SCRIPT=gateway/journal ARGS="[--calls 100000] [--rounds 10]"
+    make bench SCRIPT=gateway/journal ARGS="[--calls 100000] [--rounds 3]"
 
 Calls are made in memory first, then written as the gateway writes them (a record when a call begins, one when it ends)
 and ingested in rounds of several sizes, each as the gateway does it: open the ledger, read on, close it.
@@ -106,7 +106,9 @@ def _call(rng: random.Random, number: int, book: PriceBook) -> Stored:
     message = f"msg_{rng.getrandbits(110):028x}"
     usage = Usage(rng.randrange(5_000), rng.randrange(9_000), 0, rng.randrange(100_000), rng.randrange(3_000))
     request_id = f"req_{rng.getrandbits(110):028x}"
-    served = Served(MODELS[number % 3], usage, message_id=message, request_id=request_id, stop_reason="end_turn")
+    served = Served(
+        model=MODELS[number % 3], usage=usage, message_id=message, request_id=request_id, stop_reason="end_turn"
+    )
     dims = {"api_key": f"key_{number % 20:016x}", "gateway_call": f"call_{rng.getrandbits(96):024x}"}
     call = Call(
         call_id=f"{message}:{request_id}",
