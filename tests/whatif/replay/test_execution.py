@@ -272,3 +272,33 @@ def test_a_morning_of_the_demonstration_month(caching, changes):
     if "inference_geo" in changes:
         trace = [sent for sent in trace if "haiku" not in sent.body["model"]]
     check(trace, caching, changes)
+
+
+def turns(count):
+    """A conversation of so many turns, a block each, with the breakpoint at its end."""
+    said = [{"role": "assistant" if n % 2 else "user", "content": [text(f"m{n}", 1500)]} for n in range(2 * count - 1)]
+    return {
+        "model": "claude-sonnet-4-6",
+        "max_tokens": 2000,
+        "messages": said,
+        "cache_control": {"type": "ephemeral"},
+    }
+
+
+MOMENTS = {
+    "a lifetime is over at its end": [(0, 1), (300_000, 1)],
+    "and not before": [(0, 1), (299_999, 1)],
+    "what lies inside is restarted": [(0, 1), (160_000, 2), (320_000, 2), (480_000, 1)],
+    "nineteen blocks back": [(0, 1), (1000, 10), (2000, 11)],
+    "twenty blocks back": [(0, 1), (1000, 11)],
+    "while the first is written": [(0, 1), (300, 1), (600, 1)],
+}
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_moments_in_which_one_rule_decides(name):
+    trace = [Sent(at_ms, turns(count), ttft_ms=500) for at_ms, count in MOMENTS[name]]
+    result = check(trace, Caching("automatic"), {})
+    read = {"a lifetime is over at its end": 0, "and not before": 1500, "what lies inside is restarted": 7500}
+    read |= {"nineteen blocks back": 1500 + 28_500, "twenty blocks back": 0, "while the first is written": 1500}
+    assert result.steps[0].sums.counts[3] == read[name]
