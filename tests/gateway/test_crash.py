@@ -118,12 +118,12 @@ def crash(nursery, box, folder, kill):
 def steps(name, count, last):
     """Some steps of a kind, the first ones always; all of them would be many hours."""
     dice = random.Random(name)
-    return [1, 2, *sorted(dice.sample(range(3, last), count * (25 if DEEP else 1)))]
+    return [1, 2, *sorted(dice.sample(range(3, last), count * (20 if DEEP else 1)))]
 
 
 RECORDS = [(where, n) for where in ("before a record", "after a record", "within a record") for n in (1, 2, 3, 17)]
-GATEWAY = [("a line of the gateway", n) for n in steps("gateway", 5, 12_000)]
-LEDGER = [("a line of the ledger", n) for n in steps("ledger", 5, 4_000)]
+GATEWAY = [("a line of the gateway", n) for n in steps("gateway", 3, 12_000)]
+LEDGER = [("a line of the ledger", n) for n in steps("ledger", 3, 4_000)]
 
 
 @pytest.mark.parametrize(("where", "n"), RECORDS)

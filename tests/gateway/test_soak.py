@@ -21,9 +21,8 @@ def memory_mb(pid):
     found = []
     for _ in range(6):
         time.sleep(0.05)
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmRSS"):
-                found.append(int(line.split()[1]) / 1024)
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+        found += [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")]
     return min(found)
 
 
