@@ -10,7 +10,7 @@ from farthing.reports.sums import token_counts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from farthing.call import Call
+    from farthing.call import Call, Request
     from farthing.ledger.interface import Posting
     from farthing.prices.bill import Bill, Line
     from farthing.prices.contracts import ContractBill
@@ -60,10 +60,29 @@ def facts(call: Call) -> list[tuple[str, str]]:
         ("request id", served.request_id or ""),
         ("source", call.source),
         *call.dims.items(),
+        *asked(call),
         ("prompt size", f"{usage.prompt_tokens:,} tokens"),
         ("output", _output(call)),
     ]
     return [(name, text) for name, text in found if text]
+
+
+def asked(call: Call) -> list[tuple[str, str]]:
+    """What the request asked for, where its source knows: (name, text); empty texts for what it left out."""
+    request = call.request
+    if request is None:
+        return []
+    budget = "" if request.thinking_budget_tokens is None else f", budget {request.thinking_budget_tokens:,} tokens"
+    breakpoints = sum(block.ttl is not None for block in request.blocks)
+    blocks = f"{len(request.blocks):,} blocks, {breakpoints} of them with a cache breakpoint" if request.blocks else ""
+    return [
+        ("asked for", ", ".join(filter(None, (request.model, "streamed" if request.stream else "")))),
+        ("max tokens", "" if request.max_tokens is None else f"{request.max_tokens:,}"),
+        ("effort", request.effort or ""),
+        ("thinking", request.thinking + budget if request.thinking else ""),
+        ("tools", f"{request.tools:,}, about {request.tools_tokens:,} tokens" if request.tools else ""),
+        ("prompt", blocks),
+    ]
 
 
 def formula(line: Line) -> str:
@@ -99,11 +118,21 @@ def explained_json(explained: Explained) -> dict[str, Any]:
         "dims": call.dims,
         "tokens": token_counts(served.usage),
         "thinking_tokens": served.usage.thinking_tokens,
+        "request": _request_json(call.request),
         "bill": explained.bill.to_json(),
         "contract": None if explained.contract is None else explained.contract.to_json(),
         "posted": None if posting is None else posted_json(posting),
         "sources": {key: {"url": source.url, "as_of": source.as_of} for key, source in explained.sources.items()},
     }
+
+
+def _request_json(request: Request | None) -> dict[str, Any] | None:
+    """A request with its blocks counted; None where it is not known."""
+    if request is None:
+        return None
+    told = {name: getattr(request, name) for name in request.__struct_fields__ if name != "blocks"}
+    breakpoints = sum(block.ttl is not None for block in request.blocks)
+    return {**told, "blocks": len(request.blocks), "breakpoints": breakpoints}
 
 
 def posted_json(posting: Posting) -> dict[str, Any]:
