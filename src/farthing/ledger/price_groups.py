@@ -40,6 +40,8 @@ _SPECIAL = """
     )
 """
 _FACTS = 10
+_NARROW = 2**20
+"""Twice such a factor and a count of 2**42 tokens fit in 64 bits."""
 _COUNTS = 6
 
 
@@ -138,16 +140,13 @@ def groups(connection: duckdb.DuckDBPyConnection, asked: Asked, split: Split) ->
             "(input_scaled + write_5m_scaled + write_1h_scaled + read_scaled)", split.scaled_limits
         ),
     }
+    for column in ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens"):
+        fragments[f"scaled {column}"] = _scaled(column, split.factor)
+    fragments["scaled output_tokens"] = _scaled("output_tokens", split.output_factor)
     text = sql("price_groups")
     for word, fragment in fragments.items():
         text = text.replace(f"{{{word}}}", fragment)
-    parameters |= asked.parameters | {
-        "numerator": split.factor.numerator,
-        "denominator": split.factor.denominator,
-        "out_numerator": split.output_factor.numerator,
-        "out_denominator": split.output_factor.denominator,
-        "loops_over": split.loops_over,
-    }
+    parameters |= asked.parameters | {"loops_over": split.loops_over}
     return [_group(row, len(names)) for row in connection.execute(text, parameters).fetchall()]
 
 
@@ -175,6 +174,15 @@ def _values(split: Split) -> tuple[list[str], dict[str, str]]:
             parameters[f"tag_{number}"] = name
             values.append(f"coalesce(tags[$tag_{number}::VARCHAR], '')")
     return values, parameters
+
+
+def _scaled(column: str, factor: Fraction) -> str:
+    """A count times *factor*, halves up, as SQL; in 128 bits only where a large count would not fit in 64."""
+    n, d = factor.numerator, factor.denominator
+    if n == d:
+        return column
+    wide = "" if n < _NARROW else "::HUGEINT"
+    return f"({column}{wide} * {2 * n} + {d}) // {2 * d}"
 
 
 def _classes(value: str, limits: Sequence[int]) -> str:

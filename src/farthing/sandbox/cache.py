@@ -7,9 +7,9 @@ written readable, once the response has begun. A request that is refused never t
 before its first byte never the third.
 
 An entry is the hash of a prefix up to a breakpoint. Choices where the documentation is silent: reading a prefix uses,
-and so restarts, every entry inside it; an entry keeps the lifetime it was written with, whatever the breakpoint that
-reads it asks for; a breakpoint inside a longer prefix that is read writes no entry, as it bills none; at the very end
-of its lifetime an entry is gone.
+and so restarts, every entry inside it (a lifetime restarts "each time the cached content is used"); an entry keeps the
+lifetime it was written with, whatever the breakpoint that reads it asks for; a breakpoint inside a longer prefix that
+is read writes no entry, as it bills none; at the very end of its lifetime an entry is gone.
 
 Source: prompt caching page (facts: claude-api 5.1, 5.3 to 5.5, 5.9, 5.11), checked 2026-11-20.
 """

@@ -69,8 +69,8 @@ class Answers:
 class Machine:
     """A sandbox with a few workspaces."""
 
-    def __init__(self):
-        self.world = World(clock=VirtualClock(START), tier=None)
+    def __init__(self, start=START):
+        self.world = World(clock=VirtualClock(start), tier=None)
         self.batches = Batches(self.world)
         self.answers = Answers()
         self.world.replies.sources.insert(0, self.answers)

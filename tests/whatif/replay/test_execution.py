@@ -1,10 +1,11 @@
 """Prediction equals execution: what a replay says a choice costs is what a sandbox books for it, call by call."""
 
 import copy
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from itertools import islice
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,10 @@ from tests.whatif.replay.execution import Machine, Order, Sent, at, recorded, wi
 from farthing.demo.traffic import calls as demo_calls
 from farthing.prices.book import shipped_book
 from farthing.prompts.parts import parts_of
+from farthing.prompts.recorded import request_of
+from farthing.sandbox.tokenizer import SandboxCounter
 from farthing.sources.traces import in_time_order, read_mooncake
+from farthing.tokens.models import traits_of
 from farthing.whatif.replay.choice import Caching, Choice, Effort
 from farthing.whatif.replay.replay import replay
 
@@ -302,3 +306,17 @@ def test_moments_in_which_one_rule_decides(name):
     read = {"a lifetime is over at its end": 0, "and not before": 1500, "what lies inside is restarted": 7500}
     read |= {"nineteen blocks back": 1500 + 28_500, "twenty blocks back": 0, "while the first is written": 1500}
     assert result.steps[0].sums.counts[3] == read[name]
+
+
+@pytest.mark.parametrize(("day", "read"), [(4, 1500), (5, 0)])
+def test_workspaces_shared_what_was_cached_until_they_were_set_apart(day, read):
+    # Facts 5.11: apart since 2026-02-05.
+    start = datetime(2026, 2, day, 9, tzinfo=UTC)
+    body = turns(1) | {"model": "claude-sonnet-4-5-20250929"}
+    sents = [Sent(0, body), Sent(60_000, body, workspace=1)]
+    orders = [Order(start + timedelta(milliseconds=sent.at_ms), n, sent) for n, sent in enumerate(sents)]
+    made = Machine(start).run(orders).entries
+    counter = SandboxCounter(traits_of(body["model"]), start.date())
+    calls = [msgspec.structs.replace(made[n].call, request=request_of(body, counter)) for n in range(2)]
+    assert made[1].call.served.usage.cache_read_tokens == read
+    assert replay(calls, [Choice.of(cache=Caching("as_marked"))], BOOK).steps[0].sums.counts[3] == read

@@ -1,5 +1,5 @@
 -- Counts of the calls that one row of rates fits, summed over whatever decides which row that is; words in braces come from price_groups.py.
--- Every count is summed twice: as it is, and scaled by $numerator / $denominator call by call, halves up.
+-- Every count is summed twice: as it is, and scaled call by call, halves up.
 WITH asked AS (
     SELECT
         calls.*,
@@ -8,11 +8,11 @@ WITH asked AS (
         CAST({later} AS DATE) AS later_on,
         {longest} AS output_class,
         input_tokens::HUGEINT + cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens AS prompt_tokens,
-        (input_tokens::HUGEINT * $numerator * 2 + $denominator) // ($denominator * 2) AS input_scaled,
-        (cache_write_5m_tokens::HUGEINT * $numerator * 2 + $denominator) // ($denominator * 2) AS write_5m_scaled,
-        (cache_write_1h_tokens::HUGEINT * $numerator * 2 + $denominator) // ($denominator * 2) AS write_1h_scaled,
-        (cache_read_tokens::HUGEINT * $numerator * 2 + $denominator) // ($denominator * 2) AS read_scaled,
-        (output_tokens::HUGEINT * $out_numerator * 2 + $out_denominator) // ($out_denominator * 2) AS output_scaled
+        {scaled input_tokens} AS input_scaled,
+        {scaled cache_write_5m_tokens} AS write_5m_scaled,
+        {scaled cache_write_1h_tokens} AS write_1h_scaled,
+        {scaled cache_read_tokens} AS read_scaled,
+        {scaled output_tokens} AS output_scaled
     FROM calls
     {requests}
     WHERE {conditions}

@@ -23,10 +23,10 @@ from farthing.whatif.replay.run import NO_PRICE, Run
 from farthing.whatif.replay.totals import Backtest, Replayed, Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from fractions import Fraction
 
-    from farthing.ledger.interface import Ledger, Query
+    from farthing.ledger.interface import Ledger, Query, Stored
     from farthing.ledger.price_groups import Group
     from farthing.prices.book import PriceBook
     from farthing.prices.card import Unpriced
@@ -77,12 +77,11 @@ def replay_groups(
     ``off_posting_calls`` counts every call of a group whose sum comes out otherwise.
     """
     chosen = accumulated(choices) if cumulative else list(choices)
-    limits = _limits(book)
+    summed = _Summed(ledger, query, chosen, book)
     backtest, before = Backtest(), Sums()
-    plain = Need(ONE, ONE, 0).split((), limits)
-    for group in ledger.price_groups(query, plain):
+    for group in summed.groups(PLAIN):
         _count_before(backtest, before, group, book)
-    for stored in ledger.special_calls(query, plain):
+    for stored in summed.special():
         bill = price_served(book, stored.call.served, stored.call.sent_at)
         backtest.calls += 1
         backtest.add_posting(stored.posting.list_pusd, bill.list_pusd)
@@ -91,7 +90,7 @@ def replay_groups(
         else:
             backtest.pusd += bill.list_pusd
             before.add(bill, bill.list_pusd, bill.kind)
-    steps = [_step(ledger, query, choice, book, limits) for choice in chosen]
+    steps = [_step(summed, choice, book) for choice in chosen]
     saved_from = before.pusd
     for step in steps:
         step.saved_pusd = saved_from - step.sums.pusd
@@ -137,23 +136,48 @@ def _limits(book: PriceBook) -> Limits:
     return Limits(tuple(sorted(bands)), tuple(sorted(windows)), tuple(sorted(outputs)))
 
 
-def _step(ledger: Grouping, query: Query, choice: Choice, book: PriceBook, limits: Limits) -> Step:
-    run, keys = Run(choice, book, None), choice.dimensions
-    looks = any(rule.levers.model is not None or rule.levers.batch for rule in choice.rules)
-    plain, others = Need(ONE, ONE, 0), set()
-    for group in ledger.price_groups(query, plain.split(keys, limits, looks_at_output=looks)):
-        call = _one_of(group, keys, plain, limits)
-        need = _need(call, choice.levers_for(call), book)
-        if need == plain:
-            _move(run.step, group, call, choice.levers_for(call), book)
-        else:
-            others.add(need)
-    for other in sorted(others):
-        for group in ledger.price_groups(query, other.split(keys, limits, looks_at_output=looks)):
-            call = _one_of(group, keys, other, limits)
-            if _need(call, choice.levers_for(call), book) == other:
-                _move(run.step, group, call, choice.levers_for(call), book)
-    for stored in ledger.special_calls(query, plain.split(keys, limits)):
+PLAIN = Need(ONE, ONE, 0)
+
+
+class _Summed:
+    """The sums of one range of a ledger, each asked for once for all choices."""
+
+    def __init__(self, ledger: Grouping, query: Query, choices: Sequence[Choice], book: PriceBook) -> None:
+        self._ledger = ledger
+        self._query = query
+        self._looks = any(rule.levers.model or rule.levers.batch for choice in choices for rule in choice.rules)
+        self._known: dict[Need, list[Group]] = {}
+        self.keys = tuple(sorted({name for choice in choices for name in choice.dimensions}))
+        self.limits = _limits(book)
+
+    def groups(self, need: Need) -> list[Group]:
+        """Sums as *need* has them."""
+        if need not in self._known:
+            self._known[need] = self._ledger.price_groups(self._query, self._split(need))
+        return self._known[need]
+
+    def special(self) -> Iterator[Stored]:
+        """The calls that are in no sum."""
+        return self._ledger.special_calls(self._query, self._split(PLAIN))
+
+    def _split(self, need: Need) -> Split:
+        return need.split(self.keys, self.limits, looks_at_output=self._looks)
+
+
+def _step(summed: _Summed, choice: Choice, book: PriceBook) -> Step:
+    run, needs, done = Run(choice, book, None), [PLAIN], 0
+    while done < len(needs):
+        wanted = needs[done]
+        done += 1
+        for group in summed.groups(wanted):
+            call = _one_of(group, summed.keys, wanted, summed.limits)
+            levers = choice.levers_for(call)
+            need = _need(call, levers, book)
+            if need == wanted:
+                _move(run.step, group, call, levers, book)
+            elif wanted == PLAIN and need not in needs:
+                needs.append(need)
+    for stored in summed.special():
         bill = price_served(book, stored.call.served, stored.call.sent_at)
         if bill.list_pusd is not None:
             run.take(given_of(stored.call, bill, bill.list_pusd))
