@@ -98,6 +98,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         why: What was seen, with figures. where: the exact place, such as a section and block; empty where none.
         calls: How many calls it is about. evidence: ids of a few of them.
         change: What to do about it, in one sentence.
+        about: The calls, as the condition of a rule of a choice; empty where it is no single route.
+        position: Where the cost is that of a block which changes from call to call, that block's number from 0:
+            :func:`farthing.whatif.levers.fronts.with_stable_front` makes the calls as they would be without it.
 
     """
 
@@ -111,3 +114,5 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     evidence: tuple[str, ...]
     change: str
+    about: dict[str, tuple[str, ...]] = {}
+    position: int | None = None
