@@ -5,7 +5,7 @@ How fast calls are replayed: choices of price from a ledger's sums, choices of c
 
 The ledger's calls are made inside DuckDB from ten thousand added ones, at other times and with other ids and counts, a
 tenth of them with a request whose ``max_tokens`` is known. The calls with blocks are conversations of a few turns on a
-shared prefix, three calls a second, 17 blocks on average; they are made while they are replayed, in a process of its
+shared prefix, six calls a second, 19 blocks on average; they are made while they are replayed, in a process of its
 own, and its peak memory and the seconds of making alone are told beside. Prints one table.
 """
 
