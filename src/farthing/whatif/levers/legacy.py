@@ -95,7 +95,7 @@ def _finding(traffic: Traffic, one: Measures, models: tuple[Model, Model]) -> Fi
     route, ends = one.route, _ends(old)
     factor = factor_of(old, new)
     low, high = (on_model(traffic, one, new, each) for each in (factor.low, factor.high))
-    between = f" As many tokens cost {usd(low)} there instead of {usd(one.pusd)}." if low is not None else ""
+    between = f" These calls cost {usd(one.pusd)}, and as many tokens {usd(low)} there." if low is not None else ""
     if low is not None and high is not None and low != high:
         between = (
             f" With {factor.low:.2f} to {factor.high:.2f} tokens of the newer tokenizer for one of the older, the "

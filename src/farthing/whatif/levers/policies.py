@@ -1,9 +1,9 @@
 """
 Caching policies tried on every route at once, in the one pass that also measures.
 
-Each candidate is a replay of all calls under one policy (:class:`farthing.whatif.replay.run.Run`), so that prompts
-which several routes share are shared. What a call costs under it is added to its route, by part of the time, so that a
-policy can be chosen on the first part and judged on the rest.
+Each candidate is a cache of its own that takes all calls, so that prompts which several routes share are shared. What a
+call costs under it is added to its route, by part of the time, so that a policy can be chosen on the first part and
+judged on the rest.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from farthing.whatif.levers.fronts import stable
 from farthing.whatif.levers.route import route_of
 from farthing.whatif.levers.sketch import OverTime
+from farthing.whatif.levers.trial import Trial, asked_of, priced
 from farthing.whatif.replay.choice import Caching, Choice
 from farthing.whatif.replay.moved import microseconds
 from farthing.whatif.replay.replay import given_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
     from farthing.whatif.levers.route import Route
     from farthing.whatif.levers.sketch import Ruler
+    from farthing.whatif.replay.rules import Found
     from farthing.whatif.replay.run import Given, Outcome
 
 AS_MARKED = "as_marked"
@@ -53,7 +55,7 @@ class Tried:
     Attributes:
         calls: How many calls. estimated: of them, with block lengths that had to be scaled to the measured prompt.
         recorded: What they cost, over time. under: per candidate, the same.
-        fate: Prompt tokens by what became of them under the recorded breakpoints. missed_pusd: per fate, what they cost
+        fate: Prompt tokens of calls with breakpoints, by what became of them under those. missed_pusd: per fate, what they cost
             more than reading them would have; zero for the first and the last two.
         marked, below_minimum: Calls with breakpoints, and of them those where all were too early to count.
         knows_begin: Whether it is known for all calls when their response began.
@@ -78,17 +80,17 @@ class Tried:
 
 
 class Policies:
-    """The candidates' replays over one stream of calls."""
+    """The candidates over one stream of calls."""
 
     def __init__(self, book: PriceBook, ruler: Ruler) -> None:
         self.of: dict[Route, Tried] = {}
         self._book = book
         self._ruler = ruler
-        self._runs = [
-            Run(Choice.of(cache=caching), book, None, self._counted(name)) for name, caching in CANDIDATES.items()
+        self._caches = {name: Trial(one) for name, one in CANDIDATES.items() if not one.pings}
+        self._warmed = [
+            Run(Choice.of(cache=one), book, None, self._counted(name)) for name, one in CANDIDATES.items() if one.pings
         ]
-        self._repairs = [Run(Choice.of(cache=CANDIDATES[name]), book, None, self._repair(name)) for name in REPAIRED]
-        self._fate = [0] * len(FATES)
+        self._repaired = {name: Trial(CANDIDATES[name]) for name in REPAIRED}
 
     def take(self, given: Given, at_us: int, changes_at: int | None) -> None:
         """
@@ -100,62 +102,56 @@ class Policies:
             changes_at: The position of the block that changes from call to call on its route; None: none does.
 
         """
+        asked = asked_of(given, self._book, at_us)
+        if asked is None:
+            return
         route = route_of(given.call)
         tried = self.of.get(route)
         if tried is None:
             tried = self.of[route] = Tried(self._ruler)
-        assert given.prompt is not None, "it can be replayed"
         tried.calls += 1
-        tried.estimated += given.prompt.is_calibrated
+        tried.estimated += asked.prompt.is_calibrated
         tried.knows_begin &= given.call.ttft_ms is not None
         tried.recorded.add(at_us, given.pusd)
-        for run in self._runs:
+        for name, trial in self._caches.items():
+            found = trial.take(asked)
+            tried.under[name].add(at_us, priced(given, found))
+            if name == AS_MARKED and asked.prompt.marks:
+                _note_misses(tried, given, found)
+        for run in self._warmed:
             run.take(given)
         if changes_at is not None:
             tried.repaired_calls += 1
             tried.repaired_from_pusd += given.pusd
-            call = stable(given.call, changes_at)
-            repaired = given_of(call, given.bill, given.pusd)
-            for run in self._repairs:
-                run.take(repaired)
+            repaired = given_of(stable(given.call, changes_at), given.bill, given.pusd)
+            asked = asked_of(repaired, self._book, at_us)
+            assert asked is not None, "it was replayed as it is"
+            for name, trial in self._repaired.items():
+                tried.repaired[name] += priced(given, trial.take(asked))
 
     def finish(self) -> None:
         """Work on what still waits: pings that are due after the last call."""
-        for run in (*self._runs, *self._repairs):
+        for run in self._warmed:
             run.catch_up(None)
 
     def _counted(self, name: str) -> Callable[[Outcome], None]:
         def each(outcome: Outcome) -> None:
-            tried = self.of[route_of(outcome.call)]
-            tried.under[name].add(microseconds(outcome.at), outcome.pusd)
-            if name == AS_MARKED:
-                self._misses(tried, outcome)
+            self.of[route_of(outcome.call)].under[name].add(microseconds(outcome.at), outcome.pusd)
 
         return each
 
-    def _repair(self, name: str) -> Callable[[Outcome], None]:
-        def each(outcome: Outcome) -> None:
-            self.of[route_of(outcome.call)].repaired[name] += outcome.pusd
 
-        return each
-
-    def _misses(self, tried: Tried, outcome: Outcome) -> None:
-        """What became of one call's prompt under its own breakpoints, and what each miss cost."""
-        now = self._runs[0].step.fate
-        found = [new - old for new, old in zip(now, self._fate, strict=True)]
-        self._fate = list(now)
-        for at, tokens in enumerate(found):
-            tried.fate[at] += tokens
-        if not outcome.marks:
-            return
-        tried.marked += 1
-        tried.below_minimum += found[5] > 0 and not found[0]
-        usage = outcome.served.usage
-        written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
-        if not written or not outcome.bill.components:
-            return
-        _, write_5m, write_1h, read, _ = outcome.bill.components[0].band.rates
-        paid = usage.cache_write_5m_tokens * (write_5m or 0) + usage.cache_write_1h_tokens * (write_1h or 0)
-        for at in (2, 3, 4):
-            if found[at]:
-                tried.missed_pusd[at] += found[at] * paid // written - found[at] * (read or 0)
+def _note_misses(tried: Tried, given: Given, found: Found) -> None:
+    """What became of one call's prompt under its own breakpoints, and what each miss cost."""
+    for at, tokens in enumerate(found.fate):
+        tried.fate[at] += tokens
+    tried.marked += 1
+    tried.below_minimum += found.fate[5] > 0 and not found.read_tokens
+    written = found.write_5m_tokens + found.write_1h_tokens
+    if not written or not given.bill.components:
+        return
+    _, write_5m, write_1h, read, _ = given.bill.components[0].band.rates
+    paid = found.write_5m_tokens * (write_5m or 0) + found.write_1h_tokens * (write_1h or 0)
+    for at in (2, 3, 4):
+        if found.fate[at]:
+            tried.missed_pusd[at] += found.fate[at] * paid // written - found.fate[at] * (read or 0)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def usd(pusd: float) -> str:
     """An amount for people: cents, or more places below a cent."""
-    places = 2 if abs(pusd) >= 10**10 else 4
+    places = 2 if abs(pusd) >= 10**10 or not pusd else 4
     return f"${money.display(round(pusd), places)}"
 
 
