@@ -40,6 +40,8 @@ SAMPLE = {
     "gateway.client_timeout_seconds": ("20", 20),
     "gateway.shutdown_seconds": ("4", 4),
     "gateway.journal_days": ("30", 30),
+    "playbook.policy": ("/srv/policy.toml", Path("/srv/policy.toml")),
+    "playbook.journal": ("/srv/playbook.journal", Path("/srv/playbook.journal")),
 }
 """Each key as one writes it in the environment, and what it means."""
 

@@ -104,6 +104,17 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     journal_days: Annotated[int, msgspec.Meta(ge=0, le=3650)]
 
 
+class PlaybookSettings(msgspec.Struct, frozen=True):
+    """
+    ``[playbook]``: where ``farthing playbook apply`` writes the policy, and the journal of its changes.
+
+    None: ``policy.toml`` and ``playbook.journal`` beside the ledger.
+    """
+
+    policy: Path | None
+    journal: Path | None
+
+
 class Config(msgspec.Struct, frozen=True):
     """Every setting, each with a value."""
 
@@ -113,6 +124,7 @@ class Config(msgspec.Struct, frozen=True):
     report: ReportSettings
     claude_code: ClaudeCodeSettings
     gateway: GatewaySettings
+    playbook: PlaybookSettings
 
 
 class Setting(NamedTuple):
@@ -232,6 +244,8 @@ def _defaults(environment: Mapping[str, str]) -> dict[str, Any]:
         "gateway.client_timeout_seconds": 300,
         "gateway.shutdown_seconds": 30,
         "gateway.journal_days": 7,
+        "playbook.policy": None,
+        "playbook.journal": None,
     }
 
 
@@ -355,6 +369,8 @@ _EXPECTED = {
     "gateway.head_timeout_seconds": "whole seconds, 1 to 86400",
     "gateway.client_timeout_seconds": "whole seconds, 1 to 86400",
     "gateway.shutdown_seconds": "whole seconds, 1 to 86400",
+    "playbook.policy": "the path of a TOML file",
+    "playbook.journal": "the path of a file",
 }
 
 
@@ -379,4 +395,5 @@ def _assembled(settings: tuple[Setting, ...]) -> Config:
         report=ReportSettings(**sections["report"]),
         claude_code=ClaudeCodeSettings(**sections["claude_code"]),
         gateway=GatewaySettings(**sections["gateway"]),
+        playbook=PlaybookSettings(**sections["playbook"]),
     )

@@ -1,0 +1,99 @@
+"""
+Each proposal by itself, in one pass: the back-test of all calls, and what every proposal would save alone, by day.
+
+A proposal's run is given only the calls that the proposal is about: calls with no lever turned touch neither a cache
+nor a batch of the run, so what is saved is the same as if it saw them all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from farthing.ledger.interface import Stored
+from farthing.prices.engine import price_served
+from farthing.whatif.playbook.days import Days
+from farthing.whatif.replay.replay import given_of, replay
+from farthing.whatif.replay.run import Run, amount, without_volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from farthing.call import Call
+    from farthing.prices.book import PriceBook
+    from farthing.prices.contract_terms import ContractTerms
+    from farthing.whatif.playbook.profile import Profile
+    from farthing.whatif.replay.choice import Choice
+    from farthing.whatif.replay.run import Given, Outcome
+    from farthing.whatif.replay.totals import Backtest
+
+
+class Trial:
+    """
+    Choices tried one by one.
+
+    Attributes:
+        backtest: The calls as they were.
+        days: From the first call's to the last one's; None without any priced call.
+        saved: Per choice, by ordinal of the day on which a call was sent.
+        took: Per choice, how many calls it is about and could be replayed.
+
+    """
+
+    backtest: Backtest
+
+    def __init__(self, choices: Sequence[Choice], book: PriceBook, terms: ContractTerms | None) -> None:
+        self.days: Days | None = None
+        self.saved: list[defaultdict[int, int]] = [defaultdict(int) for _ in choices]
+        self.took = [0] * len(choices)
+        self._choices = choices
+        self._book = book
+        self._terms = without_volume(terms)
+        self._runs = [Run(choice, book, self._terms, self._minus(at)) for at, choice in enumerate(choices)]
+
+    def run(self, calls: Iterable[Call | Stored], profile: Profile | None = None) -> Trial:
+        """Go through *calls*, in order of ``sent_at``; *profile* gets every priced one."""
+        self.backtest = replay(self._taking(calls, profile), [], self._book, terms=self._terms).backtest
+        for run in self._runs:
+            run.catch_up(None)
+        return self
+
+    def saved_between(self, number: int, first: int, end: int) -> int:
+        """What a choice saves on days from *first* up to *end*, ordinals."""
+        return sum(pusd for day, pusd in self.saved[number].items() if first <= day < end)
+
+    def _taking(self, calls: Iterable[Call | Stored], profile: Profile | None) -> Iterator[Call | Stored]:
+        first = last = None
+        for one in calls:
+            yield one  # first to the replay, which refuses what is out of order
+            call = one.call if isinstance(one, Stored) else one
+            bill = price_served(self._book, call.served, call.sent_at)
+            if bill.list_pusd is None:
+                continue
+            last = call.sent_at.toordinal()
+            first = last if first is None else first
+            about = [at for at, choice in enumerate(self._choices) if is_about(choice, call)]
+            pusd = amount(bill, call.sent_at, self._terms)
+            if profile is not None:
+                profile.add(call, bill, pusd)
+            if about:
+                self._take(given_of(call, bill, pusd), about, last)
+        if first is not None and last is not None:
+            self.days = Days(first, last - first + 1)
+
+    def _take(self, given: Given, about: Sequence[int], day: int) -> None:
+        for at in about:
+            self.saved[at][day] += given.pusd
+            self.took[at] += 1
+            self._runs[at].take(given)
+
+    def _minus(self, at: int) -> Callable[[Outcome], None]:
+        def each(outcome: Outcome) -> None:
+            self.saved[at][outcome.call.sent_at.toordinal()] -= outcome.pusd
+
+        return each
+
+
+def is_about(choice: Choice, call: Call) -> bool:
+    """Whether a choice turns anything for *call*."""
+    return choice.contract is not None or any(rule.is_about(call) for rule in choice.rules)
