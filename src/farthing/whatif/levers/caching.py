@@ -7,6 +7,8 @@ what was paid and against the same replay of what was done, so that no error of 
 
 from __future__ import annotations
 
+import math
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.whatif.levers.fronts import changing_place
@@ -28,6 +30,9 @@ PARTS_MIN = 6
 """Fewer parts of time with calls are too few to learn on some and to judge on others."""
 GAIN_SHARE = 0.02
 """Assumption: a smaller gain, as a share of the route's bill, is not worth a change."""
+SURE = 1.645
+"""The mean gain over the parts it is judged on is at least so many of its standard errors: 95 %, one-sided."""
+JUDGED_MIN = 3
 NEARLY = 0.97
 """A simpler policy with this share of the best one's gain is taken instead."""
 _SIMPLEST_FIRST = (
@@ -93,11 +98,18 @@ def judged(tried: Tried) -> Verdict | None:
     name = next(name for name in _SIMPLEST_FIRST if gains[name] >= NEARLY * best)
     under = tried.under[name].sums
     later = min(paid[1], sum(again[cut:])) - sum(under[cut:])
-    if later < GAIN_SHARE * paid[1]:
+    each = [recorded[at] - under[at] for at in busy if at >= cut]
+    if later < GAIN_SHARE * paid[1] or not _is_sure(each):
         return None
-    parts = [at for at in busy if at >= cut]
-    saved = sum(1 for at in parts if at >= len(under) or under[at] < recorded[at])
-    return Verdict(name, gains[name], gains[name] / paid[0], later, later / paid[1], len(parts), saved)
+    saved = sum(1 for gain in each if gain > 0)
+    return Verdict(name, gains[name], gains[name] / paid[0], later, later / paid[1], len(each), saved)
+
+
+def _is_sure(gains: list[int]) -> bool:
+    """Whether the mean of several gains is too large to be luck."""
+    if len(gains) < JUDGED_MIN:
+        return False
+    return mean(gains) >= SURE * stdev(gains) / math.sqrt(len(gains))
 
 
 _TOLD = {

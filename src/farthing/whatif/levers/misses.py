@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farthing.units import Kind
+from farthing.whatif.levers.caching import judged
 from farthing.whatif.levers.fronts import changing_place
-from farthing.whatif.levers.policies import CANDIDATES, REPAIRED
+from farthing.whatif.levers.policies import REPAIRED
 from farthing.whatif.levers.saying import percent, usd, usd_a_day
 from farthing.whatif.levers.traffic import CALLS_MIN
 from farthing.whatif.playbook.advice import Finding, Guide
@@ -26,7 +27,6 @@ UNREAD_SHARE = 0.5
 """Assumption: a conversation's last write is never read, which is no habit; more than this share of writes is one."""
 MISSED_SHARE = 0.02
 """Assumption: misses that cost a smaller share of the route's bill are the weather."""
-REMEDY_SHARE = 0.02
 IGNORED_SHARE = 0.5
 EXPIRED, NOT_READABLE_YET, BEYOND_LOOKBACK = 2, 3, 4
 """Positions in :data:`farthing.whatif.replay.rules.FATES`."""
@@ -142,10 +142,10 @@ def _missed(traffic: Traffic, one: Measures, tried: Tried) -> list[Finding]:
     """Misses that the replay of the recorded breakpoints explains."""
     found = []
     recorded = sum(tried.recorded.sums)
-    cheapest = min(sum(tried.under[name].sums) for name in CANDIDATES)
+    has_better = judged(tried) is not None
     for at, (name, title, said, change) in _CAUSES.items():
         cost = tried.missed_pusd[at]
-        has_remedy = at != EXPIRED or recorded - cheapest >= REMEDY_SHARE * recorded
+        has_remedy = at != EXPIRED or has_better
         if cost < MISSED_SHARE * recorded or not traffic.is_worth_saying(cost) or not has_remedy:
             continue
         begin = "" if tried.knows_begin else " Responses whose begin was not recorded are taken to begin at once."

@@ -55,8 +55,8 @@ class Tried:
     Attributes:
         calls: How many calls. estimated: of them, with block lengths that had to be scaled to the measured prompt.
         recorded: What they cost, over time. under: per candidate, the same.
-        fate: Prompt tokens of calls with breakpoints, by what became of them under those. missed_pusd: per fate, what they cost
-            more than reading them would have; zero for the first and the last two.
+        fate: Prompt tokens of calls with breakpoints, by what became of them under those.
+        missed_pusd: Per fate, what they cost more than reading them would have; zero for the first and the last two.
         marked, below_minimum: Calls with breakpoints, and of them those where all were too early to count.
         knows_begin: Whether it is known for all calls when their response began.
         repaired_calls, repaired_from_pusd: Calls with a changing front, and what they cost. repaired: per candidate of
