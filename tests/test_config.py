@@ -40,6 +40,10 @@ SAMPLE = {
     "gateway.client_timeout_seconds": ("20", 20),
     "gateway.shutdown_seconds": ("4", 4),
     "gateway.journal_days": ("30", 30),
+    "gateway.content": ("redacted", "redacted"),
+    "gateway.content_bytes_max": ("2000", 2000),
+    "gateway.content_total_bytes_max": ("2000000", 2_000_000),
+    "gateway.content_days": ("90", 90),
     "playbook.policy": ("/srv/policy.toml", Path("/srv/policy.toml")),
     "playbook.journal": ("/srv/playbook.journal", Path("/srv/playbook.journal")),
 }

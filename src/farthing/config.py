@@ -102,6 +102,10 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     client_timeout_seconds: _Seconds
     shutdown_seconds: _Seconds
     journal_days: Annotated[int, msgspec.Meta(ge=0, le=3650)]
+    content: Literal["none", "hash", "redacted", "full"]
+    content_bytes_max: Annotated[int, msgspec.Meta(ge=1_000, le=1_000_000_000)]
+    content_total_bytes_max: Annotated[int, msgspec.Meta(ge=1_000_000, le=1_000_000_000_000)]
+    content_days: Annotated[int, msgspec.Meta(ge=0, le=3650)]
 
 
 class PlaybookSettings(msgspec.Struct, frozen=True):
@@ -244,6 +248,10 @@ def _defaults(environment: Mapping[str, str]) -> dict[str, Any]:
         "gateway.client_timeout_seconds": 300,
         "gateway.shutdown_seconds": 30,
         "gateway.journal_days": 7,
+        "gateway.content": "none",
+        "gateway.content_bytes_max": 1_000_000,
+        "gateway.content_total_bytes_max": 1_000_000_000,
+        "gateway.content_days": 30,
         "playbook.policy": None,
         "playbook.journal": None,
     }
@@ -369,6 +377,11 @@ _EXPECTED = {
     "gateway.head_timeout_seconds": "whole seconds, 1 to 86400",
     "gateway.client_timeout_seconds": "whole seconds, 1 to 86400",
     "gateway.shutdown_seconds": "whole seconds, 1 to 86400",
+    "gateway.journal_days": "whole days, 0 to 3650",
+    "gateway.content": '"none", "hash", "redacted" or "full"',
+    "gateway.content_bytes_max": "whole bytes, 1000 to 1000000000",
+    "gateway.content_total_bytes_max": "whole bytes, 1000000 to 1000000000000",
+    "gateway.content_days": "whole days, 0 to 3650",
     "playbook.policy": "the path of a TOML file",
     "playbook.journal": "the path of a file",
 }
