@@ -17,7 +17,7 @@ PLANTED = {
     "support-chat": {"cache"},
     "coding-agent": {"effort"},
     "triage": {"smaller-model"},
-    "contract-questions": {"cache", "front-changes", "unread-writes"},
+    "contract-questions": {"cache", "front-changes"},
     "nightly-summaries": {"batch", "older-model"},
     "enrichment": {"newer-model"},
     "extraction": {"cache", "unread-writes", "truncated", "older-model"},
@@ -59,7 +59,7 @@ def advice(month):
 
 def test_advice_is_about_the_calls_it_says(month, advice):
     by_id = {call.call_id: call for call in month}
-    assert len({one.id for one in advice}) == len(advice) > 10
+    assert len({one.id for one in advice}) == len(advice) >= 10
     for one in advice:
         where = one.choice.rules[0].where if isinstance(one, Proposal) else one.about
         about = [call for call in month if call.served.model in where["model"]]

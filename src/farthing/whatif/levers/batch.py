@@ -29,6 +29,8 @@ TIMER_HOURS = 5
 BEAT_VARIATION = 0.1
 BEATS_MIN = 30
 """Assumption: pauses whose standard deviation is below this share of their mean are a machine's."""
+ROUNDED_SHARE = 0.9
+"""Assumption: where so many calls are sent at whole minutes, their times were rounded and show no timer."""
 NIGHT_HOURS = 8
 NIGHT_SHARE = 0.8
 """Assumption: work for the night has so many of its calls in the quietest hours of those who watch answers come."""
@@ -57,7 +59,9 @@ def _nobody_is_seen_waiting(one: Measures) -> bool:
 
 
 def _signs(one: Measures, night: frozenset[int]) -> list[str]:
-    signs = []
+    signs: list[str] = []
+    if one.whole_minutes >= ROUNDED_SHARE * one.calls:
+        return signs
     best = sorted(range(60), key=lambda minute: -one.minutes[minute])[:TIMER_MINUTES]
     at_best = sum(one.minutes[minute] for minute in best)
     if at_best >= TIMER_SHARE * one.calls and one.busy_hours >= TIMER_HOURS:

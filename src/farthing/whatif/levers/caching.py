@@ -120,7 +120,7 @@ _TOLD = {
     "system 1h": "Cache the instructions of {label} for an hour, and nothing after them",
     "system and end": "Cache the instructions and the conversation of {label}",
     "system 1h and end 5m": "Cache the instructions of {label} for an hour and the conversation for 5 minutes",
-    "second sight": "Cache of {label} only what was seen within the last hour",
+    "second sight": "Cache for {label} what was seen within the last hour, and nothing else",
     "system kept warm": "Keep the cached instructions of {label} warm",
 }
 

@@ -25,7 +25,7 @@ def find(traffic: Traffic) -> list[Proposal | Finding]:
         if old is None or new is None or not traffic.is_worth_saying(one.pusd):
             continue
         after = on_model(traffic, one, new, factor_of(old, new).typical)
-        if after is not None and traffic.is_worth_saying(one.pusd - after):
+        if after is not None and after < one.pusd and _may_save(traffic, one, (old, new)):
             found.append(_proposal(traffic, one, (old, new), after))
         elif _ends(old) or _costs_no_more(one, after) or _may_save(traffic, one, (old, new)):
             found.append(_finding(traffic, one, (old, new)))

@@ -41,8 +41,9 @@ class Measures:
         calls: How many, unpriced ones included. sums: those with a price, at list.
         first_us, last_us: When the first and the last one was sent, in microseconds since 1970.
         streamed, batched: Calls. batched_pusd: what the batched ones cost.
-        answered_into: Calls whose answer the next call of the same conversation carried on, or may have: it came within
-            the time a batch takes.
+        answered_into: Calls whose answer the next call of the same conversation carried on within the hour, or may
+            have: its prompt is not known, or it is another route's.
+        whole_minutes: Calls sent at a whole minute to the microsecond, as rounded times are.
         minutes: Calls per minute of the hour. hours: per hour of the day, UTC. busy_hours: in how many hours there was
             any.
         gaps: Count, mean and sum of squared differences of the pauses between calls of more than a minute, in seconds.
@@ -76,6 +77,7 @@ class Measures:
         self.batched = 0
         self.batched_pusd = 0
         self.answered_into = 0
+        self.whole_minutes = 0
         self.minutes = [0] * 60
         self.hours = [0] * 24
         self.busy_hours = 0
@@ -129,6 +131,7 @@ class Measures:
             self.busy_hours += 1
         self.calls += 1
         self.last_us = at_us
+        self.whole_minutes += not at_us % _MINUTE_US
         self.minutes[at_us // _MINUTE_US % 60] += 1
         self.hours[at_us // _HOUR_US % 24] += 1
         self.outputs.add(served.usage.output_tokens)

@@ -1,7 +1,7 @@
 """
 What the cache cost for nothing: writes that nobody read, and misses by cause with the exact place.
 
-Costs of findings overlap (a front that changes is why its writes are never read), so they are not to be added up. Each
+Costs of findings may overlap with one another and with what proposals save, so they are not to be added up. Each
 finding has a remedy: a miss that no policy tried would have avoided is not mentioned.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from farthing.units import Kind
 from farthing.whatif.levers.caching import judged
 from farthing.whatif.levers.fronts import changing_place
-from farthing.whatif.levers.policies import REPAIRED
+from farthing.whatif.levers.policies import NONE, REPAIRED
 from farthing.whatif.levers.saying import percent, usd, usd_a_day
 from farthing.whatif.levers.traffic import CALLS_MIN
 from farthing.whatif.playbook.advice import Finding, Guide
@@ -39,8 +39,10 @@ def find(traffic: Traffic) -> list[Finding]:
         tried = traffic.tried.get(one.route)
         if tried is None or tried.calls < CALLS_MIN:
             continue
-        each = (_changing(traffic, one, tried), _unread(traffic, one), *_missed(traffic, one, tried))
-        found += [finding for finding in (*each, _ignored(one, tried)) if finding is not None]
+        changing = _changing(traffic, one, tried)
+        unread = _unread(traffic, one) if changing is None else None  # which is why
+        each = (changing, unread, *_missed(traffic, one, tried), _ignored(one, tried))
+        found += [finding for finding in each if finding is not None]
     return found
 
 
@@ -59,7 +61,7 @@ def _changing(traffic: Traffic, one: Measures, tried: Tried) -> Finding | None:
     clock = ", as a clock or an id at the top does" if place.number == 1 else ""
     return Finding(
         id=f"front-changes {one.route.id}",
-        title=f"{place.told} of {one.route.label} changes from call to call, so nothing after it is ever read",
+        title=f"{place.told.capitalize()} of {one.route.label} changes from call to call: nothing after it is read",
         guide=Guide.CACHING,
         cost_pusd=cost,
         kind=Kind.ASSUMED,
@@ -142,7 +144,8 @@ def _missed(traffic: Traffic, one: Measures, tried: Tried) -> list[Finding]:
     """Misses that the replay of the recorded breakpoints explains."""
     found = []
     recorded = sum(tried.recorded.sums)
-    has_better = judged(tried) is not None
+    verdict = judged(tried)
+    has_better = verdict is not None and verdict.name != NONE
     for at, (name, title, said, change) in _CAUSES.items():
         cost = tried.missed_pusd[at]
         has_remedy = at != EXPIRED or has_better

@@ -103,9 +103,9 @@ def _truncated(traffic: Traffic, one: Measures) -> Finding | None:
         cost_pusd=one.truncated_pusd,
         kind=Kind.MEASURED,
         why=(
-            f"{one.truncated:,} of {one.calls:,} calls stopped at max_tokens, which is {one.asked.quantile(0.5):,} in "
-            f"the middle; answers have {one.outputs.quantile(0.5):,} tokens in the middle and "
-            f"{one.outputs.quantile(0.95):,} at the 95th percentile. Calls with a cut answer cost "
+            f"{one.truncated:,} of {one.calls:,} calls stopped at max_tokens, whose median is "
+            f"{one.asked.quantile(0.5):,}; the median answer has {one.outputs.quantile(0.5):,} tokens, the 95th "
+            f"percentile {one.outputs.quantile(0.95):,}. Calls with a cut answer cost "
             f"{usd(one.truncated_pusd)} ({usd_a_day(traffic, one.truncated_pusd)}), and again where they are repeated."
         ),
         calls=one.truncated,

@@ -27,7 +27,7 @@ def percent(part: float, whole: float) -> str:
     if not whole:
         return "0 %"
     share = 100 * part / whole
-    return f"{share:.0f} %" if share >= 10 or share in {0, 1} else f"{share:.1f} %"
+    return f"{share:.0f} %" if 10 <= share <= 99 or share in {0, 1, 100} else f"{share:.1f} %"
 
 
 def policy(route: Route, **levers: object) -> dict[str, object]:

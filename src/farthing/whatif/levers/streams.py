@@ -2,7 +2,7 @@
 What a call's prompt has in common with the one before it: carried on, or different from some block on.
 
 The one before it is the last of the same session; without one, the last of the same tenant, prompt and user. Only what
-was sent in the last hour is remembered, which is as long as any cache lives.
+was sent in the last hour is remembered: as long as any cache lives, and as a batch takes as a rule.
 """
 
 from __future__ import annotations

@@ -83,8 +83,8 @@ def _proposal(traffic: Traffic, one: Measures, models: tuple[Model, Model], afte
         effort=Effort.PROJECT,
         risk=Risk.QUALITY,
         why=(
-            f"{one.calls:,} calls ask {old.id} for answers of {one.outputs.quantile(0.5):,} tokens in the middle and "
-            f"{one.outputs.quantile(0.95):,} at the 95th percentile, without tools or thinking; they cost "
+            f"{one.calls:,} calls ask {old.id} for answers of {one.outputs.quantile(0.5):,} tokens (median; 95th "
+            f"percentile {one.outputs.quantile(0.95):,}), without tools or thinking; they cost "
             f"{usd(one.pusd)}, {percent(one.pusd, traffic.pusd)} of the bill, and would cost about {usd(after)} "
             f"at {per_mtok(traffic, new)}."
         ),

@@ -20,7 +20,6 @@ from farthing.whatif.levers.route import Route, route_of
 from farthing.whatif.levers.sketch import Ruler
 from farthing.whatif.levers.streams import Last, Streams, stream_key
 from farthing.whatif.levers.writes import Writes
-from farthing.whatif.replay.choice import TURNAROUND_S
 from farthing.whatif.replay.moved import microseconds
 from farthing.whatif.replay.replay import given_of
 
@@ -106,6 +105,7 @@ class _Meter:
         self._policies: Policies | None = None
         self._ruler = Ruler(0)
         self._streams = Streams()
+        self._sessions = Streams()
         self._writes = Writes()
         self._repeats = Repeats()
         self._calls = 0
@@ -125,6 +125,8 @@ class _Meter:
         bill = price_served(self._book, call.served, call.sent_at)
         pusd = bill.list_pusd
         self._pusd += pusd or 0
+        if call.served.calls_in_total != 1:
+            return  # a total of several calls has no habits
         route = route_of(call)
         measures = self._routes.get(route)
         if measures is None:
@@ -148,15 +150,13 @@ class _Meter:
             self._policies.take(given, at_us, place.position if place is not None and place.position >= 0 else None)
 
     def _beside_the_last(self, call: Call, measures: Measures, rates: Sequence[int | None], at_us: int) -> None:
-        if call.served.calls_in_total != 1:
-            return
         key = stream_key(call)
         blocks = call.request.blocks if call.request is not None else ()
         seen = self._streams.see(call, at_us, key)
         turn, early = 1, 0
         if seen is not None:
             repeats = bool(blocks) and seen.shared == len(blocks)
-            if key[0] and seen.carries_on and not repeats and at_us - seen.last.at_us <= TURNAROUND_S * 1_000_000:
+            if key[0] and seen.carries_on and not repeats:
                 seen.last.measures.answered_into += 1
             note_break(measures, call, seen)
             if key[0] and blocks and seen.carries_on:
@@ -165,6 +165,16 @@ class _Meter:
             said = blocks[: seen.shared] if seen is not None and turn > 1 else ()
             early = _note_turn(call, measures, rates, turn, (early, said))
         self._streams.keep(key, Last(measures, at_us, blocks, turn, early))
+        if key[0]:
+            self._of_other_routes(call, measures, at_us)
+
+    def _of_other_routes(self, call: Call, measures: Measures, at_us: int) -> None:
+        """Another route's call in the same session may have waited for the answer before it."""
+        key = (call.dims["session"],)
+        seen = self._sessions.see(call, at_us, key)
+        if seen is not None and seen.last.measures is not measures:
+            seen.last.measures.answered_into += 1
+        self._sessions.keep(key, Last(measures, at_us, (), 0, 0))
 
     def traffic(self) -> Traffic:
         if self._policies is not None:

@@ -232,11 +232,10 @@ def _cause(here: _Scope, keys: Sequence[int], positions: range, at_us: int) -> t
     """Why the longest prefix that might have been read was not, and where it ends; -1 where there is none."""
     for at in positions:
         entry = here.entries.get(keys[at])
-        if entry is not None:
-            if _is_live(entry, at_us):
-                return 4, at
-            if entry.used_us + entry.lifetime_us + _HOUR_US >= at_us:
-                return 2, at
-        if keys[at] in here.coming:
+        if entry is not None and _is_live(entry, at_us):
+            return 4, at
+        if keys[at] in here.coming:  # had it begun, it would have been read, whatever had expired before
             return 3, at
+        if entry is not None and entry.used_us + entry.lifetime_us + _HOUR_US >= at_us:
+            return 2, at
     return 1, -1

@@ -1,0 +1,58 @@
+"""A caching policy is chosen on the first part of the time and proposed only if it holds on the rest."""
+
+from tests.whatif.levers.traffic_made import made
+
+from farthing.prices.book import shipped_book
+from farthing.whatif.levers.caching import find
+from farthing.whatif.levers.traffic import traffic_of
+from farthing.whatif.playbook.advice import Risk
+
+
+def found(calls):
+    return find(traffic_of(calls, shipped_book()))
+
+
+def asked(at, front="rules", **more):
+    return made(at, [(front, 6000, "system"), (f"q{at}", 40, "messages")], **more)
+
+
+def test_what_is_cheaper_before_and_after_is_proposed():
+    (one,) = found([asked(100 * n) for n in range(500)])
+    assert one.choice.rules[0].levers.cache.places == ("tools", "system")
+    assert one.risk is Risk.NONE
+    assert one.is_free
+    assert one.policy["cache"]["ttl"] == "5m"
+
+
+def test_what_stops_to_pay_is_not_proposed():
+    """Three days alike, then two in which no front comes twice."""
+    alike = [asked(100 * n) for n in range(2592)]
+    unlike = [asked(100 * n, f"rules {n}") for n in range(2592, 4320)]
+    assert found(alike)
+    assert found([*alike, *unlike]) == []
+
+
+def test_one_good_hour_is_luck():
+    """What is judged on saves in one part of many, and loses a little in none."""
+    calls = [asked(5000 * n, f"rules {n}") for n in range(90)]
+    burst = [asked(at) for at in (*range(3600, 7000, 20), *range(440_000, 441_000, 20))]
+    assert found(sorted([*calls, *burst], key=lambda call: call.sent_at)) == []
+
+
+def test_a_few_hours_are_too_few_to_learn_on_some_and_judge_on_others():
+    assert found([asked(100 * n) for n in range(100)]) == []
+
+
+def test_calls_without_prompts_are_not_guessed_at():
+    calls = [made(100 * n, [], counts=(6000, 0, 0, 0)) for n in range(500)]
+    assert found(calls) == []
+
+
+def test_an_hour_is_chosen_where_pauses_are_longer_than_five_minutes():
+    (one,) = found([asked(900 * n) for n in range(400)])
+    assert one.choice.rules[0].levers.cache.ttl == "1h"
+
+
+def test_estimated_lengths_are_said():
+    (one,) = found([asked(100 * n, counts=(6100, 0, 0, 0)) for n in range(500)])
+    assert "estimates" in one.why
