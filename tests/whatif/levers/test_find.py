@@ -42,7 +42,7 @@ def kinds(advice):
 @pytest.mark.parametrize("feature", PLANTED)
 def test_a_planted_habit_is_found_and_no_other(feature):
     job = JOB[feature]
-    calls = played([job], sessions_per_day=max(20, 120 // max(job.turns)))
+    calls = played([job], sessions_per_day=max(8, 120 // max(job.turns)))
     found = kinds(find_all(calls, BOOK))
     assert PLANTED[feature] <= found <= PLANTED[feature] | ALSO_TRUE.get(feature, set())
 
