@@ -46,6 +46,7 @@ _BOUNDARY = re.compile(r"[a-z,;] (?=[a-z])")
 """Where no pattern goes across."""
 
 _CARD_DIGITS = range(13, 20)
+_NO_CARD_DIGITS = (17, 18)
 _CARD_MIN = 10**12
 _WHOLE_DIGITS_MAX = 4_000
 _IBAN_CHARS = range(15, 35)
@@ -208,7 +209,7 @@ def _end_of(parts: list[str], at: int, lengths: range, passes: Callable[[str], b
 
 def _is_card(digits: str) -> bool:
     """Whether a payment card may have this number: how those begin, and Luhn's check."""
-    if digits[0] not in "23456":
+    if digits[0] not in "23456" or len(digits) in _NO_CARD_DIGITS:
         return False
     doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
     return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _TEXTS = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
 _PARTIAL = "partial_json"
+_EMPTY = ("ping", "content_block_stop", "message_stop")
 
 
 def assembled(stream: bytes) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def assembled(stream: bytes) -> dict[str, Any]:
         elif kind == "message_delta":
             message |= _table(event.get("delta"))
             message["usage"] = _table(message.get("usage")) | _table(event.get("usage"))
-        elif kind not in {"ping", "content_block_stop", "message_stop"}:
+        elif kind not in _EMPTY:
             others.append(event)
     if blocks:
         message["content"] = [_ended(block) for block in blocks.values()]
