@@ -14,11 +14,12 @@ from farthing.gateway import decide as deciding
 from farthing.gateway.addresses import origin_of
 from farthing.gateway.admit import Shown, admit, may_be_sent, names_models
 from farthing.gateway.client import ClientGone
+from farthing.gateway.content import mode_under
 from farthing.gateway.exchange import Came, Exchange, Refused
 from farthing.gateway.failures import UpstreamFault
 from farthing.gateway.headers import first
 from farthing.gateway.hidden import hide
-from farthing.gateway.rules import apply_rules
+from farthing.gateway.rules import apply_rules, content_under
 from farthing.gateway.tags import credential_of, fingerprint, tags_of
 from farthing.money import usd_text
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from farthing.gateway.admit import Caller
     from farthing.gateway.asked import Asked
     from farthing.gateway.client import Client
+    from farthing.gateway.content import Mode
     from farthing.gateway.front import Scope
     from farthing.gateway.metrics import Metrics
     from farthing.gateway.rules import Rule
@@ -47,6 +49,7 @@ class Options(NamedTuple):
         secret: Key of the fingerprints of keys.
         metrics_token: Bearer token for ``/metrics``; None: there is no such page.
         log: Gets one line per request, without its query, body or key.
+        content: What is kept of bodies where no rule says; None: nothing ever is.
 
     """
 
@@ -55,6 +58,7 @@ class Options(NamedTuple):
     secret: bytes
     metrics_token: bytes | None
     log: Callable[[str], None]
+    content: Mode | None = None
 
 
 class App:
@@ -107,8 +111,8 @@ class App:
         except ClientGone:
             pass
         except Refused as refused:
-            exchange.status, error_type, message = refused.refusal
-            _error(client, exchange.status, error_type, message, came.entry)
+            exchange.status = refused.refusal.status
+            _refused(client, refused.refusal, came.entry)
         except UpstreamFault as fault:
             self._metrics.count("farthing_upstream_faults_total", type(fault).__name__)
             if not exchange.left:
@@ -119,29 +123,38 @@ class App:
             self._options.log(_line(scope, exchange, came.entry, time.perf_counter() - started_s))
 
     def _came(self, scope: Scope, caller: Caller) -> Came:
-        headers, path, key = scope["headers"], scope["path"], caller.key
+        headers, path, key, options = scope["headers"], scope["path"], caller.key, self._options
 
-        def dims_of(asked: Asked) -> dict[str, str]:
+        def stated_by(asked: Asked) -> dict[str, str]:
             dims = tags_of(headers, asked.user) | (key.set if key is not None else {})
-            dims |= apply_rules(self._options.rules, path, asked.model, headers)
             if key is not None:
                 dims["api_key"] = key.id
             elif (credential := credential_of(headers)) is not None:
-                dims["api_key"] = fingerprint(credential, self._options.secret)
+                dims["api_key"] = fingerprint(credential, options.secret)
             return dims
+
+        def dims_of(asked: Asked) -> dict[str, str]:
+            dims = stated_by(asked)
+            return dims | apply_rules(options.rules, path, asked.model, headers, dims) if options.rules else dims
+
+        def content_of(asked: Asked, allowed: Mode) -> Mode:
+            ruled = content_under(options.rules, path, asked.model, headers, stated_by(asked))
+            return mode_under(ruled or allowed, headers)
 
         entry, method, target = f"call_{random.getrandbits(96):024x}", scope["method"], _target(scope)
         came = Came(entry, method, path, target, caller.headers, dims_of)
+        if options.content is not None:
+            came = came._replace(content_of=functools.partial(content_of, allowed=options.content))
         if key is None:
             return came
         is_bound = key.models and method == "POST" and names_models(path)
         check = functools.partial(may_be_sent, key) if is_bound else None
-        return came._replace(check=check, origin=origin_of(headers))
+        return came._replace(check=check, origin=origin_of(headers), upstream=f"key {key.upstream}")
 
     def _refuse(self, scope: Scope, client: Client, refusal: deciding.Refuse) -> None:
         self._metrics.count("farthing_requests_total", str(refusal.status))
         self._options.log(f"{scope['method']} {_shown(scope['path'])} {refusal.status} refused")
-        _error(client, refusal.status, refusal.error_type, refusal.message, "")
+        _refused(client, refusal, "")
 
     def _own_page(self, path: str, headers: Headers, client: Client) -> None:
         if path == "/metrics" and not self._may_see_metrics(headers):
@@ -164,9 +177,20 @@ def _target(scope: Scope) -> bytes:
     return target
 
 
-def _error(client: Client, status: int, error_type: str, message: str, entry: str) -> None:
+def _refused(client: Client, refusal: deciding.Refuse, entry: str) -> None:
+    _error(client, refusal.status, refusal.error_type, refusal.message, entry, refusal.headers)
+
+
+def _error(  # noqa: PLR0917 - one line of an answer each
+    client: Client,
+    status: int,
+    error_type: str,
+    message: str,
+    entry: str,
+    more: tuple[tuple[bytes, bytes], ...] = (),
+) -> None:
     body = msgspec.json.encode({"type": "error", "error": {"type": error_type, "message": message}})
-    headers = [(b"content-type", b"application/json")]
+    headers = [(b"content-type", b"application/json"), *more]
     if entry:
         headers.append((b"x-farthing-call-id", entry.encode()))
     client.answer(status, headers, body)

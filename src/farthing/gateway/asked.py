@@ -17,14 +17,25 @@ class _Body(msgspec.Struct):
     model: str = ""
     stream: bool | None = None
     metadata: _Metadata | None = None
+    max_tokens: int | float | str | None = None
+    speed: str | None = None
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Model, empty where it names none that could be one; whether a stream; ``metadata.user_id``."""
+    """
+    What a request asks for.
+
+    Attributes:
+        model: Empty where it names none that could be one. stream: whether a stream is asked for.
+        user: ``metadata.user_id``. max_tokens, speed: as asked; None where absent.
+
+    """
 
     model: str = ""
     stream: bool = False
     user: str | None = None
+    max_tokens: int | None = None
+    speed: str | None = None
 
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -38,4 +49,6 @@ def read_request(body: bytes) -> Asked:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Asked()
     model = found.model if _MODEL.fullmatch(found.model) and hide(found.model) == found.model else ""
-    return Asked(model, bool(found.stream), found.metadata.user_id if found.metadata else None)
+    most = int(found.max_tokens) if isinstance(found.max_tokens, int | float) else None
+    user = found.metadata.user_id if found.metadata else None
+    return Asked(model, bool(found.stream), user, most, found.speed)

@@ -21,6 +21,7 @@ from farthing.gateway.meters import BatchMeter, read_batch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from farthing.gateway.limiting import Limiter
     from farthing.gateway.metrics import Metrics
     from farthing.gateway.recorder import Recorder
     from farthing.usage.batch import BatchResult
@@ -30,10 +31,22 @@ _NOTE = "when the batch was made is not known: dated when its results were fetch
 
 
 class Batches:
-    """What this process knows of batches: when they were made, and which are metered to the end."""
+    """
+    What this process knows of batches: when they were made, and which are metered to the end.
 
-    def __init__(self, recorder: Recorder, metrics: Metrics, now: Callable[[], datetime]) -> None:
+    Args:
+        recorder: Where results go.
+        metrics: Where failures are counted.
+        now: The time; aware, UTC.
+        limiter: Told what a batch comes to; None: there are no limits.
+
+    """
+
+    def __init__(
+        self, recorder: Recorder, metrics: Metrics, now: Callable[[], datetime], limiter: Limiter | None = None
+    ) -> None:
         self._recorder = recorder
+        self._limiter = limiter
         self._metrics = metrics
         self._now = now
         self._made_at: OrderedDict[str, datetime] = OrderedDict()
@@ -56,18 +69,25 @@ class Batches:
     def finished(self, batch_id: str) -> None:
         """All its results were read."""
         _remember(self._metered, batch_id, None)
+        if self._limiter is not None:
+            self._limiter.batch_read(batch_id, whole=True)
 
     def meter(self, batch_id: str, dims: dict[str, str]) -> BatchMeter:
         """A meter of one download of results; *dims* for each of its calls."""
         made_at = self._made_at.get(batch_id)
         at, notes = (made_at, ()) if made_at is not None else (self._now(), (_NOTE,))
+        limiter = self._limiter
+        if limiter is not None:
+            limiter.batch_read(batch_id, whole=False)
 
         def take(result: BatchResult) -> None:
             if (served := result.served) is None:
                 return
             served = msgspec.structs.replace(served, notes=(*served.notes, *notes)) if notes else served
             call = Call(call_id=result.call_id, sent_at=at, source="gateway", served=served, dims=dims)
-            self._recorder.billed(result.call_id, call)
+            stored = self._recorder.billed(result.call_id, call)
+            if limiter is not None:
+                limiter.batch_billed(batch_id, stored)
 
         def failed(_why: str) -> None:
             self._metrics.count("farthing_metering_failures_total", "batch line")

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from farthing.errors import LedgerFault
 from farthing.gateway.content import BROKEN, CUT, PACKED, Said, kept_of, new_hash
 from farthing.gateway.meters import UnknownCoding, decoded
-from farthing.ledger.content import ContentStore
+from farthing.ledger.content import CONTENT_NAME, ContentStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
+    from farthing.config import GatewaySettings
     from farthing.gateway.content import Terms
     from farthing.gateway.meters import Meter
     from farthing.gateway.metrics import Metrics
@@ -290,3 +291,12 @@ class Retention:
                 self._log(f"old content could not be deleted: {error}")
         else:
             self._said = ""
+
+
+def retention(
+    settings: GatewaySettings, ledger: Path, log: Callable[[str], None], now: Callable[[], datetime]
+) -> Retention:
+    """What the settings say of the store beside a ledger."""
+    path = ledger.with_name(CONTENT_NAME)
+    days, disk_bytes_max = settings.content_days, settings.content_total_bytes_max
+    return Retention(path, days=days, disk_bytes_max=disk_bytes_max, log=log, now=now)

@@ -55,11 +55,12 @@ class Forward(NamedTuple):
 
 
 class Refuse(NamedTuple):
-    """Answer it here, with an error of the API's shape."""
+    """Answer it here, with an error of the API's shape; *headers* go along with it."""
 
     status: int
     error_type: str
     message: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 Action = Forward | Refuse

@@ -16,6 +16,7 @@ from farthing.call import Request
 from farthing.gateway.addresses import ANSWER_BYTES_MAX, with_location_at, with_results_at
 from farthing.gateway.asked import Asked, read_request
 from farthing.gateway.client import ClientGone
+from farthing.gateway.decide import Refuse
 from farthing.gateway.failures import Broken, UpstreamFault
 from farthing.gateway.headers import first, for_client, for_upstream
 from farthing.gateway.reading import Attempt, Reading
@@ -30,12 +31,16 @@ if TYPE_CHECKING:
 
     from farthing.gateway.client import Client
     from farthing.gateway.connection import Connection
-    from farthing.gateway.decide import Forward, Refuse
+    from farthing.gateway.content import Mode
+    from farthing.gateway.content_keeper import Keeper
+    from farthing.gateway.decide import Forward
     from farthing.gateway.drain import Drain
     from farthing.gateway.fingerprint import Fingerprinter
+    from farthing.gateway.limiting import Hold, Limiter
     from farthing.gateway.pool import Pool
     from farthing.gateway.reading import Books
     from farthing.gateway.wire import ResponseReader
+    from farthing.ledger.interface import Stored
 
 _HELD_BYTES_MAX = 40 * 2**20
 """Longest Messages request that is read before it is sent; the API takes 32 MB (facts 7.5)."""
@@ -53,6 +58,8 @@ class Came(NamedTuple):
         dims_of: What the request belongs to, once it is read.
         check: Gets the body, and whether it is all of it, and says why it may not be sent; None: nothing to check.
         origin: Where addresses in answers about batches are made to point; None: those pass as they are.
+        upstream: Whose rate limits it counts against there: a name or a fingerprint, never a key.
+        content_of: What is kept of its bodies, once it is read; None: nothing.
 
     """
 
@@ -64,6 +71,8 @@ class Came(NamedTuple):
     dims_of: Callable[[Asked], dict[str, str]]
     check: Callable[[bytes, bool], Refuse | None] | None = None
     origin: bytes | None = None
+    upstream: str = ""
+    content_of: Callable[[Asked], Mode] | None = None
 
     def __repr__(self) -> str:
         return f"<Came {self.entry} {self.method}>"  # fields carry keys
@@ -84,7 +93,15 @@ class Refused(Exception):
 
 
 class Desk(NamedTuple):
-    """What every exchange shares; *collect* fetches the results of a batch, with the caller's credentials."""
+    """
+    What every exchange shares.
+
+    Attributes:
+        collect: Fetches the results of a batch, with the caller's credentials.
+        limiter: Budgets and rate limits; None: there are none.
+        content: Where bodies go that are kept; None: none are.
+
+    """
 
     pool: Pool
     books: Books
@@ -93,6 +110,8 @@ class Desk(NamedTuple):
     now: Callable[[], datetime]
     collect: Callable[[str, Headers, dict[str, str]], None]
     fingerprinter: Fingerprinter
+    limiter: Limiter | None = None
+    content: Keeper | None = None
 
 
 class Held:
@@ -137,6 +156,12 @@ class Exchange:
         self._held = b""
         self._held_counted = 0
         self._request: Request | None = None
+        self._hold: Hold | None = None
+        self._outcome: Stored | None = None
+        self._is_free = True
+        self._waiting: asyncio.Task[None] | None = None
+        self._mode: Mode = "none"
+        self._makes_batch = came.method == "POST" and came.path == "/v1/messages/batches"
 
     async def run(self) -> None:
         """
@@ -151,6 +176,7 @@ class Exchange:
         try:
             await self._run()
         finally:
+            self._end_hold()
             self._client.unwatch()
             self._desk.held.bytes -= self._held_counted
             self._desk.drain.end(self._deadline)
@@ -163,6 +189,9 @@ class Exchange:
             if refusal is not None:
                 raise Refused(refusal)
         dims = self._came.dims_of(asked)
+        if self._came.content_of is not None and self._forward.route is Route.MESSAGES:
+            self._mode = self._came.content_of(asked)
+        await self._admit(asked, dims)
         for number in range(1, self._forward.attempts_max + 1):
             is_last = number == self._forward.attempts_max or not self._client.body_complete
             attempt = self._attempt(number, asked, dims)
@@ -173,9 +202,53 @@ class Exchange:
             if self._client.gone:
                 return
 
+    async def _admit(self, asked: Asked, dims: dict[str, str]) -> None:
+        """
+        Wait for a turn and reserve the worst case, where there are limits.
+
+        Raises:
+            Refused: A limit does not let it through.
+            ClientGone: The client left while it waited.
+
+        """
+        limiter = self._desk.limiter
+        if limiter is None or not limiter.applies(self._forward.route, makes_batch=self._makes_batch):
+            return
+        waited_s = time.perf_counter()
+        self._waiting = asyncio.current_task()
+        body = self._held if self._client.body_complete else None
+        upstream = self._came.upstream or dims.get("api_key", "")
+        try:
+            found = await limiter.admit(asked, body, dims, upstream, makes_batch=self._makes_batch)
+        except asyncio.CancelledError:
+            if self._waiting is None or not self._client.gone:
+                raise
+            self._waiting.uncancel()
+            raise ClientGone from None
+        finally:
+            self._waiting = None
+        self._begun_s += time.perf_counter() - waited_s
+        if isinstance(found, Refuse):
+            raise Refused(found)
+        self._hold = found
+
+    def _end_hold(self) -> None:
+        """Tell the limits what the call came to, once."""
+        hold, self._hold = self._hold, None
+        if hold is None:
+            return
+        if self._outcome is not None:
+            hold.billed(self._outcome)
+        elif self._is_free:
+            hold.free()
+        else:
+            hold.unknown()
+
     async def _read(self) -> Asked:
         """Hold a request that has to be read, as long as there is room; of all others only what has come anyway."""
-        if self._forward.route is not Route.MESSAGES and self._came.check is None:
+        limiter = self._desk.limiter
+        limited = self._makes_batch and limiter is not None and limiter.applies(self._forward.route, makes_batch=True)
+        if self._forward.route is not Route.MESSAGES and self._came.check is None and not limited:
             self._held = await self._client.body()
         else:
             self._held = await self._client.held_body(self._desk.held.room(_HELD_BYTES_MAX))
@@ -214,6 +287,7 @@ class Exchange:
         except (UpstreamFault, ClientGone) as fault:
             sent = fault.sent if isinstance(fault, UpstreamFault) else self._connection is not None
             self._give_back()
+            self._is_free = not sent
             if attempt.entry and sent:
                 recorder.unknown(attempt.entry)
             elif attempt.entry:
@@ -223,11 +297,15 @@ class Exchange:
                 raise
             return wait_s
         except BaseException:
+            self._is_free = False
             self._give_back()
             if attempt.entry:
                 recorder.unknown(attempt.entry)
             raise
         lowered = [(name.lower(), value) for name, value in response.headers]
+        self._is_free = not 200 <= response.status < 300
+        if self._hold is not None:
+            self._hold.observe(response.status, lowered)
         reading = Reading(self._desk.books, attempt._replace(request=self._request), response.status, lowered)
         wait_s = None if is_last or self._client.gone else delay_s(number, response.status, lowered, random.random)
         if wait_s is not None:
@@ -315,6 +393,8 @@ class Exchange:
 
     async def _pass_on(self, response: ResponseReader, reading: Reading) -> None:
         whole = False
+        if self._mode != "none" and self._desk.content is not None:
+            reading.keep(self._desk.content, self._mode, self._held if self._client.body_complete else None)
         try:
             if self._came.origin is not None and self._forward.route is Route.BATCH and 200 <= response.status < 300:
                 early = await self._readdress(response, reading, self._came.origin)
@@ -327,7 +407,10 @@ class Exchange:
                 self._connection.abort()  # half a request: nothing more can follow it
             self._give_back()
             stored = reading.settle(whole=whole, left=self.left)
-            self._note_price(stored.posting.list_pusd if stored is not None else None)
+            self._note(stored)
+            reading.end_content(self._outcome, whole=whole)
+        if self._makes_batch:
+            self._hand_over(reading)
         if whole and self._forward.route is Route.BATCH and (batch_id := reading.batch_to_fetch()) is not None:
             self._desk.collect(batch_id, self._came.headers, self._came.dims_of(Asked()))
         if whole:
@@ -340,7 +423,7 @@ class Exchange:
         body = await self._connection.body()
         reading.feed(body)
         stored = reading.settle(whole=True, left=self.left)
-        self._note_price(stored.posting.list_pusd if stored is not None else None)
+        self._note(stored)
         return body
 
     async def _readdress(self, response: ResponseReader, reading: Reading, origin: bytes) -> bytes:
@@ -362,8 +445,17 @@ class Exchange:
             response.headers = [*kept, (b"content-length", b"%d" % len(body))]
         return body
 
-    def _note_price(self, pusd: int | None) -> None:
-        self.pusd = pusd if pusd is not None else self.pusd
+    def _hand_over(self, reading: Reading) -> None:
+        """What was reserved for a batch waits for its results."""
+        batch_id, limiter = reading.batch_made(), self._desk.limiter
+        if batch_id and limiter is not None and self._hold is not None:
+            limiter.batch_made(batch_id, self._hold)
+            self._hold = None
+
+    def _note(self, stored: Stored | None) -> None:
+        if stored is not None:
+            self._outcome = stored
+            self.pusd = stored.posting.list_pusd
 
     def _start(self, response: ResponseReader) -> None:
         self.status = response.status
@@ -373,8 +465,12 @@ class Exchange:
             headers = with_location_at(headers, self._came.origin, self._desk.pool.upstream.prefix)
         headers.append((b"x-farthing-call-id", self._came.entry.encode()))
         headers.append((b"x-farthing-overhead-ms", b"%.2f" % (self.overhead_s * 1000)))
+        if self._outcome is not None:
+            headers.append((b"x-farthing-cache", _cache_verdict(self._outcome)))
         if self.pusd is not None:
             headers.append((b"x-farthing-cost-usd", usd_text(self.pusd).encode()))
+        if self._hold is not None:
+            headers += self._hold.headers()
         self._metrics.count("farthing_overhead_seconds_total", more=self.overhead_s)
         self._client.start(self.status, headers)
 
@@ -402,6 +498,9 @@ class Exchange:
         """Decide what happens to an answer that nobody reads: it is drained if there is room, or else aborted."""
         if self.left or (self.status and self._connection is None):
             return
+        if self._waiting is not None:
+            self._waiting.cancel()
+            return
         self.left = "drained"
         self._deadline = self._desk.drain.begin(self._abort)
         if self._deadline is None:
@@ -412,3 +511,10 @@ class Exchange:
         self.left = "aborted"
         if self._connection is not None:
             self._connection.abort()
+
+
+def _cache_verdict(stored: Stored) -> bytes:
+    """What the prompt cache did for a call, in tokens."""
+    usage = stored.call.served.usage
+    written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+    return b"read=%d; written=%d; uncached=%d" % (usage.cache_read_tokens, written, usage.input_tokens)

@@ -21,6 +21,10 @@ COUNTERS = {
     "farthing_recovered_calls_total": "Calls of killed processes that were posted from the starts of their answers.",
     "farthing_client_left_total": "Clients that left before the end, by what was done: drained or aborted.",
     "farthing_retries_total": "Attempts beyond the first.",
+    "farthing_limit_refusals_total": "Calls that a limit did not let through, by why.",
+    "farthing_budget_thresholds_total": "Times a budget reached a share of its limit that is to be told.",
+    "farthing_content_kept_total": "Calls whose content was kept, be it as a hash.",
+    "farthing_content_dropped_total": "Calls whose content was to be kept and was not, by why; the calls went on.",
     "farthing_upstream_faults_total": "Answers that the upstream did not give, by kind.",
     "farthing_worker_restarts_total": "Workers that ended by themselves and were replaced.",
     "farthing_overhead_seconds_total": "Time that requests spent in the gateway itself before their first byte.",
@@ -33,6 +37,7 @@ GAUGES = {
     "farthing_upstream_connections": "Connections to the upstream that carry a request.",
     "farthing_upstream_connections_idle": "Connections to the upstream that wait for one.",
     "farthing_unsettled_calls": "Calls in ingested journals that began and have no outcome: they may have been billed.",
+    "farthing_calls_waiting": "Calls that wait for their turn under a rate limit.",
     "farthing_records_waiting": "Records that could not be written to the journal yet.",
 }
 """Every gauge and what it shows."""
@@ -43,6 +48,8 @@ _LABELS = {
     "farthing_metering_failures_total": "reason",
     "farthing_client_left_total": "done",
     "farthing_upstream_faults_total": "kind",
+    "farthing_content_dropped_total": "why",
+    "farthing_limit_refusals_total": "why",
 }
 
 

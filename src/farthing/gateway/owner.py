@@ -8,8 +8,8 @@ ledger that is locked or gone costs nothing but time: journals are kept, and the
 from __future__ import annotations
 
 import asyncio
-import time
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from farthing.errors import FarthingError
@@ -33,13 +33,22 @@ class Owner:
         journal_days: How many days after its last record a journal that is in the ledger, and whose writer is gone, is
             deleted; 0: never.
         log: Gets one line where something went wrong or a call is left unsettled by a former run.
+        after: Called at the end of each round, in the round's thread; it must not raise.
 
     """
 
     def __init__(
-        self, ledger: Path, folder: Path, metrics: Metrics, log: Callable[[str], None], *, journal_days: int = 0
+        self,
+        ledger: Path,
+        folder: Path,
+        metrics: Metrics,
+        log: Callable[[str], None],
+        *,
+        journal_days: int = 0,
+        after: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal_days = journal_days
+        self._after = after
         self._ended: set[Path] = set()
         self._ledger = ledger
         self._folder = folder
@@ -51,11 +60,12 @@ class Owner:
         self._turn = threading.Lock()
         metrics.gauge("farthing_unsettled_calls", lambda: self._unsettled)
 
-    async def recover(self) -> None:
-        """The first round, before any new call: says what a former run left unsettled."""
+    async def recover(self) -> int:
+        """The first round, before any new call: says and returns how many calls a former run left unsettled."""
         await asyncio.to_thread(self.ingest)
         if self._unsettled:
             self._log(f"{self._unsettled} calls began in a former run and have no outcome; they may have been billed")
+        return self._unsettled
 
     async def run(self, every_s: float, before: Callable[[], None]) -> None:
         """Rounds until cancelled; *before* is called first in each."""
@@ -73,6 +83,7 @@ class Owner:
         """
         with self._turn:
             self._ingest()
+            self._after()
 
     def _ingest(self) -> None:
         from farthing.ledger.duckdb import DuckDBLedger  # noqa: PLC0415 - heavy, and not needed to forward

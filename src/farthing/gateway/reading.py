@@ -19,9 +19,11 @@ from farthing.gateway.meters import (
     Meter,
     UnknownCoding,
     decoded,
+    read_batch,
     stream_meter,
 )
 from farthing.gateway.routes import Route, batch_of
+from farthing.ledger.content import Content, Part
 from farthing.ledger.merge import RECOVERED
 from farthing.usage.interface import Known
 from farthing.usage.sse import SseMeter
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
     from farthing.call import Request
     from farthing.gateway.batches import Batches
+    from farthing.gateway.content import Mode
+    from farthing.gateway.content_keeper import Capture, Keeper
     from farthing.gateway.metrics import Metrics
     from farthing.gateway.recorder import Recorder
     from farthing.gateway.wire import Headers
@@ -96,6 +100,7 @@ class Reading:
         self._seen = False
         self._target: JsonMeter | SseMeter | BatchMeter | HeldBody | None = None
         self._meter: Meter | None = None
+        self._capture: Capture | None = None
         try:
             self._begin()
         except UnknownCoding:
@@ -110,6 +115,8 @@ class Reading:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body."""
+        if self._capture is not None:
+            self._capture.feed(data)
         if self._meter is None:
             return
         try:
@@ -137,6 +144,24 @@ class Reading:
         except Exception:  # noqa: BLE001 - as above
             self._fail("settle")
             return None
+
+    # -- what is kept of it ---------------------------------------------------------------------------------------
+
+    def keep(self, keeper: Keeper, mode: Mode, request: bytes | None) -> None:
+        """Keep what request and answer say; *request* is None where it was not held whole."""
+        attempt, headers = self._attempt, self._headers
+        tenant = attempt.dims.get("tenant", "")
+        row = Content(
+            *(attempt.entry, attempt.entry, attempt.sent_at, tenant, attempt.model, mode, self._status, Part(), Part())
+        )
+        is_stream = (first(headers, b"content-type") or b"").lower().startswith(b"text/event-stream")
+        self._capture = keeper.begin(row, request, first(headers, b"content-encoding") or b"", is_stream=is_stream)
+
+    def end_content(self, stored: Stored | None, *, whole: bool) -> None:
+        """Hand over what was to be kept, once; *stored* is what the call was posted as."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.end("" if stored is None else stored.call.call_id, whole=whole)
 
     # -- which meter ----------------------------------------------------------------------------------------------
 
@@ -224,6 +249,12 @@ class Reading:
         if whole and not self._failed:
             meter.finish()
             self._books.batches.finished(batch_of(self._attempt.path))
+
+    def batch_made(self) -> str | None:
+        """After a whole answer about one batch: its id."""
+        body = self._target.whole() if isinstance(self._target, HeldBody) and not self._failed else None
+        batch = read_batch(body) if body else None
+        return batch.id if batch is not None else None
 
     def batch_to_fetch(self) -> str | None:
         """After a whole answer about a batch: its id, where its results are there and not metered yet."""

@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING
 from farthing.errors import BadConfig, LedgerFault
 from farthing.gateway.batches import Batches
 from farthing.gateway.collect import Collector
+from farthing.gateway.content import Terms
+from farthing.gateway.content_keeper import Keeper, retention
 from farthing.gateway.drain import Drain
 from farthing.gateway.exchange import Desk, Held
 from farthing.gateway.fingerprint import Fingerprinter
 from farthing.gateway.key_file import KeyFile
+from farthing.gateway.limiting import Limiter, begin_with_truth
 from farthing.gateway.owner import Owner
 from farthing.gateway.pool import Pool, upstream
 from farthing.gateway.reading import Books
 from farthing.gateway.recorder import Recorder
+from farthing.ledger.content import CONTENT_NAME
+from farthing.limits.file import read_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
 _HELD_BYTES_MAX = 512 * 2**20
 """Requests held at once, over all clients."""
 _COLLECT_S_MAX = 10.0
+_CONTENT_S_MAX = 10.0
 _SMALL_ROUND_S = 1.0
 
 
@@ -51,6 +57,7 @@ class Running:
         log: Gets a line where something goes wrong.
         now: The time; aware, UTC.
         owns_ledger: Whether the journals are read into the ledger here; else another process does.
+        keeps_content: Whether there may be calls whose bodies are kept in whatever form.
 
     Raises:
         BadConfig: The upstream's address, its certificates or the keys cannot be read.
@@ -68,8 +75,10 @@ class Running:
         log: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         owns_ledger: bool = True,
+        keeps_content: bool = False,
     ) -> None:
         self.folder = journals_folder(settings, ledger)
+        self._ledger = ledger
         self._settings = settings
         self._book = book
         self._terms = terms
@@ -77,10 +86,15 @@ class Running:
         self._log = log
         self.now = now
         self._keys = None if settings.keys is None else KeyFile(settings.keys, log)
+        self._limits = None if settings.limits is None else read_limits(settings.limits)
+        self._limiter: Limiter | None = None
         self._upstream = upstream(settings.upstream, settings.ca_file)
-        self._owner = (
-            Owner(ledger, self.folder, metrics, log, journal_days=settings.journal_days) if owns_ledger else None
-        )
+        self._keeps_content = keeps_content
+        self._keeper: Keeper | None = None
+        self._owner: Owner | None = None
+        if owns_ledger:
+            tidy, days = retention(settings, ledger, log, now), settings.journal_days
+            self._owner = Owner(ledger, self.folder, metrics, log, journal_days=days, after=tidy.round)
         self._desk: Desk | None = None
         self._collector: Collector | None = None
         self._recorder: Recorder | None = None
@@ -116,7 +130,9 @@ class Running:
 
         """
         if self._owner is not None:
-            await self._owner.recover()
+            unsettled = await self._owner.recover()
+            if self._limits is not None:
+                begin_with_truth(self._limits, self._ledger, self.now(), unsettled=unsettled, log=self._log)
         settings, metrics, now = self._settings, self._metrics, self.now
         recorder = Recorder(
             self.folder,
@@ -127,7 +143,8 @@ class Running:
             fsync=settings.fsync,
             log=self._log,
         )
-        books = Books(recorder, Batches(recorder, metrics, now), metrics)
+        limiter = self._limiter = self._new_limiter()
+        books = Books(recorder, Batches(recorder, metrics, now, limiter), metrics)
         pool = Pool(
             self._upstream,
             connect_timeout_s=settings.connect_timeout_seconds,
@@ -138,7 +155,15 @@ class Running:
         drain = Drain(settings.client_gone, calls_max=settings.drain_calls_max, seconds_max=settings.drain_seconds_max)
         self._recorder, self._collector = recorder, Collector(pool, books, now)
         self._desk = Desk(
-            pool, books, drain, Held(_HELD_BYTES_MAX), now, self._collector.collect, Fingerprinter(self._prompt_failed)
+            pool,
+            books,
+            drain,
+            Held(_HELD_BYTES_MAX),
+            now,
+            self._collector.collect,
+            Fingerprinter(self._prompt_failed),
+            limiter,
+            self._new_keeper(),
         )
         metrics.gauge("farthing_workers", lambda: int(self._desk is not None))
         metrics.publish()
@@ -148,6 +173,18 @@ class Running:
             rounds = self._small_rounds()
         self._heed_hangup()
         self._rounds = asyncio.get_running_loop().create_task(rounds, name="gateway: journals into the ledger")
+
+    def _new_limiter(self) -> Limiter | None:
+        if self._limits is None:
+            return None
+        folder = self._ledger.parent
+        return Limiter(self._limits, folder, book=self._book, metrics=self._metrics, log=self._log, now=self.now)
+
+    def _new_keeper(self) -> Keeper | None:
+        if self._keeps_content:
+            terms = Terms(self._settings.content_bytes_max, fingerprint_secret(self.folder))
+            self._keeper = Keeper(self._ledger.with_name(CONTENT_NAME), terms, self._metrics, self._log)
+        return self._keeper
 
     def _heed_hangup(self) -> None:
         """SIGHUP means :meth:`reload`, where there is something to reload and this is the main thread."""
@@ -165,6 +202,10 @@ class Running:
     def _before_round(self) -> None:
         assert self._recorder is not None
         self._recorder.flush()
+        if self._limiter is not None:
+            self._limiter.tick()
+        if self._keeper is not None:
+            self._keeper.tick()
         if self._keys is not None:
             self._keys.refresh()
 
@@ -177,10 +218,15 @@ class Running:
         self._metrics.publish()
         if self._collector is not None:
             await self._collector.close(_COLLECT_S_MAX)
+        if self._keeper is not None:
+            await asyncio.to_thread(self._keeper.close, _CONTENT_S_MAX)
+            self._keeper.tick()
         if self._rounds is not None:
             self._rounds.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._rounds
+        if self._limiter is not None:
+            self._limiter.close()
         if desk is not None:
             desk.pool.close()
         try:

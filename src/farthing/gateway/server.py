@@ -72,12 +72,23 @@ class GatewayServer:
         log = never_failing(log)
         self.metrics = metrics if metrics is not None else Metrics()
         clock = {} if now is None else {"now": now}
+        rules = () if settings.rules is None else read_rules(settings.rules)
+        keeps_content = settings.content != "none" or any(rule.content not in {None, "none"} for rule in rules)
         running = Running(
-            settings, ledger, book=book, terms=terms, metrics=self.metrics, log=log, owns_ledger=owns_ledger, **clock
+            settings,
+            ledger,
+            book=book,
+            terms=terms,
+            metrics=self.metrics,
+            log=log,
+            owns_ledger=owns_ledger,
+            keeps_content=keeps_content,
+            **clock,
         )
         options = Options(
             policy=Policy(settings.calls_max, settings.retries),
-            rules=() if settings.rules is None else read_rules(settings.rules),
+            rules=rules,
+            content=settings.content if keeps_content else None,
             secret=fingerprint_secret(running.folder),
             metrics_token=_token(settings.metrics_token_file),
             log=log,

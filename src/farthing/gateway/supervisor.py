@@ -14,15 +14,19 @@ import pickle
 import signal
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farthing.gateway.board import Board
+from farthing.gateway.content_keeper import retention
+from farthing.gateway.limiting import begin_with_truth
 from farthing.gateway.metrics import Metrics
 from farthing.gateway.owner import Owner
 from farthing.gateway.saying import never_failing
 from farthing.gateway.server import GatewayServer
 from farthing.gateway.worker import CANNOT_START, Orders
+from farthing.limits.file import read_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,8 +123,13 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, self._pass_on_hangup)
         board = Board(folder, 0, self._settings.workers)
         metrics = Metrics(board)
-        owner = Owner(self._told[1], self.journals, metrics, self._log)
-        await owner.recover()
+        ledger, days = self._told[1], self._settings.journal_days
+        tidy = retention(self._settings, ledger, self._log, lambda: datetime.now(UTC))
+        owner = Owner(ledger, self.journals, metrics, self._log, journal_days=days, after=tidy.round)
+        unsettled = await owner.recover()
+        if self._settings.limits is not None:
+            limits = read_limits(self._settings.limits)
+            begin_with_truth(limits, ledger, datetime.now(UTC), unsettled=unsettled, log=self._log)
         rounds = loop.create_task(owner.run(self._settings.ingest_seconds, metrics.publish), name="gateway: ledger")
         keepers = [
             loop.create_task(self._keep(slot, folder, board, metrics), name=f"gateway: worker {slot}")

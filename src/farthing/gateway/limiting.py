@@ -1,0 +1,297 @@
+"""
+Limits, as an exchange meets them: wait for a turn, reserve the worst case, and later tell what the call came to.
+
+The rules are in :mod:`farthing.limits`; here they are asked in the right order. A call waits for its rate limits first
+and reserves last, so that no budget is held by a call that is not on its way yet.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from farthing.errors import FarthingError
+from farthing.gateway.decide import Refuse
+from farthing.gateway.routes import Route
+from farthing.ledger.interface import Query
+from farthing.limits.flow import Entered, Flow
+from farthing.limits.gate import Admitted, Degrade, Gate, GateFacts, Threshold
+from farthing.limits.replay import CALENDAR_DAYS_MAX, spent_from
+from farthing.limits.routes import FlowFacts
+from farthing.limits.store import STORE_NAME, SqliteBank
+from farthing.limits.worst import worst_batch, worst_case
+from farthing.money import usd_text
+from farthing.prices.card import Unpriced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from farthing.gateway.asked import Asked
+    from farthing.gateway.metrics import Metrics
+    from farthing.gateway.wire import Headers
+    from farthing.ledger.interface import Stored
+    from farthing.limits.file import Limits
+    from farthing.limits.flow import Ticket as Turn
+    from farthing.limits.gate import Left
+    from farthing.limits.purse import Ticket
+    from farthing.prices.book import PriceBook
+
+_BYTES_PER_TOKEN = 4
+"""A first guess of a prompt's length; the rate limits learn the rest from what calls turn out to use."""
+_BATCHES_MAX = 10_000
+"""Batches whose reservations wait for their results; the oldest is left to the ledger's truth."""
+
+
+class Hold:
+    """
+    What one call holds until it ends.
+
+    One of :meth:`billed`, :meth:`free` or :meth:`unknown` must be called; the first one counts.
+    """
+
+    __slots__ = ("_flow", "_gate", "_left", "_ticket", "_turn")
+
+    def __init__(self, gate: Gate | None, flow: Flow, turn: Turn | None, admitted: Admitted | None) -> None:
+        self._gate = gate
+        self._flow = flow
+        self._turn = turn
+        self._ticket = None if admitted is None else admitted.ticket
+        self._left = None if admitted is None else admitted.left
+
+    def observe(self, status: int, headers: Headers) -> None:
+        """Hear the head of an answer, of every attempt; names in lower case."""
+        if self._turn is not None:
+            self._flow.observe(self._turn, status, headers)
+
+    def headers(self) -> Headers:
+        """What the client is told: the budget with the least left, and the tightest own rate limit."""
+        told = _told(self._left)
+        return told if self._turn is None else told + self._flow.headers(self._turn)
+
+    def billed(self, stored: Stored) -> None:
+        """It was billed, as posted."""
+        if self._turn is not None:
+            self._flow.leave(self._turn, stored.call.served.usage)
+        if self._gate is not None and self._ticket is not None:
+            posting = stored.posting
+            self._gate.settle(self._ticket, posting.high_pusd if posting.list_pusd is None else posting.list_pusd)
+            self._ticket = None
+
+    def free(self) -> None:
+        """Nothing was billed."""
+        if self._turn is not None:
+            self._flow.leave(self._turn, None)
+        if self._gate is not None and self._ticket is not None:
+            self._gate.release(self._ticket)
+            self._ticket = None
+
+    def unknown(self) -> None:
+        """Nobody knows: it counts at what was reserved."""
+        if self._turn is not None:
+            self._flow.leave(self._turn, None)
+        if self._gate is not None and self._ticket is not None:
+            self._gate.settle(self._ticket, None)
+            self._ticket = None
+
+    def hand_over(self) -> Ticket | None:
+        """End the turn and give the reservation away: it outlives the request."""
+        if self._turn is not None:
+            self._flow.leave(self._turn, None)
+        ticket, self._ticket = self._ticket, None
+        return ticket
+
+
+class Limiter:
+    """
+    The limits of one process.
+
+    Args:
+        limits: The limits file.
+        folder: Where the store of budgets lies.
+        book: Prices of worst cases, and names of models.
+        metrics: Where refusals are counted.
+        log: Gets a line when a budget's threshold is reached, and when the store does not answer.
+        now: The time; aware, UTC.
+
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        folder: Path,
+        *,
+        book: PriceBook,
+        metrics: Metrics,
+        log: Callable[[str], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._geo = limits.default_inference_geo
+        self._book = book
+        self._metrics = metrics
+        self._log = log
+        self._now = now
+        self._flow = Flow(limits.rates, limits.upstream, names=book.names, wall=now)
+        self._gate: Gate | None = None
+        if limits.budgets:
+            store = folder / STORE_NAME
+            self._gate = Gate(
+                limits, lambda: SqliteBank(store), now(), on_threshold=self._reached, on_fault=self._store_failed
+            )
+        self._batches: OrderedDict[str, tuple[Ticket, int]] = OrderedDict()
+        metrics.gauge("farthing_calls_waiting", lambda: self._flow.waiting)
+
+    def applies(self, route: Route, *, makes_batch: bool) -> bool:
+        """Whether calls of this kind are limited, so that their body has to be read first."""
+        return route is Route.MESSAGES or (makes_batch and self._gate is not None)
+
+    async def admit(
+        self, asked: Asked, body: bytes | None, dims: dict[str, str], upstream: str, *, makes_batch: bool
+    ) -> Hold | Refuse:
+        """
+        Let one call through, or say why not.
+
+        A caller that is cancelled while it waits gives up its place.
+
+        Args:
+            asked: What it asks for.
+            body: All of it; None where it is too long to be held.
+            dims: Whom it belongs to.
+            upstream: Whose rate limits it counts against there: a fingerprint or a name, never a key.
+            makes_batch: Whether it is a Message Batch; those have rate limits of their own at the API.
+
+        """
+        turn: Turn | None = None
+        if not makes_batch:
+            prompt_tokens = len(body or b"") // _BYTES_PER_TOKEN
+            facts = FlowFacts(dims, asked.model, prompt_tokens, asked.max_tokens, upstream, asked.speed or "standard")
+            entered = await self._flow.enter(facts)
+            if not isinstance(entered, Entered):
+                self._metrics.count("farthing_limit_refusals_total", "rate")
+                return Refuse(entered.status, entered.error_type, entered.message, tuple(entered.headers))
+            turn = entered.ticket
+        admitted = self._admitted(asked, body, dims, makes_batch=makes_batch)
+        if isinstance(admitted, Refuse):
+            if turn is not None:
+                self._flow.leave(turn, None)
+            return admitted
+        return Hold(self._gate, self._flow, turn, admitted)
+
+    def _admitted(
+        self, asked: Asked, body: bytes | None, dims: dict[str, str], *, makes_batch: bool
+    ) -> Admitted | Refuse | None:
+        if self._gate is None:
+            return None
+        now = self._now()
+        worst: int | Unpriced
+        if body is None:
+            worst = Unpriced("the request is too long to be read before it is sent")
+        elif makes_batch:
+            worst = worst_batch(self._book, body, now, default_geo=self._geo)
+        else:
+            worst = worst_case(self._book, body, now, default_geo=self._geo)
+        facts = GateFacts(dims, asked.model, worst, dims.get("feature", ""), asked.stream)
+        answer = self._gate.admit(facts, now)
+        if isinstance(answer, Admitted):
+            return answer
+        # Handing a call to a cheaper model is a lever that is not there yet: until then such a budget refuses.
+        refused = answer.refused if isinstance(answer, Degrade) else answer
+        self._metrics.count("farthing_limit_refusals_total", refused.why)
+        return Refuse(refused.status, refused.error_type, refused.message, tuple(refused.headers))
+
+    # -- batches ------------------------------------------------------------------------------------------------------
+
+    def batch_made(self, batch_id: str, hold: Hold) -> None:
+        """A batch was taken; what was reserved for it waits for its results."""
+        ticket = hold.hand_over()
+        if ticket is None:
+            return
+        self._batches[batch_id] = (ticket, 0)
+        if len(self._batches) > _BATCHES_MAX:
+            _, (oldest, _) = self._batches.popitem(last=False)
+            assert self._gate is not None, "it reserved"
+            self._gate.settle(oldest, None)
+
+    def batch_billed(self, batch_id: str, stored: Stored) -> None:
+        """One result of a batch was billed."""
+        if (held := self._batches.get(batch_id)) is not None:
+            posting = stored.posting
+            pusd = posting.high_pusd if posting.list_pusd is None else posting.list_pusd
+            self._batches[batch_id] = (held[0], held[1] + (pusd or 0))
+
+    def batch_read(self, batch_id: str, *, whole: bool) -> None:
+        """A download of a batch's results ended; *whole*: all of them were read."""
+        if (held := self._batches.get(batch_id)) is None:
+            return
+        if whole:
+            del self._batches[batch_id]
+            assert self._gate is not None, "it reserved"
+            self._gate.settle(held[0], held[1])
+        else:
+            self._batches[batch_id] = (held[0], 0)  # the next download begins anew
+
+    # -- beside calls -------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Share with other processes what was spent; about once a second."""
+        if self._gate is not None:
+            self._gate.tick(self._now())
+
+    def close(self) -> None:
+        """Give everything back, but for calls that have no outcome."""
+        if self._gate is not None:
+            self._gate.close(self._now())
+
+    def _reached(self, at: Threshold) -> None:
+        self._metrics.count("farthing_budget_thresholds_total")
+        whose = f" of {at.value}" if at.value else ""
+        share = f"{float(at.share):.0%}"
+        self._log(f"budget {at.budget}{whose}: {share} of ${usd_text(at.limit_pusd)} spent")
+
+    def _store_failed(self, why: str) -> None:
+        self._log(f"the store of budgets does not answer: {why}" if why else "the store of budgets answers again")
+
+
+def begin_with_truth(
+    limits: Limits, ledger: Path, now: datetime, *, unsettled: int, log: Callable[[str], None]
+) -> None:
+    """
+    Set the store of budgets to what the ledger says, before any call; where that fails, it is left as it was.
+
+    Args:
+        limits: The limits file.
+        ledger: The ledger's file; the store lies beside it.
+        now: Chooses the windows.
+        unsettled: How many calls of former runs have no outcome; while there are some, what was held stays presumed.
+        log: Gets a line where that fails.
+
+    """
+    from farthing.ledger.duckdb import DuckDBLedger  # noqa: PLC0415 - heavy, and not needed to forward
+
+    if not limits.budgets:
+        return
+    calendar = all(one.window in {"call", "hour", "day", "week", "month"} for one in limits.budgets)
+    query = Query(since=now - timedelta(days=CALENDAR_DAYS_MAX)) if calendar else Query()
+    try:
+        with DuckDBLedger(ledger) as opened:
+            rows = (stored for stored in opened.calls(query) if stored.call.source == "gateway")
+            spent = spent_from(limits.budgets, rows, now)
+        bank = SqliteBank(ledger.with_name(STORE_NAME), busy_s=5)
+        try:
+            bank.rebuild(spent.pusd, keep_presumed=unsettled > 0)
+        finally:
+            bank.close()
+    except FarthingError as error:
+        log(f"budgets begin with what was known of them last: {error}")
+
+
+def _told(left: Left | None) -> Headers:
+    if left is None:
+        return []
+    name = left.budget.encode("unicode_escape")
+    told = [(b"x-farthing-budget", name), (b"x-farthing-budget-left-usd", usd_text(max(0, left.left_pusd)).encode())]
+    if left.resets_at is not None:
+        told.append((b"x-farthing-budget-resets", left.resets_at.strftime("%Y-%m-%dT%H:%M:%SZ").encode()))
+    return told
