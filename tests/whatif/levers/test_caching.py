@@ -3,7 +3,9 @@
 from tests.whatif.levers.traffic_made import made
 
 from farthing.prices.book import shipped_book
-from farthing.whatif.levers.caching import find
+from farthing.whatif.levers.caching import find, judged
+from farthing.whatif.levers.policies import Tried
+from farthing.whatif.levers.sketch import OverTime, Ruler
 from farthing.whatif.levers.traffic import traffic_of
 from farthing.whatif.playbook.advice import Risk
 
@@ -41,6 +43,43 @@ def test_one_good_hour_is_luck():
 
 def test_a_few_hours_are_too_few_to_learn_on_some_and_judge_on_others():
     assert found([asked(100 * n) for n in range(100)]) == []
+
+
+def tried_with(gains):
+    """Ten parts of an hour in which all cost 1,000, and automatic caching saves so much in each."""
+    ruler = Ruler(0)
+    tried = Tried(ruler)
+    for hour, gain in enumerate(gains):
+        at_us = hour * 3_600_000_000
+        tried.recorded.add(at_us, 1000)
+        for name, sums in tried.under.items():
+            sums.add(at_us, 1000 - gain if name == "automatic 5m" else 1000)
+    return tried
+
+
+def test_what_is_learnt_and_what_is_judged_are_kept_apart():
+    verdict = judged(tried_with([100] * 6 + [50, 60, 70, 60]))
+    assert verdict.name == "automatic 5m"
+    assert (verdict.learnt_pusd, verdict.learnt_share) == (600, 0.1)
+    assert (verdict.judged_pusd, verdict.judged_share) == (240, 0.06)
+    assert (verdict.parts, verdict.parts_saved) == (4, 4)
+
+
+def test_a_gain_must_be_large_enough_sure_enough_and_there_in_both_parts():
+    assert judged(tried_with([10] * 6 + [100] * 4)) is None
+    assert judged(tried_with([100] * 6 + [10] * 4)) is None
+    assert judged(tried_with([100] * 6 + [400, -100, -100, -100])) is None
+    assert judged(tried_with([100] * 5)) is None
+
+
+def test_an_error_of_the_replay_is_no_saving():
+    """What was done comes out 100 cheaper as well when it is replayed."""
+    tried = tried_with([100] * 10)
+    again = OverTime(Ruler(0))
+    for hour in range(10):
+        again.add(hour * 3_600_000_000, 900)
+    tried.under["as_marked"] = again
+    assert judged(tried) is None
 
 
 def test_calls_without_prompts_are_not_guessed_at():

@@ -79,7 +79,7 @@ def test_one_edit_of_a_prompt_is_no_habit():
 def test_sessions_stay_apart_and_other_calls_pass():
     def asked(session, text, n):
         dims = {"feature": "made", "session": session}
-        return made(n, [(f"clock {n}", 50, "system"), ("rules", 70, "system"), (text, 9, "messages")], dims=dims)
+        return made(n, [(f"clock {n}", 50 + n, "system"), ("rules", 70, "system"), (text, 9, "messages")], dims=dims)
 
     one, two, other = asked("a", "x", 1), asked("a", "x", 2), asked("b", "x", 3)
     hashes = [[block.prefix_hash for block in call.request.blocks] for call in with_stable_front([one, two, other], 0)]

@@ -40,11 +40,11 @@ def test_a_prompt_sent_again_wastes_the_first_call():
     calls = []
     for n in range(100):
         dims = {"feature": "made", "session": f"s{n}"}
-        calls.append(made(1000 * n, [(f"q{n}", 3000, "messages")], dims=dims))
+        calls.append(made(1000 * n, [(f"q{n}", 3000, "messages")], dims=dims, output=7))
         if n % 10 == 0:
             calls.append(made(1000 * n + 30, [(f"q{n}", 3000, "messages")], dims=dims))
     (one,) = retries.find(measured(calls))
-    assert one.cost_pusd == 10 * (3000 * PLAIN + 10 * 10_000_000)
+    assert one.cost_pusd == 10 * (3000 * PLAIN + 7 * 10_000_000)
     assert one.kind is Kind.MEASURED
     assert one.evidence[0].startswith("call-")
 

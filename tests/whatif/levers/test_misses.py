@@ -86,6 +86,20 @@ def test_unread_writes_cost_their_premium_alone():
     assert one.kind is Kind.DERIVED
 
 
+def test_a_shared_front_that_is_read_does_not_excuse_what_is_written_behind_it():
+    calls = [
+        made(
+            60 * n,
+            [("rules", 5000, "system", "5m"), (f"q{n}", 5000, "messages", "5m")],
+            counts=(0, 10_000, 0, 0) if n == 0 else (0, 5000, 0, 5000),
+        )
+        for n in range(60)
+    ]
+    (one,) = [one for one in found(calls) if one.id.startswith("unread-writes")]
+    assert one.calls == 53  # not the first, whose front is read, nor the six that still live
+    assert one.cost_pusd == 53 * 5000 * (WRITE_5M - PLAIN)
+
+
 def test_writes_that_are_read_are_not_wasted():
     calls = [
         made(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from farthing.call import Call
+    from farthing.call import Call, PromptBlock
     from farthing.whatif.levers.measures import Measures
 
 _LIVES_US = {"5m": 300_000_000, "1h": 3_600_000_000}
 _TOLERANCE = 1.02
-"""Blocks carry estimated lengths: a prefix counts as read where its end is this much beyond what was read, or less."""
+"""Where lengths of blocks are estimates, a prefix counts as read if its end is no further than this beyond the read."""
 
 
 class _Write:
@@ -41,8 +41,10 @@ class Writes:
         request, usage = call.request, call.served.usage
         if request is None or not request.blocks:
             return
-        if usage.cache_read_tokens:
-            self._read(call, usage.cache_read_tokens * _TOLERANCE)
+        is_exact = sum(block.tokens for block in request.blocks) == usage.prompt_tokens
+        read = usage.cache_read_tokens * (1 if is_exact else _TOLERANCE)
+        if read:
+            self._read(request.blocks, read)
         written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
         if not written:
             return
@@ -51,7 +53,6 @@ class Writes:
         premium += usage.cache_write_1h_tokens * ((rates[2] or plain) - plain)
         ttl = "1h" if usage.cache_write_1h_tokens else "5m"
         write = _Write(measures, call.call_id, written, premium, at_us + _LIVES_US[ttl])
-        read = usage.cache_read_tokens / _TOLERANCE
         end = 0
         for block in request.blocks:
             end += block.tokens
@@ -62,10 +63,9 @@ class Writes:
         self._of[ttl].append(write)
         measures.writes += 1
 
-    def _read(self, call: Call, read: float) -> None:
-        assert call.request is not None, "looked at before"
+    def _read(self, blocks: Sequence[PromptBlock], read: float) -> None:
         end = 0
-        for block in call.request.blocks:
+        for block in blocks:
             end += block.tokens
             if end > read:
                 break
