@@ -180,18 +180,22 @@ class ContentStore:
 
     def find(self, name: str) -> Content | None:
         """
-        What is kept of a call, by its name in the ledger or the gateway's; the newest of several. None: nothing.
+        What is kept of a call; the newest of several. None: nothing.
+
+        Args:
+            name: The call's name in the ledger, or the part of it before the colon, or the gateway's name of it.
 
         Raises:
             LedgerFault: It cannot be read.
 
         """
         query = (
-            f"SELECT {_COLUMNS} FROM content WHERE gateway_call = ? OR call_id = ? "  # noqa: S608
+            f"SELECT {_COLUMNS} FROM content WHERE gateway_call = ?1 OR call_id = ?1 "  # noqa: S608
+            "OR (call_id >= ?1 || ':' AND call_id < ?1 || ';') "
             "ORDER BY sent_at_ms DESC, gateway_call DESC LIMIT 1"
         )
         with self._faults():
-            found = self._db.execute(query, (name, name)).fetchone()
+            found = self._db.execute(query, (name,)).fetchone()
             return None if found is None else _content(found)
 
     def standing(self) -> Standing:
@@ -264,7 +268,7 @@ class ContentStore:
 
     def _give_back(self) -> None:
         """Return free pages to the disk, and leave nothing of them in the log where nobody is reading it."""
-        self._db.execute("PRAGMA incremental_vacuum").fetchall()
+        self._db.executescript("PRAGMA incremental_vacuum")  # execute would take one step of it, and so free one page
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextmanager
