@@ -44,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "price": Command("farthing.cli.price:price", MONEY),
     "serve": Command("farthing.cli.serve:serve", MONEY),
     "keys": Command("farthing.cli.keys:app", MONEY),
+    "content": Command("farthing.cli.content:app", MONEY),
     "import": Command("farthing.cli.imports:app", MONEY),
     "report": Command("farthing.cli.report:report", MONEY),
     "explain": Command("farthing.cli.explain:explain", MONEY),
