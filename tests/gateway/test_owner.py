@@ -43,3 +43,16 @@ def test_rounds_at_the_same_time_post_each_call_once(tmp_path):
         assert len(list(ledger.calls(Query()))) == 200
         assert ledger.unsettled() == []
     assert said == []
+
+
+def test_a_defect_of_our_own_ends_no_round(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("with a secret in its words")
+
+    (tmp_path / "a.journal").write_bytes(b"")
+    monkeypatch.setattr("farthing.ledger.duckdb.DuckDBLedger.ingest", broken)
+    log, metrics = [], Metrics()
+    owner = Owner(tmp_path / "ledger.duckdb", tmp_path, metrics, log.append)
+    owner.ingest()
+    assert metrics.value("farthing_ingest_failures_total") == 1
+    assert log == ["the ledger did not take the journals, they are kept: ZeroDivisionError, a defect of farthing"]

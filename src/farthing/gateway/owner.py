@@ -100,8 +100,10 @@ class Owner:
             with DuckDBLedger(self._ledger) as ledger:
                 done = ledger.ingest(grown, ended)
         except (FarthingError, OSError) as error:
-            self._metrics.count("farthing_ingest_failures_total")
-            self._say(f"the ledger did not take the journals, they are kept: {error}")
+            self._failed(str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not end the rounds, nor the gateway's last one
+            self._failed(f"{type(error).__name__}, a defect of farthing")
             return
         self._said = ""
         self._unsettled = len(done.unsettled)
@@ -129,6 +131,10 @@ class Owner:
                     del self._read_bytes[path]
             except OSError as error:
                 self._say(f"cannot delete the journal {path.name}: {error.strerror}")
+
+    def _failed(self, why: str) -> None:
+        self._metrics.count("farthing_ingest_failures_total")
+        self._say(f"the ledger did not take the journals, they are kept: {why}")
 
     def _say(self, line: str) -> None:
         """Log a line, but not the same one round after round."""
