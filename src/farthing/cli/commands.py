@@ -56,6 +56,7 @@ COMMANDS: dict[str, Command] = {
     "compare": Command("farthing.cli.compare:compare", PLAN),
     "capacity": Command("farthing.cli.capacity:capacity", PLAN),
     "whatif": Command("farthing.cli.whatif:app", PLAN),
+    "playbook": Command("farthing.cli.playbook:app", PLAN),
     "daily": Command("farthing.cli.usage:daily", CLAUDE_CODE, quick=_QUICK),
     "weekly": Command("farthing.cli.usage:weekly", CLAUDE_CODE, quick=_QUICK),
     "monthly": Command("farthing.cli.usage:monthly", CLAUDE_CODE, quick=_QUICK),

@@ -17,8 +17,11 @@ from farthing.whatif.commitments import Offer, judge
 from farthing.whatif.playbook.advice import Guide
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from farthing.whatif.commitments import Demand
-    from farthing.whatif.playbook.plan import Plan
+    from farthing.whatif.playbook.advice import Finding
+    from farthing.whatif.playbook.plan import Plan, PlanStep
     from farthing.whatif.playbook.profile import Profile
 
 ASKED_DISCOUNT = Fraction(1, 10)
@@ -107,13 +110,28 @@ def _why_nothing(plan: Plan, guide: Guide) -> str:
     """Why a guide's step saves nothing here."""
     told = _OF_PROFILE[guide](plan.profile) if guide in _OF_PROFILE else _commitment(plan.demand)
     left = [one for one in plan.dropped if one.proposal.guide is guide]
-    found = [one for one in plan.findings if one.guide is guide]
+    found = [one for one in plan.findings if one.guide is guide and covered_by(one, plan.steps) is None]
     if left:
         best = max(left, key=lambda one: one.saved_pusd)
         told += f"; {_counted(len(left), 'proposal')} tried and left out ({best.reason})"
     if found:
         told += f"; {_counted(len(found), 'finding')} below, which no replay can price"
     return told
+
+
+def covered_by(finding: Finding, steps: Sequence[PlanStep]) -> int | None:
+    """
+    The number of the step that ends what a finding is about, or None.
+
+    That is so where both are of one guide and one route, and the finding has no remedy of its own: a block that changes
+    has one, which is worth more than a step that works around it.
+    """
+    route = finding.id.partition(" ")[2]
+    for step in steps:
+        same_guide = step.proposal.guide is finding.guide and finding.position is None
+        if same_guide and route and route == step.proposal.id.partition(" ")[2]:
+            return step.number
+    return None
 
 
 def _counted(count: int, what: str) -> str:

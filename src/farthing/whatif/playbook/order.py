@@ -9,6 +9,7 @@ on top: somebody who never takes the risk keeps the milder step.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from farthing.whatif.playbook.advice import Risk
@@ -104,7 +105,7 @@ def in_order(proposals: Sequence[Proposal], saved: Mapping[str, int]) -> list[Pr
         saved: What each saves by itself, by id.
 
     """
-    wanted = sorted(proposals, key=lambda one: (not one.is_free, -saved[one.id] // weight(one), one.id))
+    wanted = sorted(proposals, key=lambda one: (not one.is_free, -Fraction(saved[one.id], weight(one)), one.id))
     placed: list[Proposal] = []
     for one in wanted:
         _place(one, wanted, placed, lambda mild, than: weight(mild) < weight(than) and are_rivals(mild, than))

@@ -5,7 +5,8 @@ The plan: which proposals to carry out, in which order, and what each saves afte
    first two thirds of them, goes.
 2. Of proposals that exclude one another, the set that saves most on the first two thirds stays
    (:mod:`farthing.whatif.playbook.order`); they are tried, not reckoned.
-3. All that stays is replayed in sequence, once. A step that loses there, on all days or on the first two thirds, or
+3. The same move of a model on several routes becomes one (:mod:`farthing.whatif.playbook.merge`).
+4. All that stays is replayed in sequence, once. A step that loses there, on all days or on the first two thirds, or
    saves less than :data:`SMALL` of the bill, goes, and the rest is replayed again, until every step pays. Where all
    that goes stands at the end, or after :data:`ROUNDS_MAX` replays, the sequence is cut instead before the first step
    that does not pay: a cut changes nothing before it.
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from farthing.units import Kind, weakest
 from farthing.whatif.playbook.advice import Finding, Proposal
 from farthing.whatif.playbook.days import Days, Monthly, monthly
+from farthing.whatif.playbook.merge import merged
 from farthing.whatif.playbook.order import in_order, knots, taken_place_of, ways_out
 from farthing.whatif.playbook.profile import Profile
 from farthing.whatif.playbook.sequence import Sequenced, in_sequence
@@ -59,6 +61,7 @@ class PlanStep(NamedTuple):
             there are too few days to tell.
         later_calls: Calls it is about in the last third.
         instead_of: Numbers of earlier steps whose place it takes, for calls that both are about.
+        stays: Reason to number of calls that it cannot take and that count as recorded.
 
     """
 
@@ -72,6 +75,7 @@ class PlanStep(NamedTuple):
     later_pusd: int
     later_calls: int
     instead_of: tuple[int, ...]
+    stays: dict[str, int]
 
     @property
     def lost_later(self) -> bool:
@@ -166,7 +170,8 @@ def plan(
     chosen = _Chosen(proposals, trial, days)
     chosen.try_knots(lambda choices: Trial(choices, book, terms).run(calls_again()))
     replays = 2 if chosen.tried_sets else 1
-    steps = in_order(chosen.kept, {one.id: chosen.alone[one.id] for one in chosen.kept})
+    kept, alone = merged(chosen.kept, chosen.alone)
+    steps = in_order(kept, alone)
     done: Sequenced | None = None
     for last_round in range(1, ROUNDS_MAX + 1):
         done = in_sequence(calls_again(), [one.choice for one in steps], book, terms, days)
@@ -184,7 +189,7 @@ def plan(
         break
     assert done is not None, "at least one round"
     assert done.pusd[0] == profile.pusd, "what no step touches is in both sums"
-    made, together = _steps(steps, done, chosen.alone, seed)
+    made, together = _steps(steps, done, alone, seed)
     return Plan(
         trial.backtest,
         trial.days,
@@ -280,6 +285,7 @@ def _steps(
                 later,
                 done.later_calls[at],
                 taken_place_of(proposal, steps[:at]),
+                done.stays[at],
             )
         )
     return tuple(made), all_of_them

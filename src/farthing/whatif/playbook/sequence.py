@@ -44,6 +44,7 @@ class Sequenced(NamedTuple):
         kinds: Per step, how sure its saving is.
         later_calls: Per step, calls it is about in the last third of the days.
         hours: The whole bill by the hour since 1970, as recorded, then after each step.
+        stays: Per step, reason to number of calls that it does not take.
 
     """
 
@@ -53,6 +54,7 @@ class Sequenced(NamedTuple):
     kinds: list[Kind]
     later_calls: list[int]
     hours: list[dict[int, int]]
+    stays: list[dict[str, int]]
 
     def saved(self, at: int) -> int:
         """What step *at*, from 0, saves."""
@@ -77,6 +79,7 @@ class Sequenced(NamedTuple):
             self.kinds[:steps],
             self.later_calls[:steps],
             self.hours[:bills],
+            self.stays[:steps],
         )
 
     def demand(self) -> Demand | None:
@@ -130,12 +133,13 @@ def in_sequence(
 
     found = replay(touched(), [Choice(name="as recorded"), *choices], book, terms=terms, each=each)
     assert found.steps[0].sums.pusd == found.before.pusd, "no lever is turned"
-    kinds = []
+    kinds, stays = [], []
     for one, other in zip(found.steps, found.steps[1:], strict=False):
         changed = (kind for kind in Kind if one.saved_kinds_pusd[kind] != other.saved_kinds_pusd[kind])
         kinds.append(weakest(Kind.DERIVED, *changed))
+        stays.append(dict((other.stays - one.stays).most_common()))
     pusd = [step.sums.pusd + rest_pusd for step in found.steps]
-    return Sequenced(days, pusd, list(map(dict, rows)), kinds, later_calls, list(map(dict, hours)))
+    return Sequenced(days, pusd, list(map(dict, rows)), kinds, later_calls, list(map(dict, hours)), stays)
 
 
 def _hour(at: datetime) -> int:
