@@ -22,6 +22,7 @@ from farthing.gateway.keys import hash_of, new_key
 from farthing.gateway.metrics import Metrics
 from farthing.gateway.supervisor import pause_s
 from farthing.ledger import open_ledger
+from farthing.ledger.content import ContentStore
 from farthing.ledger.interface import Query
 
 ASK = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Say <<output:40>>."}]}
@@ -243,6 +244,36 @@ def test_a_hangup_turns_the_keys_of_every_worker(live, serve, tmp_path, workers)
     assert [one.call.dims["api_key"] for one in served.calls()[0]] == ["acme"]
     kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "token"]
     assert not any(secret.encode() in one for one in kept for secret in (live.key, key))
+
+
+def test_workers_keep_content_in_one_store_that_a_kill_leaves_whole(live, serve, tmp_path):
+    served = serve(FARTHING_GATEWAY_CONTENT="full")
+
+    def call(number):
+        ask = {**ASK, "messages": [{"role": "user", "content": f"Say <<output:40>> {number}."}]}
+        with (
+            anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0) as client,
+            contextlib.suppress(anthropic.APIConnectionError),
+        ):
+            client.messages.create(**ask)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(call, range(20)))
+        served.until(lambda: served.metric("farthing_content_kept_total") == 20)
+        calls = [pool.submit(call, number) for number in range(20, 40)]
+        os.kill(served.workers[0], signal.SIGKILL)
+        for one in calls:
+            one.result()
+    served.until_ready()
+    call(40)
+    served.end()
+    billed = {stored.call.call_id for stored in served.calls()[0]}
+    with ContentStore(tmp_path / "content.sqlite") as store:
+        assert store._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        kept = [store.find(name) for (name,) in store._db.execute("SELECT gateway_call FROM content").fetchall()]
+    said = {json.loads(one.request.body)["messages"][0]["content"] for one in kept}
+    assert {f"Say <<output:40>> {number}." for number in (*range(20), 40)} <= said
+    assert {one.call_id for one in kept if not one.answer.note} <= billed
 
 
 def test_workers_end_with_the_process_that_keeps_them(live, serve):
