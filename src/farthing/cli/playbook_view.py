@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 NOT_ACTED_ON = "recorded; farthing serve does not act on it yet"
 LEFT_OUT_SHOWN = 6
 _WIDE = 100
+_INTERACTS = 0.02
+_ERROR_MAX = 0.02
+"""Of the replayed calls' bill: so large an error of the back-test is said loudly."""
 _SHORT_RISK = {Risk.NONE: "none", Risk.DELAY: "late answers", Risk.QUALITY: "quality"}
 
 
@@ -41,6 +44,12 @@ def print_plan(console: Console, plan: Plan) -> None:
     """Back-test, steps, each in detail, total, the guides' six, findings, and what was left out."""
     for line in backtest_lines(plan.backtest):
         console.print(line)
+    error = plan.backtest.error_share
+    if error is not None and abs(error) > _ERROR_MAX:
+        console.print(
+            f"[yellow]The cache as it was comes out {error:+.1%} off: lengths in prompts are estimates. Take no "
+            "saving of caching for sure that is smaller.[/]"
+        )
     if banner := output.unpriced_banner(plan.backtest.unpriced_calls, plan.backtest.calls):
         console.print(banner)
     if plan.days is None:
@@ -114,6 +123,9 @@ def print_step(console: Console, plan: Plan, step: PlanStep, *, whole: bool) -> 
     _line(console, "why", proposal.why)
     if step.instead_of:
         _line(console, "instead of", f"step {', '.join(map(str, step.instead_of))}, for calls that both are about")
+    if plan.days is not None and abs(step.alone_pusd - step.saved_pusd) > step.saved_pusd * _INTERACTS:
+        alone = output.usd(plan.days.a_month(step.alone_pusd))
+        _line(console, "alone", f"{alone} a month: the steps before it change what is left for it")
     _line(console, "prerequisite", proposal.prerequisite)
     _line(console, "assumes", proposal.assumes)
     if step.stays:
