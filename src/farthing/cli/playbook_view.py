@@ -249,7 +249,7 @@ def _later(plan: Plan, step: PlanStep) -> str:
 
 
 def _risk(step: PlanStep) -> str:
-    return "free win" if step.proposal.is_free else str(step.proposal.risk)
+    return "none, a free win" if step.proposal.is_free else str(step.proposal.risk)
 
 
 def _range(one: Monthly) -> str:

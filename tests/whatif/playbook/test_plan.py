@@ -213,6 +213,26 @@ def test_all_six_steps_of_the_guides_appear_whatever_there_is():
         assert all(row.published.says and row.published.source for row in rows)
 
 
+def test_why_nothing_is_saved_is_said_of_the_calls_at_hand():
+    def why(guide, calls):
+        return next(row.why for row in guide_rows(planned(calls, [])) if row.guide is guide)
+
+    half = [call(n, days=n, tier="batch" if n % 3 else "standard") for n in range(9)]  # six at half price, three whole
+    assert why(Guide.BATCH, half).startswith("50% of the bill is batched already")
+    assert "no call has its prompt recorded" in why(Guide.CACHING, half)
+    assert why(Guide.OUTPUT, half).startswith("33% of the bill is output")  # $0.001 of $0.003
+    assert "1.3 weeks of history" in why(Guide.COMMITMENTS, [call(n, days=n) for n in range(10)])
+    assert why(Guide.ROUTING, half).startswith(f"100% of the bill is {SONNET}")
+    assert "9 of 9 calls have no feature" in why(Guide.ROUTING, [call(n, "", days=n) for n in range(9)])
+
+
+def test_a_steady_month_is_worth_an_offer():
+    calls = [call(n, days=n / 24, tokens=500_000) for n in range(24 * 35)]
+    row = next(row for row in guide_rows(planned(calls, [])) if row.guide is Guide.COMMITMENTS)
+    assert "would save" in row.why
+    assert (row.saved_pusd, row.kind) == (0, Kind.ASSUMED)
+
+
 def test_one_move_on_several_routes_is_one_step():
     made = [
         proposal(f"newer-model feature={name}", {"feature": (name,), "model": (SONNET,)}, model=HAIKU)

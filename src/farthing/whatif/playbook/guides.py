@@ -143,7 +143,7 @@ def _routing(profile: Profile) -> str:
         return "no priced calls"
     dearest = max(profile.by_model, key=lambda model: profile.by_model[model])
     share = profile.by_model[dearest] / profile.pusd
-    return f"{share:.0%} of the bill is {dearest}, and no route shows that a cheaper model would do"
+    return f"{share:.0%} of the bill is {dearest}, and no route shows that a cheaper model would do{_untagged(profile)}"
 
 
 def _caching(profile: Profile) -> str:
@@ -158,7 +158,16 @@ def _caching(profile: Profile) -> str:
 
 def _batch(profile: Profile) -> str:
     share = profile.batched_pusd / profile.pusd if profile.pusd else 0
-    return f"{share:.0%} of the bill is batched already, and no other route looks as if nobody waited"
+    told = f"{share:.0%} of the bill is batched already, and no other route looks as if nobody waited"
+    return told + _untagged(profile)
+
+
+def _untagged(profile: Profile) -> str:
+    """A hint where most calls say nothing of what they are for."""
+    without = profile.calls - profile.tagged
+    if without * 2 <= profile.calls:
+        return ""
+    return f"; {without:,} of {profile.calls:,} calls have no feature, prompt or project by which to tell routes apart"
 
 
 def _output(profile: Profile) -> str:
@@ -189,7 +198,9 @@ def _commitment(demand: Demand | None) -> str:
     verdict = judge(demand, Offer(UNITS[SPEND], ASKED_DISCOUNT, ASKED_WEEKS))
     offer = f"{float(ASKED_DISCOUNT):.0%} off for {ASKED_WEEKS} weeks"
     if verdict.recommended is None:
-        return f"no offer is known; at {offer} it would be refused: {'; '.join(verdict.refusals)}"
+        more = len(verdict.refusals) - 1
+        told = f"no offer is known; at {offer} it would be refused: {verdict.refusals[0]}"
+        return told + (f" (and {_counted(more, 'reason')} more, which farthing commit says)" if more else "")
     units = display(verdict.recommended.units * 10**12, 0)
     saved = display(verdict.recommended.saving_pusd, 0)
     return (

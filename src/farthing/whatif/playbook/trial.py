@@ -36,7 +36,6 @@ class Trial:
         backtest: The calls as they were.
         days: From the first call's to the last one's; None without any priced call.
         saved: Per choice, by ordinal of the day on which a call was sent.
-        took: Per choice, how many calls it is about and could be replayed.
 
     """
 
@@ -45,7 +44,6 @@ class Trial:
     def __init__(self, choices: Sequence[Choice], book: PriceBook, terms: ContractTerms | None) -> None:
         self.days: Days | None = None
         self.saved: list[defaultdict[int, int]] = [defaultdict(int) for _ in choices]
-        self.took = [0] * len(choices)
         self._choices = choices
         self._book = book
         self._terms = without_volume(terms)
@@ -84,7 +82,6 @@ class Trial:
     def _take(self, given: Given, about: Sequence[int], day: int) -> None:
         for at in about:
             self.saved[at][day] += given.pusd
-            self.took[at] += 1
             self._runs[at].take(given)
 
     def _minus(self, at: int) -> Callable[[Outcome], None]:
