@@ -64,7 +64,7 @@ class ExtraPass(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     model: str | None = None
 
 
-class Served(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Served(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """
     What a response says was served: everything that decides its price except when and under which contract.
 
@@ -163,7 +163,7 @@ class PromptBlock(msgspec.Struct, frozen=True, gc=False, array_like=True):
     cacheable: bool = True
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """
     What a request asked for, as far as it explains a bill. Wishes: none of it decides a price.
 
@@ -195,7 +195,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     blocks: tuple[PromptBlock, ...] = ()
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """
     One API call, as it was billed.
 

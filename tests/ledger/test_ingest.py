@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
+import duckdb
+import msgspec
 import pytest
 
 from farthing.call import Usage
@@ -176,3 +178,52 @@ def test_many_batches(duck, writer, journal, make, monkeypatch):
     write(writer, make, *"abcdefghij")
     assert duck.ingest([journal]).added.new == 10
     assert duck.unsettled() == []
+
+
+def test_a_journal_has_one_row_however_often_it_was_read_at_once(path):
+    with open_ledger(path) as ledger:
+        first, second = (ledger._connection.cursor() for _ in range(2))
+        row = "INSERT INTO journals VALUES ('one.journal', 5)"
+        for cursor in (first, second):
+            cursor.execute("BEGIN TRANSACTION")
+        first.execute(row)
+        second.execute(row)
+        first.execute("COMMIT")
+        with pytest.raises(duckdb.Error):
+            second.execute("COMMIT")
+
+
+def test_who_finds_that_another_read_a_journal_posts_nothing(duck, writer, journal, make, monkeypatch):
+    write(writer, make, "a", "b")
+    duck.ingest([journal])
+    real, stale = ingest._Ingest._read_to, iter([0])
+    monkeypatch.setattr(ingest._Ingest, "_read_to", lambda *args: 0 if next(stale, None) is not None else real(*args))
+    with pytest.raises(LedgerFault, match="somebody else"):
+        duck.ingest([journal])
+    assert duck.report(Query())[0].calls == 2
+
+
+def test_lines_of_any_shape_are_posted_as_they_were_written(duck, writer, journal, make):
+    """What stands in a journal goes in as it stands, so texts that look like its own keys must not mislead."""
+    odd = '","stored":{"call":{"call_id":"x"'
+    call = make("a").call
+    dims = {"team": odd, "prompt": 'é\\"\n', "stored": "{"}
+    call = msgspec.structs.replace(call, dims=dims, sent_at=NOON.astimezone(timezone(timedelta(hours=2))))
+    total = msgspec.structs.replace(call.served, calls_in_total=None, message_id=None, request_id=None)
+    posting = Posting(list_pusd=None, low_pusd=None, high_pusd=None, unpriced=('no "rate"', "é"), book_version="b")
+    written = Stored(call, posting), Stored(msgspec.structs.replace(call, call_id="t", served=total), posting)
+    for stored in written:
+        writer.append(Settled(odd, stored))
+    assert duck.ingest([journal]).added.new == 2
+    assert {stored.call.call_id: stored for stored in duck.calls(Query())} == {
+        stored.call.call_id: stored for stored in written
+    }
+
+
+def test_batches_that_are_read_ahead_go_in_in_order(duck, writer, journal, make, monkeypatch):
+    monkeypatch.setattr(ingest, "_BATCH_BYTES", 300)
+    write(writer, make, *"abcdef")
+    writer.append(Begun("g", NOON, "m"))
+    assert duck.ingest([journal]).added.new == 6
+    assert ids(duck) == [f"msg_{name}" for name in "abcdef"]
+    assert [begun.entry for begun in duck.unsettled()] == ["g"]

@@ -23,7 +23,7 @@ from farthing.ledger.asking import Asked
 from farthing.ledger.ingest import ingest, unsettled
 from farthing.ledger.interface import Added, Correction, Query, Row, Stored
 from farthing.ledger.merge import Tally, checked
-from farthing.ledger.posting import post
+from farthing.ledger.posting import post, post_written
 from farthing.ledger.staging import id_key
 from farthing.ledger.store import faults, open_file, transaction
 from farthing.ledger.text import valid_text
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from farthing.ledger.interface import Begun, Contract, Ingested
     from farthing.ledger.price_groups import Group, Split
+    from farthing.ledger.staging import Written
     from farthing.prices.book import PriceBook
 
 _CHUNK = 50_000
@@ -78,7 +79,7 @@ class DuckDBLedger:
     def ingest(self, journals: Sequence[Path], gone: Collection[Path] = ()) -> Ingested:
         """See :meth:`farthing.ledger.interface.JournalOwner.ingest`."""
         with self._using() as connection:
-            done = ingest(connection, journals, self._post, gone)
+            done = ingest(connection, journals, self._post_written, gone)
             self._tidy_rollup(connection)
             return done
 
@@ -205,6 +206,12 @@ class DuckDBLedger:
             while chunk := list(islice(rest, _CHUNK)):
                 post(connection, chunk, self._next_no, tally)
                 self._next_no += len(chunk)
+
+    def _post_written(self, calls: Sequence[Written], tally: Tally) -> None:
+        """The same for what was read of a journal."""
+        with self._using() as connection:
+            post_written(connection, calls, self._next_no, tally)
+            self._next_no += len(calls)
 
     def _tidy_rollup(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Merge the rollup's rows when it has doubled since the last time."""

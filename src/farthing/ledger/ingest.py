@@ -7,32 +7,69 @@ therefore leaves a ledger that knows exactly what it has read, and reading on is
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from farthing.errors import ErrorRecord, LedgerFault
 from farthing.ledger import journal
-from farthing.ledger.interface import Begun, Ingested, Stored
+from farthing.ledger.interface import Begun, Ingested
 from farthing.ledger.journal import Seen, Settled
-from farthing.ledger.merge import Tally, checked
-from farthing.ledger.prompt_tables import insert_runs, packed_request
-from farthing.ledger.staging import naive
+from farthing.ledger.merge import Tally, in_range
+from farthing.ledger.prompt_tables import insert_runs
+from farthing.ledger.staging import Written, naive
 from farthing.ledger.store import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     import duckdb
 
+    from farthing.ledger.journal import Opened
     from farthing.ledger.prompt_runs import Run
 
-    Post = Callable[[Iterable[Stored], Tally], None]
+    Post = Callable[[Sequence[Written], Tally], None]
 
-_BATCH = 20_000
+_BATCH = 40_000
+"""Lines that go in in one transaction, at most: what it costs beside them is spread over many."""
+_BATCH_BYTES = 24 * 2**20
+
+
+class _Told:
+    """
+    What a batch of records tells.
+
+    Attributes:
+        begun, seen: Of calls without an outcome in the batch, by entry.
+        settled_later: Calls with an outcome whose beginning is not in the batch.
+        calls: To be posted. runs: the runs of blocks of their prompts.
+
+    """
+
+    def __init__(self) -> None:
+        self.begun: dict[str, Begun] = {}
+        self.seen: dict[str, Seen] = {}
+        self.settled_later: list[str] = []
+        self.calls: list[Written] = []
+        self.runs: list[Run] = []
+
+    def settled(self, record: Settled) -> None:
+        if self.begun.pop(record.entry, None) is None:
+            self.settled_later.append(record.entry)
+        if self.seen:
+            self.seen.pop(record.entry, None)
+
+    def unsettled(self, record: Begun | Seen | Opened) -> None:
+        if isinstance(record, Begun):
+            self.begun[record.entry] = record
+        elif isinstance(record, Seen):
+            self.seen[record.entry] = record
+            if record.prompt is not None:
+                self.runs += record.prompt.runs
 
 
 class _Ingest:
@@ -52,45 +89,67 @@ class _Ingest:
             what = f"it has {size:,} bytes but {read_to:,} were read before: it was replaced or cut; nothing was read"
             self.errors.append(ErrorRecord(source=path.name, error=what))
             return
-        lines = journal.read(path, read_to)
-        while batch := list(islice(lines, _BATCH)):
+        batches = _batches(journal.read(path, read_to), read_to)
+        for batch in _ahead(batches) if size - read_to > _BATCH_BYTES else batches:
             with transaction(self.connection):
+                if self._read_to(path.name) != read_to:
+                    raise LedgerFault(f"the journal {path} is read into the ledger by somebody else too; let one do it")
                 self._settle(path.name, batch)
-                self._remember(path.name, batch[-1].end)
+                read_to = batch[-1].end
+                self._remember(path.name, read_to)
 
     def _settle(self, name: str, batch: Sequence[journal.Read]) -> None:
-        begun: dict[str, Begun] = {}
-        seen: dict[str, Seen] = {}
-        settled: list[str] = []
-        calls: list[Stored] = []
-        runs: list[Run] = []
-        for record, error, _ in batch:
-            if error is not None:
-                self.errors.append(error)
-            if isinstance(record, Begun):
-                begun[record.entry] = record
-            elif isinstance(record, Seen):
-                seen[record.entry] = record
-            elif isinstance(record, Settled):
-                begun.pop(record.entry, None)
-                seen.pop(record.entry, None)
-                settled.append(record.entry)
-                calls += self._usable(name, record)
-            if isinstance(record, Seen | Settled) and record.prompt is not None:
-                runs += record.prompt.runs
-        insert_runs(self.connection, runs)
-        self.post(calls, self.tally)
-        self.connection.execute(
-            "DELETE FROM unsettled WHERE journal_id = ? AND entry IN (SELECT unnest(?::VARCHAR[]))", [name, settled]
-        )
-        for one in begun.values():
-            row = [name, one.entry, naive(one.began_at), one.model]
-            self.connection.execute("INSERT INTO unsettled VALUES (?, ?, ?, ?, NULL)", row)
-        for entry, record in seen.items():
-            call = record.stored.call  # the row is made anew, for the line of its beginning may be damaged
-            row = [name, entry, naive(call.sent_at), call.served.model, msgspec.json.encode(record).decode()]
-            self.connection.execute("DELETE FROM unsettled WHERE journal_id = ? AND entry = ?", [name, entry])
-            self.connection.execute("INSERT INTO unsettled VALUES (?, ?, ?, ?, ?)", row)
+        told = _Told()
+        for line in batch:
+            record = line.record
+            if isinstance(record, Settled):
+                told.settled(record)
+                self._gather(told, name, record, line.body)
+            elif record is not None:
+                told.unsettled(record)
+            elif line.error is not None:
+                self.errors.append(line.error)
+        insert_runs(self.connection, told.runs)
+        if told.calls:
+            self.post(told.calls, self.tally)
+        # A row of what was seen is made anew, for the line of its beginning may be damaged.
+        self._forget(name, [*told.settled_later, *told.seen])
+        self._note_unsettled(name, told)
+
+    def _gather(self, told: _Told, name: str, record: Seen | Settled, body: bytes) -> None:
+        stored = record.stored
+        if record.prompt is not None:
+            told.runs += record.prompt.runs
+        if stored is None:
+            return
+        try:
+            kept = in_range(stored)
+        except LedgerFault as fault:
+            self.errors.append(ErrorRecord(source=name, error=str(fault)))
+        else:
+            told.calls.append(Written(kept, record.prompt, body if kept is stored else b""))
+
+    def _note_unsettled(self, name: str, told: _Told) -> None:
+        rows: list[tuple[str, datetime, str, str | None]] = [
+            (one.entry, naive(one.began_at), one.model, None)
+            for one in told.begun.values()
+            if one.entry not in told.seen
+        ]
+        for entry, seen in told.seen.items():
+            call = seen.stored.call
+            rows.append((entry, naive(call.sent_at), call.served.model, msgspec.json.encode(seen).decode()))
+        if rows:
+            self.connection.execute(
+                "INSERT INTO unsettled "
+                "SELECT ?, unnest(?::VARCHAR[]), unnest(?::TIMESTAMP[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
+                [name, *map(list, zip(*rows, strict=True))],
+            )
+
+    def _forget(self, name: str, entries: list[str]) -> None:
+        if entries:
+            self.connection.execute(
+                "DELETE FROM unsettled WHERE journal_id = ? AND entry IN (SELECT unnest(?::VARCHAR[]))", [name, entries]
+            )
 
     def recover(self, name: str) -> None:
         """Post what a journal whose writer is gone saw of calls that have no outcome."""
@@ -98,35 +157,41 @@ class _Ingest:
         found = self.connection.execute(query, [name]).fetchall()
         if not found:
             return
-        records = [msgspec.json.decode(seen, type=Seen) for _, seen in found]
-        calls = [stored for record in records for stored in self._usable(name, record)]
+        told = _Told()
+        for _, seen in found:
+            self._gather(told, name, msgspec.json.decode(seen, type=Seen), b"")
         with transaction(self.connection):
-            self.post(calls, self.recovered)
-            self.connection.execute(
-                "DELETE FROM unsettled WHERE journal_id = ? AND entry IN (SELECT unnest(?::VARCHAR[]))",
-                [name, [entry for entry, _ in found]],
-            )
-
-    def _usable(self, name: str, record: Seen | Settled) -> list[Stored]:
-        stored = record.stored
-        if stored is None:
-            return []
-        if record.prompt is not None and stored.call.request is not None:
-            request = packed_request(stored.call.request, record.prompt)
-            stored = Stored(msgspec.structs.replace(stored.call, request=request), stored.posting)
-        try:
-            return [checked(stored)]
-        except LedgerFault as fault:
-            self.errors.append(ErrorRecord(source=name, error=str(fault)))
-            return []
+            if told.calls:
+                self.post(told.calls, self.recovered)
+            self._forget(name, [entry for entry, _ in found])
 
     def _read_to(self, name: str) -> int:
         row = self.connection.execute("SELECT read_to FROM journals WHERE journal_id = ?", [name]).fetchone()
         return int(row[0]) if row else 0
 
     def _remember(self, name: str, read_to: int) -> None:
-        self.connection.execute("DELETE FROM journals WHERE journal_id = ?", [name])
-        self.connection.execute("INSERT INTO journals VALUES (?, ?)", [name, read_to])
+        query = "INSERT INTO journals VALUES (?, ?) ON CONFLICT (journal_id) DO UPDATE SET read_to = excluded.read_to"
+        self.connection.execute(query, [name, read_to])
+
+
+def _batches(lines: Iterator[journal.Read], start: int) -> Iterator[list[journal.Read]]:
+    batch: list[journal.Read] = []
+    for line in lines:
+        batch.append(line)
+        if len(batch) >= _BATCH or line.end - start > _BATCH_BYTES:
+            yield batch
+            batch, start = [], line.end
+    if batch:
+        yield batch
+
+
+def _ahead(batches: Iterator[list[journal.Read]]) -> Iterator[list[journal.Read]]:
+    """The same, each read by a thread of its own while DuckDB takes the one before it."""
+    with ThreadPoolExecutor(1) as thread:
+        coming: Future[list[journal.Read]] = thread.submit(next, batches, [])
+        while batch := coming.result():
+            coming = thread.submit(next, batches, [])
+            yield batch
 
 
 def ingest(

@@ -40,7 +40,7 @@ PARTS_OF_TIME = ("hour_of_day", "weekday")
 """Time-of-day views: 0-23 and 0 (Monday) - 6, in the query's time zone."""
 
 
-class Posting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Posting(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """
     What a bill comes to, as the ledger keeps it.
 
@@ -77,7 +77,7 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-class Stored(msgspec.Struct, frozen=True):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """A call and what it was posted at."""
 
     call: Call
@@ -203,7 +203,7 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     reverted: bool = False
 
 
-class Begun(msgspec.Struct, frozen=True, tag_field="is", tag="begun"):
+class Begun(msgspec.Struct, frozen=True, gc=False, tag_field="is", tag="begun"):
     """A call is about to be sent. *entry* names it within this journal; *model* is what was asked for."""
 
     entry: str

@@ -19,7 +19,7 @@ import fcntl
 import os
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 from zlib import crc32
 
 import msgspec
@@ -44,14 +44,14 @@ Fsync = Literal["each", "never"]
 """``each``: a record is on the disk when ``append`` returns; ``never``: when the system, or ``sync``, writes it."""
 
 
-class Opened(msgspec.Struct, frozen=True, tag_field="is", tag="opened"):
+class Opened(msgspec.Struct, frozen=True, gc=False, tag_field="is", tag="opened"):
     """The first line: the version of the format, and when the process began it (aware, UTC)."""
 
     version: int
     opened_at: datetime
 
 
-class Settled(msgspec.Struct, frozen=True, tag_field="is", tag="settled", omit_defaults=True):
+class Settled(msgspec.Struct, frozen=True, gc=False, tag_field="is", tag="settled", omit_defaults=True):
     """
     The outcome of a begun call: what was billed; None where nothing was, and *why* says so in one sentence.
 
@@ -64,7 +64,7 @@ class Settled(msgspec.Struct, frozen=True, tag_field="is", tag="settled", omit_d
     prompt: Packed | None = None
 
 
-class Seen(msgspec.Struct, frozen=True, tag_field="is", tag="seen", omit_defaults=True):
+class Seen(msgspec.Struct, frozen=True, gc=False, tag_field="is", tag="seen", omit_defaults=True):
     """
     What is known of a begun call while its answer is still coming.
 
@@ -82,12 +82,13 @@ _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
-class Read(NamedTuple):
-    """One complete line: a record, or what is wrong with it, and the offset after it."""
+class Read(msgspec.Struct, frozen=True, gc=False):
+    """One complete line: a record, or what is wrong with it, the offset after it, and the record's JSON."""
 
     record: Record | None
     error: ErrorRecord | None
     end: int
+    body: bytes = b""
 
 
 def new_path(folder: Path, at: datetime) -> Path:
@@ -237,7 +238,7 @@ def _read_line(path: Path, raw: bytes, start: int) -> Read:
         raise LedgerFault(
             f"the journal {path} is of version {record.version}, this farthing reads 1 to {VERSION}; upgrade farthing"
         )
-    return Read(record, None, end)
+    return Read(record, None, end, body)
 
 
 def _bad(path: Path, start: int, end: int, what: str) -> Read:

@@ -161,7 +161,11 @@ def checked(stored: Stored) -> Stored:
         LedgerFault: A time without a zone or at the ends of the calendar, or a number that no engine can keep.
 
     """
-    stored = valid_stored(stored)
+    return in_range(valid_stored(stored))
+
+
+def in_range(stored: Stored) -> Stored:
+    """What :func:`checked` does for a record whose texts are valid, as all are that came from JSON."""
     call = stored.call
     if not _is_plain(stored):
         _explain(stored)

@@ -13,22 +13,40 @@ from typing import TYPE_CHECKING
 
 from farthing.ledger import rows
 from farthing.ledger.merge import Known, Tally
-from farthing.ledger.prompt_tables import Prompts, pack_calls
-from farthing.ledger.staging import stage
+from farthing.ledger.prompt_tables import Prompts, pack_calls, with_prompt
+from farthing.ledger.staging import stage, stage_written
 from farthing.ledger.store import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import duckdb
 
     from farthing.ledger.interface import Stored
+    from farthing.ledger.staging import Written
 
 
 def post(connection: duckdb.DuckDBPyConnection, chunk: Sequence[Stored], first_no: int, tally: Tally) -> None:
     """Post one chunk within the caller's transaction; its calls may take the numbers from *first_no* on."""
-    chunk = pack_calls(connection, chunk)
-    stage(connection, enumerate(chunk, first_no))
+    packed = pack_calls(connection, chunk)
+    stage(connection, enumerate(packed, first_no))
+    _post_staged(connection, packed, first_no, tally, lambda index: packed[index])
+
+
+def post_written(connection: duckdb.DuckDBPyConnection, chunk: Sequence[Written], first_no: int, tally: Tally) -> None:
+    """The same for records from a journal, whose runs of blocks the ledger has."""
+    stage_written(connection, enumerate(chunk, first_no))
+    stored = [one.stored for one in chunk]
+    _post_staged(connection, stored, first_no, tally, lambda index: with_prompt(stored[index], chunk[index].prompt))
+
+
+def _post_staged(
+    connection: duckdb.DuckDBPyConnection,
+    chunk: Sequence[Stored],
+    first_no: int,
+    tally: Tally,
+    packed: Callable[[int], Stored],
+) -> None:
     connection.execute(sql("matches"))
     found = connection.execute("SELECT staged_no, call_no, equally_known FROM matches").fetchall()
     known = {staged_no for staged_no, _, equally_known in found if equally_known}
@@ -41,15 +59,16 @@ def post(connection: duckdb.DuckDBPyConnection, chunk: Sequence[Stored], first_n
     if contested:
         candidates = {call_no for staged_no, call_no, _ in found if staged_no in contested}
         full = Prompts(connection).full
-        _settle(connection, candidates, [(no, full(chunk[no - first_no])) for no in sorted(contested)], tally)
+        _settle(connection, candidates, [(no, full(packed(no - first_no))) for no in sorted(contested)], tally)
 
 
 def _alike(chunk: Sequence[Stored], first_no: int) -> set[int]:
     """Numbers of the records that share a call id or a message id with another of the chunk."""
-    calls = Counter(stored.call.call_id for stored in chunk)
-    messages = Counter(stored.call.served.message_id for stored in chunk)
-    if len(calls) == len(chunk) == len(messages):
+    call_ids = [stored.call.call_id for stored in chunk]
+    message_ids = [stored.call.served.message_id for stored in chunk]
+    if len(set(call_ids)) == len(chunk) == len(set(message_ids)):
         return set()
+    calls, messages = Counter(call_ids), Counter(message_ids)
     return {
         number
         for number, stored in enumerate(chunk, first_no)

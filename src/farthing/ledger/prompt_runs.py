@@ -76,7 +76,7 @@ class Packed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     runs: tuple[Run, ...] = ()
 
 
-class PackedRequest(Request, frozen=True, kw_only=True):
+class PackedRequest(Request, frozen=True, kw_only=True, gc=False):
     """A request whose blocks are packed beside it, on its way into a ledger."""
 
     packed: Packed = Packed()

@@ -145,7 +145,10 @@ def _run(row: tuple[Any, ...]) -> Run:
     return Run(run.bytes, parent.bytes if parent else b"", section, hashes, tuple(tokens), tuple(uncacheable))
 
 
-def packed_request(request: Request, packed: Packed) -> PackedRequest:
-    """*request* with its prompt packed beside it."""
+def with_prompt(stored: Stored, prompt: Packed | None) -> Stored:
+    """A record with its prompt packed in its request, where it has both."""
+    request = stored.call.request
+    if request is None or prompt is None:
+        return stored
     fields = {name: getattr(request, name) for name in Request.__struct_fields__}
-    return PackedRequest(**{**fields, "blocks": (), "packed": packed})
+    return _with_request(stored, PackedRequest(**{**fields, "blocks": (), "packed": prompt}))

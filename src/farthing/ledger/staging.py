@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import tempfile
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 import msgspec
 
-from farthing.call import Call
-from farthing.ledger.interface import Posting
-from farthing.ledger.prompt_runs import PackedRequest
+from farthing.call import Request
+from farthing.ledger.interface import Stored
+from farthing.ledger.prompt_runs import Packed, PackedRequest
 from farthing.ledger.store import sql
 
 if TYPE_CHECKING:
@@ -25,41 +25,48 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from farthing.call import Request
-    from farthing.ledger.interface import Stored
 
 _ENCODER = msgspec.json.Encoder()
 
 
-class _RequestLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A :class:`~farthing.call.Request` as queries/stage.sql reads it: its fields, then where its blocks are."""
+class Written(NamedTuple):
+    """
+    A record on its way from a journal into a ledger.
 
-    model: str = ""
-    stream: bool = False
-    max_tokens: int | None = None
-    effort: str | None = None
-    thinking: str | None = None
-    thinking_budget_tokens: int | None = None
-    speed: str | None = None
-    inference_geo: str | None = None
-    service_tier: str | None = None
-    tools: int = 0
-    tools_tokens: int = 0
-    cache_automatic: bool = False
-    prompt: str | None = None
-    breakpoints_5m: tuple[int, ...] = ()
-    breakpoints_1h: tuple[int, ...] = ()
+    Attributes:
+        stored: The record, checked; its request has no blocks.
+        prompt: Where they are; None: nowhere.
+        body: Its journal line's JSON, which DuckDB reads by itself; empty: the record is to be encoded anew.
+
+    """
+
+    stored: Stored
+    prompt: Packed | None
+    body: bytes
+
+
+class _Chain(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Where the blocks of a prompt are."""
+
+    leaf: str | None = None
+    ttl_5m: tuple[int, ...] = ()
+    ttl_1h: tuple[int, ...] = ()
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What queries/stage.sql reads; a line from a journal has its ``stored`` as it stands there."""
+
     call_no: int
     call_key: int
-    message_key: int | None
-    is_total_of_unknown: bool
-    unpriced: str
-    call: Call
-    posting: Posting
-    request: _RequestLine | None = None
+    message_key: int | None = None
+    is_total_of_unknown: bool = False
+    unpriced: str = ""
+    chain: _Chain | None = None
+    stored: Stored | None = None
+
+
+_STORED = b',"stored":{'
+"""Where the record begins in a journal's line. Inside of a text its quotes would be escaped, so it is the key."""
 
 
 def id_key(text: str) -> int:
@@ -79,39 +86,64 @@ def unpriced_text(reasons: tuple[str, ...]) -> str:
 
 def stage(connection: duckdb.DuckDBPyConnection, numbered: Iterable[tuple[int, Stored]]) -> None:
     """Make the table ``staged`` of these records, each under its number, checked and packed before."""
-    lines = []
-    for number, stored in numbered:
-        call = stored.call
-        message_id = call.served.message_id
-        message_key = id_key(message_id) if message_id else None
-        total_of_unknown = call.served.calls_in_total is None
-        reasons = unpriced_text(stored.posting.unpriced)
-        call_key = id_key(call.call_id)
-        request = None
-        if call.request is not None:
-            request = _request_line(call.request)
-            call = msgspec.structs.replace(call, request=None)
-        lines.append(_Line(number, call_key, message_key, total_of_unknown, reasons, call, stored.posting, request))
-    load(connection, sql("stage"), lines)
+    lines = [_encoded(number, stored, _packed_of(stored)) for number, stored in numbered]
+    _load(connection, sql("stage"), b"\n".join(lines))
 
 
-def _request_line(request: Request) -> _RequestLine:
-    assert isinstance(request, PackedRequest), "prompts are packed before their calls are staged"
-    packed = request.packed
-    *values, _, _ = msgspec.structs.astuple(request)
-    named = dict(zip(_RequestLine.__struct_fields__, values, strict=False))
-    return _RequestLine(
-        **named, prompt=packed.leaf.hex() or None, breakpoints_5m=packed.ttl_5m, breakpoints_1h=packed.ttl_1h
+def stage_written(connection: duckdb.DuckDBPyConnection, numbered: Iterable[tuple[int, Written]]) -> None:
+    """The same for records from a journal, without encoding again what stands there."""
+    _load(connection, sql("stage"), b"\n".join([_joined(number, written) for number, written in numbered]))
+
+
+def _encoded(number: int, stored: Stored, packed: Packed | None) -> bytes:
+    call = stored.call
+    if call.request is not None:
+        fields = {name: getattr(call.request, name) for name in Request.__struct_fields__}
+        request = Request(**{**fields, "blocks": ()})
+        stored = Stored(msgspec.structs.replace(call, request=request), stored.posting)
+    return _ENCODER.encode(_line(number, stored, packed, stored))
+
+
+def _joined(number: int, written: Written) -> bytes:
+    stored, packed, body = written
+    at = body.find(_STORED)
+    if at < 0:
+        return _encoded(number, stored, packed)
+    return _ENCODER.encode(_line(number, stored, packed))[:-1] + body[at:]
+
+
+def _line(number: int, known: Stored, packed: Packed | None, stored: Stored | None = None) -> _Line:
+    call, reasons = known.call, known.posting.unpriced
+    message_id = call.served.message_id
+    return _Line(
+        number,
+        crc32(call.call_id.encode()),
+        crc32(message_id.encode()) if message_id else None,
+        call.served.calls_in_total is None,
+        unpriced_text(reasons) if reasons else "",
+        _Chain(packed.leaf.hex() or None, packed.ttl_5m, packed.ttl_1h) if packed is not None else None,
+        stored,
     )
+
+
+def _packed_of(stored: Stored) -> Packed | None:
+    request = stored.call.request
+    if request is None:
+        return None
+    assert isinstance(request, PackedRequest), "prompts are packed before their calls are staged"
+    return request.packed
 
 
 def load(connection: duckdb.DuckDBPyConnection, query: str, rows: Sequence[Any]) -> None:
     """Run a query that reads JSON lines from ``$path`` over *rows*."""
-    encoded = _ENCODER.encode_lines(rows)
+    _load(connection, query, _ENCODER.encode_lines(rows))
+
+
+def _load(connection: duckdb.DuckDBPyConnection, query: str, lines: bytes) -> None:
     file, path = tempfile.mkstemp(prefix="farthing-", suffix=".ndjson")
     try:
         with os.fdopen(file, "wb") as out:
-            out.write(encoded)
+            out.write(lines)
         connection.execute(query, {"path": path})
     finally:
         os.unlink(path)  # noqa: PTH108 - the twin of mkstemp

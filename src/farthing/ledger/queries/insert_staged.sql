@@ -1,6 +1,6 @@
 -- Writes staged records to the calls, their extra passes and their requests, and remembers which calls these are.
 CREATE OR REPLACE TEMP TABLE touched AS SELECT call_no FROM staged;
-INSERT INTO calls SELECT * EXCLUDE (extra, request) FROM staged ORDER BY call_no;
+INSERT INTO calls SELECT * EXCLUDE (extra, request, chain) FROM staged ORDER BY call_no;
 INSERT INTO passes
 SELECT
     call_no,
@@ -37,9 +37,9 @@ SELECT
     coalesce(request.tools, 0),
     coalesce(request.tools_tokens, 0),
     coalesce(request.cache_automatic, false),
-    request.prompt,
-    coalesce(request.breakpoints_5m, []),
-    coalesce(request.breakpoints_1h, [])
+    chain.leaf,
+    coalesce(chain.ttl_5m, []),
+    coalesce(chain.ttl_1h, [])
 FROM staged
 WHERE request IS NOT NULL
 ORDER BY call_no;

@@ -3,65 +3,66 @@
 CREATE OR REPLACE TEMP TABLE staged AS
 SELECT
     call_no,
-    call.call_id AS call_id,
+    stored.call.call_id AS call_id,
     call_key,
-    call.served.message_id AS message_id,
+    stored.call.served.message_id AS message_id,
     message_key,
-    call.served.request_id AS request_id,
-    call.sent_at AS sent_at,
-    call.source AS source,
-    call.served.model AS model,
-    coalesce(call.served.channel, 'claude_api') AS channel,
-    call.served.location AS location,
-    coalesce(call.served.service_tier, 'standard') AS service_tier,
-    coalesce(call.served.speed, 'standard') AS speed,
-    call.served.inference_geo AS inference_geo,
-    call.served.stop_reason AS stop_reason,
-    call.served.refusal_category AS refusal_category,
-    call.served.output_started AS output_started,
-    call.served.prompt_tokens_max_in_one_pass AS prompt_tokens_max_in_one_pass,
-    call.served.prompt_tokens_reported AS prompt_tokens_reported,
-    CASE WHEN is_total_of_unknown THEN NULL ELSE coalesce(call.served.calls_in_total, 1) END AS calls_in_total,
-    coalesce(call.served.kind, 'measured') AS served_kind,
-    coalesce(call.served.notes, []) AS notes,
-    coalesce(call.served.usage.input_tokens, 0) AS input_tokens,
-    coalesce(call.served.usage.cache_write_5m_tokens, 0) AS cache_write_5m_tokens,
-    coalesce(call.served.usage.cache_write_1h_tokens, 0) AS cache_write_1h_tokens,
-    coalesce(call.served.usage.cache_read_tokens, 0) AS cache_read_tokens,
-    coalesce(call.served.usage.output_tokens, 0) AS output_tokens,
-    coalesce(call.served.usage.thinking_tokens, 0) AS thinking_tokens,
-    coalesce(call.served.usage.web_search_requests, 0) AS web_search_requests,
-    coalesce(call.served.usage.web_fetch_requests, 0) AS web_fetch_requests,
-    coalesce(call.served.usage.code_execution_requests, 0) AS code_execution_requests,
-    coalesce(len(call.served.extra_passes), 0) AS extra_passes,
-    call.dims['tenant'] AS tenant,
-    call.dims['feature'] AS feature,
-    call.dims['prompt'] AS prompt,
-    call.dims['prompt_version'] AS prompt_version,
-    call.dims['user'] AS "user",
-    call.dims['session'] AS session,
-    call.dims['agent'] AS agent,
-    call.dims['environment'] AS environment,
-    call.dims['workspace'] AS workspace,
-    call.dims['api_key'] AS api_key,
-    call.dims['project'] AS project,
+    stored.call.served.request_id AS request_id,
+    stored.call.sent_at AS sent_at,
+    stored.call.source AS source,
+    stored.call.served.model AS model,
+    coalesce(stored.call.served.channel, 'claude_api') AS channel,
+    stored.call.served.location AS location,
+    coalesce(stored.call.served.service_tier, 'standard') AS service_tier,
+    coalesce(stored.call.served.speed, 'standard') AS speed,
+    stored.call.served.inference_geo AS inference_geo,
+    stored.call.served.stop_reason AS stop_reason,
+    stored.call.served.refusal_category AS refusal_category,
+    stored.call.served.output_started AS output_started,
+    stored.call.served.prompt_tokens_max_in_one_pass AS prompt_tokens_max_in_one_pass,
+    stored.call.served.prompt_tokens_reported AS prompt_tokens_reported,
+    CASE WHEN is_total_of_unknown THEN NULL ELSE coalesce(stored.call.served.calls_in_total, 1) END AS calls_in_total,
+    coalesce(stored.call.served.kind, 'measured') AS served_kind,
+    coalesce(stored.call.served.notes, []) AS notes,
+    coalesce(stored.call.served.usage.input_tokens, 0) AS input_tokens,
+    coalesce(stored.call.served.usage.cache_write_5m_tokens, 0) AS cache_write_5m_tokens,
+    coalesce(stored.call.served.usage.cache_write_1h_tokens, 0) AS cache_write_1h_tokens,
+    coalesce(stored.call.served.usage.cache_read_tokens, 0) AS cache_read_tokens,
+    coalesce(stored.call.served.usage.output_tokens, 0) AS output_tokens,
+    coalesce(stored.call.served.usage.thinking_tokens, 0) AS thinking_tokens,
+    coalesce(stored.call.served.usage.web_search_requests, 0) AS web_search_requests,
+    coalesce(stored.call.served.usage.web_fetch_requests, 0) AS web_fetch_requests,
+    coalesce(stored.call.served.usage.code_execution_requests, 0) AS code_execution_requests,
+    coalesce(len(stored.call.served.extra_passes), 0) AS extra_passes,
+    stored.call.dims['tenant'] AS tenant,
+    stored.call.dims['feature'] AS feature,
+    stored.call.dims['prompt'] AS prompt,
+    stored.call.dims['prompt_version'] AS prompt_version,
+    stored.call.dims['user'] AS "user",
+    stored.call.dims['session'] AS session,
+    stored.call.dims['agent'] AS agent,
+    stored.call.dims['environment'] AS environment,
+    stored.call.dims['workspace'] AS workspace,
+    stored.call.dims['api_key'] AS api_key,
+    stored.call.dims['project'] AS project,
     CASE
-        WHEN call.dims IS NULL THEN MAP {}
-        ELSE map_from_entries(list_filter(map_entries(call.dims), lambda tag: tag.key NOT IN (
+        WHEN stored.call.dims IS NULL THEN MAP {}
+        ELSE map_from_entries(list_filter(map_entries(stored.call.dims), lambda tag: tag.key NOT IN (
             'tenant', 'feature', 'prompt', 'prompt_version', 'user', 'session', 'agent', 'environment', 'workspace', 'api_key', 'project'
         )))
     END AS tags,
-    call.duration_ms AS duration_ms,
-    call.ttft_ms AS ttft_ms,
-    posting.list_pusd AS list_pusd,
-    posting.low_pusd AS low_pusd,
-    posting.high_pusd AS high_pusd,
-    posting.contract_pusd AS contract_pusd,
-    coalesce(posting.kind, 'measured') AS kind,
-    unpriced,
-    coalesce(posting.book_version, '') AS book_version,
-    call.served.extra_passes AS extra,
-    request
+    stored.call.duration_ms AS duration_ms,
+    stored.call.ttft_ms AS ttft_ms,
+    stored.posting.list_pusd AS list_pusd,
+    stored.posting.low_pusd AS low_pusd,
+    stored.posting.high_pusd AS high_pusd,
+    stored.posting.contract_pusd AS contract_pusd,
+    coalesce(stored.posting.kind, 'measured') AS kind,
+    coalesce(unpriced, '') AS unpriced,
+    coalesce(stored.posting.book_version, '') AS book_version,
+    stored.call.served.extra_passes AS extra,
+    stored.call.request AS request,
+    chain
 FROM read_json(
     $path,
     format = 'newline_delimited',
@@ -72,15 +73,16 @@ FROM read_json(
         message_key: 'UINTEGER',
         is_total_of_unknown: 'BOOLEAN',
         unpriced: 'VARCHAR',
-        request: 'STRUCT(
-            model VARCHAR, stream BOOLEAN, max_tokens BIGINT, effort VARCHAR, thinking VARCHAR,
-            thinking_budget_tokens BIGINT, speed VARCHAR, inference_geo VARCHAR, service_tier VARCHAR, tools BIGINT,
-            tools_tokens BIGINT, cache_automatic BOOLEAN, prompt UUID, breakpoints_5m INTEGER[],
-            breakpoints_1h INTEGER[]
-        )',
-        call: 'STRUCT(
+        chain: 'STRUCT(leaf UUID, ttl_5m INTEGER[], ttl_1h INTEGER[])',
+        stored: 'STRUCT(
+        call STRUCT(
             call_id VARCHAR, sent_at TIMESTAMP, source VARCHAR, dims MAP(VARCHAR, VARCHAR),
             duration_ms BIGINT, ttft_ms BIGINT,
+            request STRUCT(
+                model VARCHAR, stream BOOLEAN, max_tokens BIGINT, effort VARCHAR, thinking VARCHAR,
+                thinking_budget_tokens BIGINT, speed VARCHAR, inference_geo VARCHAR, service_tier VARCHAR,
+                tools BIGINT, tools_tokens BIGINT, cache_automatic BOOLEAN
+            ),
             served STRUCT(
                 model VARCHAR, channel VARCHAR, location VARCHAR, service_tier VARCHAR, speed VARCHAR,
                 inference_geo VARCHAR, stop_reason VARCHAR, refusal_category VARCHAR, output_started BOOLEAN,
@@ -113,10 +115,10 @@ FROM read_json(
                     )
                 )[]
             )
-        )',
-        posting: 'STRUCT(
+        ),
+        posting STRUCT(
             list_pusd HUGEINT, low_pusd HUGEINT, high_pusd HUGEINT, contract_pusd HUGEINT,
             kind VARCHAR, book_version VARCHAR
-        )'
+        ))'
     }
 );
