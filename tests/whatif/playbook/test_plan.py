@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.whatif.playbook.made import HAIKU, OPUS, SONNET, SONNET_IN, SONNET_OUT, START, call, proposal
 
 from farthing.prices.book import shipped_book
+from farthing.prices.contract_terms import ContractTerms, Discount
 from farthing.prices.engine import price_served
 from farthing.units import Kind
 from farthing.whatif.playbook import plan as plan_module
@@ -245,6 +246,14 @@ def test_one_move_on_several_routes_is_one_step():
     assert alone == {other.id: 5, together.id: 3}
     assert together.policy["where"] == {"feature": ["play", "rest", "work"], "model": [SONNET]}
     assert together.calls == 3
+
+
+def test_under_a_contract_both_sides_are():
+    tenth = ContractTerms(name="ten", discount=(Discount(percent="10"),))
+    calls = [call(n, days=n) for n in range(10)] + [call(99, "play", days=9)]
+    made = planned(calls, [proposal("batch", batch=True)], terms=tenth)
+    assert made.before_pusd == 11 * A_CALL * 9 // 10
+    assert made.steps[0].saved_pusd == made.steps[0].alone_pusd == 10 * A_CALL // 2 * 9 // 10
 
 
 def test_calls_out_of_order_are_refused():
