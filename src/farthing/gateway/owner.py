@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from farthing.gateway.metrics import Metrics
 
+_SELDOM = 30
+"""So many times as long as a round took passes before the next one, where that is longer than was set."""
+_ROUNDS_LEFT_OUT_MAX = 4
+
 
 class Owner:
     """
@@ -68,11 +72,21 @@ class Owner:
         return self._unsettled
 
     async def run(self, every_s: float, before: Callable[[], None]) -> None:
-        """Rounds until cancelled; *before* is called first in each."""
+        """
+        Rounds until cancelled, and *before* each *every_s*.
+
+        Opening and closing the ledger costs the same whatever is read, so rounds that take long come seldom.
+        """
+        waited_s = wait_s = 0.0
         while True:
             await asyncio.sleep(every_s)
             before()
-            await asyncio.to_thread(self.ingest)
+            waited_s += every_s
+            if waited_s >= wait_s:
+                began_s = time.monotonic()
+                await asyncio.to_thread(self.ingest)
+                wait_s = min((time.monotonic() - began_s) * _SELDOM, every_s * _ROUNDS_LEFT_OUT_MAX)
+                waited_s = 0.0
 
     def ingest(self) -> None:
         """

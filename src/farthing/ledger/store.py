@@ -147,13 +147,15 @@ def faults(path: Path) -> Iterator[None]:
 
 
 def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
-    tables = connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
-    names = {name for (name,) in tables}
-    if names and "schema_version" not in names:
-        raise LedgerFault(f"cannot open {path}: it is a DuckDB file but not a ledger of farthing; name another file")
-    if not names:
+    query = "SELECT coalesce(max(version), 0) FROM schema_version"
+    try:
+        row = connection.execute(query).fetchone()
+    except duckdb.CatalogException:  # asked only now, for a round of the gateway opens the file every few seconds
+        if connection.execute("SELECT 1 FROM information_schema.tables").fetchone() is not None:
+            what = f"cannot open {path}: it is a DuckDB file but not a ledger of farthing; name another file"
+            raise LedgerFault(what) from None
         connection.execute(_VERSIONS)
-    row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
+        row = connection.execute(query).fetchone()
     assert row is not None
     return int(row[0])
 
