@@ -88,7 +88,9 @@ def test_apply_undo_and_their_journal(ledger, tmp_path):
     assert (entry["action"], entry["predicted_a_month"]["usd"]) == ("applied", "4.32")
     assert policy.read_bytes().startswith(b"version = 1\n# mine\n")
     assert b"holdout_share = 0.05" in policy.read_bytes()
+    written = policy.read_bytes()
     assert "which is applied" in ledger.json("playbook", "apply", "nightly", code=1)["error"]
+    assert policy.read_bytes() == written
     assert "Took back batch feature=nightly" in ledger("playbook", "undo", "nightly").stdout
     assert policy.read_bytes() == b"version = 1\n# mine"
     assert "no applied step" in ledger.json("playbook", "undo", "--last", code=1)["error"]

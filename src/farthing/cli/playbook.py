@@ -124,9 +124,11 @@ def apply(  # noqa: PLR0917  flags are many
     now = datetime.now(UTC)
     decided = [by_id[one].decided(now, holdout) for one in dict.fromkeys(ids)]
     desk = _desk(files)
+    live = {one.step.id for one in desk.look().live}
     if every:
-        live = {one.step.id for one in desk.look().live}
         decided = [one for one in decided if one.step.id not in live]
+    elif applied := [one.step.id for one in decided if one.step.id in live]:  # before any of them is written
+        raise BadInput(f"read the step {applied[0]!r}, which is applied", "another", "farthing playbook status")
     entries = [desk.apply(one, now) for one in decided]
     if shown.at < now - OLD:
         output.note(f"that plan was made on {shown.at:%Y-%m-%d}; farthing playbook makes a new one")
