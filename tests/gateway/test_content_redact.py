@@ -104,7 +104,7 @@ def test_what_is_no_json_is_redacted_as_text():
 
 def test_long_texts_are_read_in_pieces_and_nothing_is_lost_between_them():
     text = " ".join(["lorem ipsum 12"] * 5_000)
-    for at in range(32_760, 32_800):
+    for at in range(8_180, 8_210):
         mixed = f"{text[:at]} {CARD} x ada@example.com {IBAN} {text[at:]}"
         assert redact_text(mixed) == f"{text[:at]} [card] x [email] [iban] {text[at:]}"
 

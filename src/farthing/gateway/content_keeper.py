@@ -8,6 +8,7 @@ anew with the next call.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from queue import Empty, SimpleQueue
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _MEMORY_BYTES_MAX = 64 * 2**20
 _CALLS_MAX = 1_000
 _AT_ONCE = 64
+_SWITCH_S = 0.0005
+"""How long the thread may go on while the forwarder waits for its turn; Python's own 5 ms are many calls."""
 
 
 class Keeper:
@@ -108,6 +111,7 @@ class Keeper:
     def put(self, said: Said, held_bytes: int) -> None:
         """Have a call written."""
         if self._thread is None:
+            sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_S))
             self._thread = threading.Thread(target=self._run, name="farthing content", daemon=True)
             self._thread.start()
         self._waiting.put((said, held_bytes))

@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 
 TOO_DEEP = b'"[too deep to be redacted]"'
 """Instead of JSON in which tables stand in tables some hundred times."""
-_PIECE_CHARS = 32 * 2**10
+_PIECE_CHARS = 8 * 2**10
 _NESTED_MAX = 4
 """JSON in a string of JSON in a string ... so deep."""
 
-_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]++@[\w-]++(?:\.[\w-]++)+")
+_DOMAIN = re.compile(r"@[\w-]++(?:\.[\w-]++)+")
+_LOCAL_SIGNS, _LOCAL_CHARS_MAX = frozenset("_.+%'-"), 256
 _KEY = re.compile(
     r"(?<![A-Za-z0-9])(?:sk-[A-Za-z0-9_-]{8,}|(?:AKIA|ASIA)[0-9A-Z]{16}|gh[oprsu]_[A-Za-z0-9]{20,}"
     r"|github_pat_[A-Za-z0-9_]{20,}|xox[abeprs]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}"
     r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?)"
     r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
 )
-_DIGITS = re.compile(r"[0-9]++(?:[ -][0-9]++)*+")
+_KEY_SIGNS = ("sk-", "AKIA", "ASIA", "gh", "xox", "AIza", "eyJ", "-----BEGIN")
+_DIGITS = re.compile(r"[0-9](?=[0-9 -]{12})[0-9]*+(?:[ -][0-9]++)*+")
 _IBAN = re.compile(
     r"(?<![0-9A-Za-z])(?:[A-Z]{2}[0-9]{2}[0-9A-Z]*+(?: [0-9A-Z]++)*+|[a-z]{2}[0-9]{2}[0-9a-z]{11,30}(?![0-9a-z]))"
 )
@@ -39,6 +41,9 @@ _PHONE = re.compile(
     r"(?<![\w.+])\+[1-9][0-9]?(?:[ ().-]{0,2}[0-9]){6,13}(?![0-9])"
     r"|(?<![\w.-])(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-. ])[0-9]{3}[-. ][0-9]{4}(?![\w-])"
 )
+_PHONE_SIGN = re.compile(r"[0-9]{3}[-. ][0-9]{4}")
+_IP_SIGN = re.compile(r"[0-9]\.[0-9]")
+_IBAN_SIGN = re.compile(r"[0-9]{2}[0-9A-Za-z ]{11}")
 _IP = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9])")
 _PLAIN_ESCAPE = re.compile(r"\\u00(2[bBdDeE]|3[0-9]|4[0-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
 """Escapes of letters, digits and ``@ + - . _``, which nobody has to write."""
@@ -166,13 +171,30 @@ def _pieces(text: str) -> Iterator[str]:
 def _once(text: str) -> str:
     if "\\u00" in text:
         text = _PLAIN_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    # What is cheap to look for goes first: most texts have nothing of this.
     if "@" in text:
-        text = _EMAIL.sub("[email]", text)
-    text = _KEY.sub("[key]", text)
+        text = _without_emails(text)
+    if any(sign in text for sign in _KEY_SIGNS):
+        text = _KEY.sub("[key]", text)
     text = _DIGITS.sub(lambda found: _checked(found[0], "[card]", _CARD_DIGITS, _is_card), text)
-    text = _IBAN.sub(lambda found: _checked(found[0], "[iban]", _IBAN_CHARS, _is_iban), text)
-    text = _PHONE.sub("[phone]", text)
-    return _IP.sub(_ip, text)
+    if _IBAN_SIGN.search(text):
+        text = _IBAN.sub(lambda found: _checked(found[0], "[iban]", _IBAN_CHARS, _is_iban), text)
+    if "+" in text or _PHONE_SIGN.search(text):
+        text = _PHONE.sub("[phone]", text)
+    return _IP.sub(_ip, text) if _IP_SIGN.search(text) else text
+
+
+def _without_emails(text: str) -> str:
+    kept, start = [], 0
+    for domain in _DOMAIN.finditer(text):
+        local = end = domain.start()
+        first = max(start, end - _LOCAL_CHARS_MAX)
+        while local > first and (text[local - 1].isalnum() or text[local - 1] in _LOCAL_SIGNS):
+            local -= 1
+        if local < end:
+            kept += [text[start:local], "[email]"]
+            start = domain.end()
+    return "".join([*kept, text[start:]])
 
 
 def _ip(found: re.Match[str]) -> str:
