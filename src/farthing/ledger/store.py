@@ -42,6 +42,10 @@ def sql(name: str) -> str:
     return (HERE / "queries" / f"{name}.sql").read_text(encoding="utf-8")
 
 
+IN_MEMORY = ":memory:"
+"""A database of this name is no file and ends with its connection."""
+
+
 def open_file(path: Path, memory_mb_max: int) -> duckdb.DuckDBPyConnection:
     """
     Open or create a ledger file and bring it up to date.
@@ -55,7 +59,7 @@ def open_file(path: Path, memory_mb_max: int) -> duckdb.DuckDBPyConnection:
     if not path.parent.is_dir():
         raise LedgerFault(f"cannot open the ledger {path}: there is no folder {path.parent}; create it first")
     config = {**_CONFIG, "memory_limit": f"{memory_mb_max}MB"}
-    if not path.exists():
+    if str(path) != IN_MEMORY and not path.exists():
         _create(path, config)
     return _open(path, config)
 
