@@ -71,7 +71,7 @@ class Asked:
         fragments = {
             "start": "NULL" if bucket is None else f"date_trunc('{bucket}', {self._local})",
             "offset": self._offset if bucket == "hour" else "0",
-            "keys": "".join(f"{self._value(name)} AS key_{n},\n    " for n, name in enumerate(self.query.by)),
+            "keys": "".join(f"{self.value(name)} AS key_{n},\n    " for n, name in enumerate(self.query.by)),
             "relation": relation,
             "conditions": self.conditions(),
         }
@@ -106,7 +106,7 @@ class Asked:
                 wanted.append(f"sent_at {sign} ${name}::TIMESTAMP")
         for dimension, values in self.query.where.items():
             chosen = ", ".join(self._bind(value) for value in values)
-            wanted.append(f"coalesce({self._value(dimension)}, '') IN ({chosen})" if values else "FALSE")
+            wanted.append(f"coalesce({self.value(dimension)}, '') IN ({chosen})" if values else "FALSE")
         return " AND ".join(wanted)
 
     def start(self, first_at: datetime) -> datetime | None:
@@ -133,7 +133,7 @@ class Asked:
             return "sent_at"
         return f"(sent_at + to_seconds({self._offset}))"
 
-    def _value(self, dimension: str) -> str:
+    def value(self, dimension: str) -> str:
         """A dimension's value as SQL: text, NULL where there is none or an empty one."""
         name = plain(dimension)
         if name == "hour_of_day":

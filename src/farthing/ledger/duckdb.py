@@ -18,7 +18,7 @@ import duckdb
 import msgspec
 
 from farthing.errors import LedgerFault
-from farthing.ledger import corrections, price_groups, question, reprice, rollup, rows, sums
+from farthing.ledger import corrections, outcome_tables, price_groups, question, reprice, rollup, rows, sums
 from farthing.ledger.asking import Asked
 from farthing.ledger.ingest import ingest, unsettled
 from farthing.ledger.interface import Added, Correction, Query, Row, Stored
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from farthing.ledger.interface import Begun, Contract, Ingested
+    from farthing.ledger.outcome import Basis, Outcome, OutcomesAdded, Replaced, Share, Tail
     from farthing.ledger.price_groups import Group, Split
     from farthing.ledger.staging import Written
     from farthing.prices.book import PriceBook
@@ -48,6 +49,8 @@ _ROLLUP_ROWS_LOOSE = 200_000
 class DuckDBLedger:
     """
     A :class:`farthing.ledger.interface.Ledger` and :class:`~farthing.ledger.interface.JournalOwner` in a file.
+
+    It is a :class:`~farthing.ledger.outcome.OutcomeStore` as well.
 
     Args:
         path: The file; made if it is not there.
@@ -169,6 +172,33 @@ class DuckDBLedger:
         """See :meth:`farthing.ledger.interface.Ledger.corrections`."""
         with self._using() as connection:
             return reprice.all_made(connection)
+
+    def add_outcomes(self, outcomes: Iterable[Outcome], *, received_at: datetime) -> OutcomesAdded:
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.add_outcomes`."""
+        with self._using() as connection, transaction(connection):
+            return outcome_tables.add(connection, outcomes, received_at)
+
+    def outcomes(self) -> list[Outcome]:
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcomes`."""
+        with self._using() as connection:
+            return outcome_tables.read(connection)
+
+    def outcome(self, outcome_id: str) -> tuple[Outcome, tuple[Replaced, ...]] | None:
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcome`."""
+        with self._using() as connection:
+            return outcome_tables.get(connection, outcome_id)
+
+    def shares(self, query: Query, basis: Basis = "list") -> list[Share]:
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.shares`."""
+        zone = question.check(query)
+        with self._using() as connection:
+            return outcome_tables.shares(connection, Asked(query, zone, self._span(query)), basis)
+
+    def tail(self, query: Query, basis: Basis = "list") -> Tail:
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.tail`."""
+        zone = question.check(query)
+        with self._using() as connection:
+            return outcome_tables.tail(connection, Asked(query, zone, self._span(query)), basis)
 
     def close(self) -> None:
         """See :meth:`farthing.ledger.interface.Ledger.close`."""

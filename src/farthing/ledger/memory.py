@@ -17,6 +17,7 @@ from farthing.ledger import question, sums
 from farthing.ledger.corrections import ChangeCounts, correction, priced_again, standing, utc
 from farthing.ledger.interface import Added, Correction, Query, Row, Stored
 from farthing.ledger.merge import Known, Tally, checked
+from farthing.ledger.outcome_memory import OutcomesInMemory, tail_of
 from farthing.ledger.text import valid_text
 from farthing.ledger.zones import bucket_start
 
@@ -28,17 +29,19 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from farthing.ledger.interface import Contract, Posting
+    from farthing.ledger.outcome import Basis, Outcome, OutcomesAdded, Replaced, Share, Tail
     from farthing.prices.book import PriceBook
 
 
 class MemoryLedger:
-    """A :class:`farthing.ledger.interface.Ledger` in memory."""
+    """A :class:`farthing.ledger.interface.Ledger` and :class:`~farthing.ledger.outcome.OutcomeStore` in memory."""
 
     def __init__(self) -> None:
         self._known: Known | None = Known()
         self._numbers = 0
         self._corrections: list[Correction] = []
         self._former: dict[int, dict[int, Posting]] = {}
+        self._outcomes = OutcomesInMemory()
         self._lock = RLock()
 
     def add(self, calls: Iterable[Stored]) -> Added:
@@ -123,6 +126,33 @@ class MemoryLedger:
         with self._lock:
             assert self._open is not None
             return list(self._corrections)
+
+    def add_outcomes(self, outcomes: Iterable[Outcome], *, received_at: datetime) -> OutcomesAdded:
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.add_outcomes`."""
+        with self._lock:
+            assert self._open is not None
+            return self._outcomes.add(outcomes, received_at)
+
+    def outcomes(self) -> list[Outcome]:
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcomes`."""
+        with self._lock:
+            assert self._open is not None
+            return self._outcomes.all()
+
+    def outcome(self, outcome_id: str) -> tuple[Outcome, tuple[Replaced, ...]] | None:
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcome`."""
+        with self._lock:
+            assert self._open is not None
+            return self._outcomes.get(valid_text(outcome_id))
+
+    def shares(self, query: Query, basis: Basis = "list") -> list[Share]:
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.shares`."""
+        with self._lock:
+            return self._outcomes.shares(self.calls(query), query, basis)
+
+    def tail(self, query: Query, basis: Basis = "list") -> Tail:
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.tail`."""
+        return tail_of(self.calls(query), basis)
 
     def close(self) -> None:
         """See :meth:`farthing.ledger.interface.Ledger.close`."""
