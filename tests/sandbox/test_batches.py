@@ -225,3 +225,63 @@ def test_whatever_happens_every_request_ends_once_and_only_what_succeeded_is_bil
     assert all(batch.ended_at <= max(batch.expires_at, batch.ends_at) for batch, _ in made)
     assert len(office.world.books) == sum(batch.counts["succeeded"] for batch, _ in made)
     assert len(office.batches.owned_by(office.caller)) == len(made) - deleted
+
+
+def told(books):
+    return [(entry.call, entry.pusd, entry.booked_at) for entry in books]
+
+
+def cached(count):
+    """Requests that share a cached prefix, so that the order in which they are answered shows."""
+    text = {"type": "text", "text": "<<tokens:3000>>", "cache_control": {"type": "ephemeral"}}
+    params = {"model": "claude-sonnet-5", "max_tokens": 20, "messages": [{"role": "user", "content": [text]}]}
+    requests = [{"custom_id": f"r{at}", "params": params} for at in range(count)]
+    return json.dumps({"requests": requests}).encode()
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(1, 7), st.sampled_from([0, 60, 100_000]))
+def test_however_the_work_is_sliced_the_books_are_the_same(sizes, slice_requests, processing_s):
+    offices = [Office(tier=None, processing_s=processing_s) for _ in range(2)]
+    made = [[office.batches.create(office.caller, HEADERS, cached(size)) for size in sizes] for office in offices]
+    whole, sliced = offices
+    whole.after(200_000)
+    sliced.world.clock.set(START + timedelta(seconds=200_000))
+    now, steps, before = sliced.world.clock.now(), 0, sum(sizes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches_module, "SLICE_REQUESTS", slice_requests)
+        while sliced.batches.step(now):
+            steps += 1
+            backlog = sliced.batches.backlog(now)
+            assert backlog <= before
+            before = backlog
+    if processing_s <= 60:  # nothing expires: one step for each request, the last slice not counted
+        assert steps == (sum(sizes) - 1) // slice_requests
+    assert sliced.batches.backlog(now) == 0
+    assert told(sliced.world.books) == told(whole.world.books)
+    assert [sliced.show(batch) for batch in made[1]] == [whole.show(batch) for batch in made[0]]
+    assert [sliced.results(batch) for batch in made[1]] == [whole.results(batch) for batch in made[0]]
+
+
+def test_a_slice_ends_by_number_and_by_size(monkeypatch):
+    office = Office(tier=None)
+    office.create(120)
+    now = office.world.clock.now()
+    assert office.batches.backlog(now) == 120
+    left = []
+    while office.batches.step(now):
+        left.append(office.batches.backlog(now))
+    assert left == [70, 20]  # 50 requests each
+    monkeypatch.setattr(batches_module, "SLICE_BYTES", 1)
+    office.create(3)
+    left = []
+    while office.batches.step(now):
+        left.append(office.batches.backlog(now))
+    assert left == [2, 1]
+
+
+def test_the_backlog_is_what_is_due_and_not_what_expires():
+    office = Office(tier=None, processing_s=2 * 86_400)
+    office.create(10)  # one every 17,280 s; the sixth after the day that a batch may take
+    moments = [START + timedelta(seconds=seconds) for seconds in (0, 17_279, 17_280, 60_000, 86_400, 500_000)]
+    assert [office.batches.backlog(at) for at in moments] == [0, 0, 1, 3, 5, 5]

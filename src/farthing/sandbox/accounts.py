@@ -28,7 +28,8 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
         id: ``wrkspc_...``.
         name: For people.
         is_default: The organisation's default workspace, which may have no limits of its own.
-        limits: Its own rate limits, on top of the organisation's.
+        limits: Its own rate limits, on top of the organisation's, for each class of models alike.
+        limits_by_class: The same for one class, by its published name, where they differ.
         spend_limit_pusd: Its own monthly limit in picodollars; None: none.
         default_inference_geo: What a request without ``inference_geo`` gets.
         allowed_inference_geos: Any other is refused.
@@ -39,11 +40,21 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     is_default: bool = False
     limits: RateLimits = RateLimits()
+    limits_by_class: dict[str, RateLimits] = {}
     spend_limit_pusd: int | None = None
     default_inference_geo: str = "global"
     allowed_inference_geos: tuple[str, ...] = ("global", "us")
     created_at: datetime | None = None
     archived_at: datetime | None = None
+
+    def limits_of(self, model_class: str) -> RateLimits:
+        """Its own limits for a class of models."""
+        own = self.limits_by_class.get(model_class, RateLimits())
+        return RateLimits(
+            requests=self.limits.requests if own.requests is None else own.requests,
+            input_tokens=self.limits.input_tokens if own.input_tokens is None else own.input_tokens,
+            output_tokens=self.limits.output_tokens if own.output_tokens is None else own.output_tokens,
+        )
 
 
 class Organization(msgspec.Struct, frozen=True, kw_only=True):

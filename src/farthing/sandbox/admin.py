@@ -1,27 +1,22 @@
 """
-Workspaces, keys and spend limits as the Admin API shows them, in the shape of either API version.
+Workspaces and keys as the Admin API shows them, in the shape of either API version.
 
-Source: the official SDK's types (2.11) and facts: claude-api 11.6, checked 2026-11-20. UNCONFIRMED and chosen here: ids
-of spend limits, and their dates, which are the workspace's own or the sandbox's first day.
+Source: the official SDK's types (2.11) and facts: claude-api 11.6, checked 2026-11-20.
 """
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from farthing.sandbox.paging import cursor, list_json, offset_of, rfc3339
-from farthing.sandbox.problems import ApiError, invalid
+from farthing.sandbox.paging import list_json, rfc3339
+from farthing.sandbox.problems import ApiError
 from farthing.sandbox.validate import NEW_VERSION
 
 if TYPE_CHECKING:
-    from farthing.sandbox.accounts import Accounts, Key, Organization, Workspace
+    from farthing.sandbox.accounts import Accounts, Key, Workspace
     from farthing.sandbox.paging import Query
 
-PUSD_PER_CENT = 10**10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,7 +46,7 @@ def get_workspace(accounts: Accounts, organization_id: str, workspace_id: str) -
         ApiError: The organisation has none of that id.
 
     """
-    return workspace_json(_workspace(accounts, organization_id, workspace_id))
+    return workspace_json(find_workspace(accounts, organization_id, workspace_id))
 
 
 def workspace_json(workspace: Workspace) -> dict[str, Any]:
@@ -123,86 +118,14 @@ def key_json(accounts: Accounts, key: Key, version: str) -> dict[str, Any]:
     }
 
 
-def list_spend_limits(accounts: Accounts, organization_id: str, query: Query) -> dict[str, Any]:
-    """``GET /v1/organizations/spend_limits``: the organisation's own, and each workspace's that has one."""
-    organization = accounts.organizations[organization_id]
-    shown = [_organization_limit(organization)] if organization.spend_limit_pusd is not None else []
-    shown += [
-        _workspace_limit(one) for one in accounts.workspaces_of(organization_id) if one.spend_limit_pusd is not None
-    ]
-    types, workspace_id = query.many("scope_type"), query.one("workspace_id")
-    kept = [
-        one
-        for one in shown
-        if (not types or one["scope"]["type"] in types) and workspace_id in (None, one["scope"].get("workspace_id"))
-    ]
-    limit, first = query.count("limit", 20, 1000), offset_of(query.one("page"))
-    has_more = first + limit < len(kept)
-    return {
-        "data": kept[first : first + limit],
-        "has_more": has_more,
-        "next_page": cursor(first + limit) if has_more else None,
-    }
-
-
-def set_spend_limit(accounts: Accounts, organization_id: str, body: dict[str, Any]) -> dict[str, Any]:
+def find_workspace(accounts: Accounts, organization_id: str, workspace_id: str) -> Workspace:
     """
-    ``POST /v1/organizations/spend_limits``: requests are refused from then on as if it had always been there.
+    One workspace, as it is kept.
 
     Raises:
-        ApiError: The amount is no whole number of cents, or the scope is not an organisation or workspace.
+        ApiError: The organisation has none of that id.
 
     """
-    if body.get("period", "monthly") != "monthly":
-        raise invalid("period: the sandbox has monthly limits only")
-    scope = body.get("scope")
-    kind = scope.get("type") if isinstance(scope, dict) else None
-    pusd = _amount(body.get("amount"))
-    if kind == "organization":
-        organization = accounts.organizations[organization_id]
-        return _organization_limit(
-            accounts.put_organization(msgspec.structs.replace(organization, spend_limit_pusd=pusd))
-        )
-    if kind == "workspace" and isinstance(scope, dict):
-        workspace = _workspace(accounts, organization_id, str(scope.get("workspace_id")))
-        changed = msgspec.structs.replace(workspace, spend_limit_pusd=pusd)
-        return _workspace_limit(accounts.put_workspace(changed, organization_id))
-    raise invalid("scope.type: Input should be 'organization' or 'workspace'")
-
-
-def _organization_limit(organization: Organization) -> dict[str, Any]:
-    return _limit_json(organization.id, organization.spend_limit_pusd, {"type": "organization"}, _EPOCH)
-
-
-def _workspace_limit(workspace: Workspace) -> dict[str, Any]:
-    scope = {"type": "workspace", "workspace_id": workspace.id}
-    return _limit_json(workspace.id, workspace.spend_limit_pusd, scope, workspace.created_at or _EPOCH)
-
-
-def _limit_json(owner: str, pusd: int | None, scope: dict[str, str], since: datetime) -> dict[str, Any]:
-    return {
-        "id": f"spl_01{hashlib.blake2b(owner.encode(), digest_size=11).hexdigest()}",
-        "type": "spend_limit",
-        "amount": None if pusd is None else str(pusd // PUSD_PER_CENT),
-        "currency": "USD",
-        "is_enabled": True,
-        "period": "monthly",
-        "scope": scope,
-        "created_at": rfc3339(since),
-        "updated_at": rfc3339(since),
-    }
-
-
-def _amount(text: Any) -> int | None:
-    """Picodollars of a whole number of cents; None for no limit."""
-    if text is None:
-        return None
-    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise invalid("amount: Input should be a whole number of cents as a string, or null")
-    return int(text) * PUSD_PER_CENT
-
-
-def _workspace(accounts: Accounts, organization_id: str, workspace_id: str) -> Workspace:
     for workspace in accounts.workspaces_of(organization_id):
         if workspace.id == workspace_id:
             return workspace

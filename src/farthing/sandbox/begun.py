@@ -18,7 +18,7 @@ from farthing.sandbox.tokenizer import SandboxCounter
 from farthing.tokens.models import Unknowable, traits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from farthing.sandbox.accounts import Caller
@@ -43,6 +43,7 @@ class Taken(NamedTuple):
     fault: Fault
     request_id: str
     at: datetime
+    dims: Mapping[str, str]
 
 
 class Begun:
@@ -248,6 +249,7 @@ class Begun:
                 "organization": caller.organization_id,
                 "workspace": caller.workspace_id,
                 "api_key": caller.key_id,
+                **self._taken.dims,
             },
             duration_ms=_ms(at, now),
             ttft_ms=None if started is None else _ms(at, started),

@@ -155,7 +155,7 @@ class RateLimiter:
         name = f"{known.name} {charge.speed}"
         owners = [("organization", charge.organization.id, known.limits)]
         if not charge.workspace.is_default:
-            owners.append(("workspace", charge.workspace.id, charge.workspace.limits))
+            owners.append(("workspace", charge.workspace.id, charge.workspace.limits_of(known.name)))
         found = []
         for owner, owner_id, limits in owners:
             per_minute = {_REQUESTS: limits.requests, _INPUT: limits.input_tokens, _OUTPUT: limits.output_tokens}

@@ -17,6 +17,7 @@ from farthing.prompts.breakpoints import BadBreakpoint
 from farthing.sandbox import spend
 from farthing.sandbox.begun import Begun, Headers, Taken
 from farthing.sandbox.cache import Scope
+from farthing.sandbox.claude_code import dims_of
 from farthing.sandbox.limits import Charge
 from farthing.sandbox.problems import ApiError, invalid
 from farthing.sandbox.replies import Ask
@@ -146,7 +147,7 @@ def _begin(world: World, caller: Caller, headers: Mapping[str, str], body: bytes
     fault = world.faults.strike(ask)
     if fault.problem is not None:
         raise _with_limits(world, fault, charge, at)
-    taken = Taken(caller, terms, service_tier, charge, fault, request_id, at)
+    taken = Taken(caller, terms, service_tier, charge, fault, request_id, at, dims_of(headers, terms.body))
     return _generated(world, taken, attempt, ask)
 
 

@@ -24,7 +24,7 @@ _LINES = frozenset({"fable", "haiku", "mythos", "opus", "sonnet"})
 
 def list_models(book: PriceBook, on: date) -> list[dict[str, Any]]:
     """Every model released by that day, the newest first."""
-    released = [model for model in book.models if model.ids.claude_api and _is_released(book, model, on)]
+    released = [model for model in book.models if model.ids.claude_api and is_released(book, model, on)]
     released.sort(key=lambda model: (model.released or EPOCH, model.id), reverse=True)
     return [model_json(model, on) for model in released]
 
@@ -38,7 +38,7 @@ def get_model(book: PriceBook, wanted: str, on: date) -> dict[str, Any]:
 
     """
     named = book.names.find(wanted) if len(wanted) <= 256 else None
-    if named is None or named.channel != "claude_api" or not _is_released(book, named.model, on):
+    if named is None or named.channel != "claude_api" or not is_released(book, named.model, on):
         raise ApiError("not_found_error", f"model: {wanted[:256]}")
     return model_json(named.model, on)
 
@@ -73,7 +73,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC).date()
 """What the API says where a release day is unknown."""
 
 
-def _is_released(book: PriceBook, model: Model, on: date) -> bool:
+def is_released(book: PriceBook, model: Model, on: date) -> bool:
+    """Whether a model was out on that day."""
     if model.released is not None:
         return model.released <= on
     return bool(book.rows(model, on))

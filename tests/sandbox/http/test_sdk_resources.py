@@ -171,7 +171,7 @@ def test_a_spend_limit_that_is_set_holds(box, client, admin):
         client.messages.create(**ask)
     admin.beta.organization.spend_limits.set(scope={"type": "organization"}, amount=None)
     client.messages.create(**ask)
-    assert list(admin.beta.organization.spend_limits.list()) == []
+    assert [one.scope.type for one in admin.beta.organization.spend_limits.list()] == ["usage_tier"]
 
 
 def test_the_analytics_of_the_sdk_add_up_to_the_books(box, client, admin):
@@ -189,3 +189,46 @@ def test_the_analytics_of_the_sdk_add_up_to_the_books(box, client, admin):
     (usage,) = analytics.usage.list(**asked)
     assert usage.usage.output_tokens == sum(entry.call.served.usage.output_tokens for entry in box.books)
     assert usage.usage.requests == len(box.books) == 4
+
+
+def test_the_sdk_lists_rate_limits_and_sets_a_workspaces(box, admin):
+    team = box.world.add_workspace("team")
+    secret = "sk-ant-api03-team-" + "7" * 40
+    box.world.add_key(secret, workspace_id=team.id, name="team key")
+    rates, own = admin.beta.organization.rate_limits, admin.beta.organization.workspaces.rate_limits
+    (sonnet,) = rates.list(model="claude-sonnet-5")
+    assert (sonnet.group.type, sonnet.group.display_name) == ("model_group", "Claude Sonnet 5")
+    changed = own.update(sonnet.id, workspace_id=team.id, limits=[{"type": "requests_per_minute", "value": 1}])
+    assert (changed.limits[0].value, changed.limits[0].org_limit) == (1, 10_000)
+    assert [one.rate_limit_id for one in own.list(team.id)] == [sonnet.id]
+    with anthropic.Anthropic(base_url=box.base_url, api_key=secret, max_retries=0) as made:
+        made.messages.create(**wish("one")["params"])
+        with pytest.raises(anthropic.RateLimitError, match="workspace's rate limit of 1 requests"):
+            made.messages.create(**wish("two")["params"])
+    with pytest.raises(anthropic.NotFoundError):
+        list(rates.list(model="claude-9"))
+
+
+def test_the_sdk_gets_and_deletes_spend_limits_and_hears_what_enterprise_has(box, admin):
+    limits = admin.beta.organization.spend_limits
+    made = limits.set(scope={"type": "organization"}, amount="700")
+    assert limits.retrieve(made.id).amount == "700"
+    assert limits.delete(made.id).type == "spend_limit_deleted"
+    with pytest.raises(anthropic.BadRequestError) as caught:
+        list(limits.effective.list())
+    assert caught.value.body["error"]["details"] == {"error_code": "organization_type_not_supported"}
+    assert list(limits.increase_requests.list()) == []
+    with pytest.raises(anthropic.NotFoundError):
+        limits.increase_requests.approve("spir_01x", amount="5")
+
+
+def test_claude_codes_report_over_http(box, client, admin):
+    headers = {"x-claude-code-session-id": "5e55"}
+    client.messages.create(**wish("hi")["params"], extra_headers=headers)
+    box.clock.advance(3600)
+    path = "/v1/organizations/usage_report/claude_code?starting_at=2026-11-20"
+    (row,) = admin.get(path, cast_to=object)["data"]
+    (entry,) = box.books
+    assert row["model_breakdown"][0]["tokens"]["output"] == entry.call.served.usage.output_tokens
+    with pytest.raises(anthropic.AuthenticationError):
+        client.get(path, cast_to=object)

@@ -35,16 +35,21 @@ def routes() -> list[Route]:
 
 def _asked(show: Callable[[State, Query], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
     async def answered(request: Request) -> Response:
+        state: State = request.app.state.sandbox
+        await request.app.state.catching_up.catch_up(state, wholly=True)
         query = Query(request.query_params.multi_items())
-        return _answer(lambda: show(request.app.state.sandbox, query))
+        return _answer(lambda: show(state, query))
 
     return answered
 
 
 def _ordered(order: Callable[[State, Any], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
     async def answered(request: Request) -> Response:
+        state: State = request.app.state.sandbox
         body = await request.body()
-        return _answer(lambda: order(request.app.state.sandbox, decode_json(body)))
+        answer = _answer(lambda: order(state, decode_json(body)))
+        await request.app.state.catching_up.catch_up(state, wholly=True)  # the order may have moved the clock
+        return answer
 
     return answered
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from farthing.sandbox import admin
 from farthing.sandbox.analytics import BETA, analytics_cost, analytics_usage
+from farthing.sandbox.claude_code import claude_code_report
 from farthing.sandbox.problems import invalid
 from farthing.sandbox.reports import cost_report, usage_report
 
@@ -44,22 +45,14 @@ async def api_key(visit: Visit) -> Response:
     return visit.answer(admin.get_key(accounts, visit.key.organization_id, wanted, visit.version))
 
 
-async def spend_limits(visit: Visit) -> Response:
-    """``GET /v1/organizations/spend_limits``."""
-    return visit.answer(admin.list_spend_limits(visit.state.world.accounts, visit.key.organization_id, visit.query))
-
-
-async def set_spend_limit(visit: Visit) -> Response:
-    """``POST /v1/organizations/spend_limits``."""
-    body = await visit.json()
-    if not isinstance(body, dict):
-        raise invalid("The request body must be a JSON object")
-    return visit.answer(admin.set_spend_limit(visit.state.world.accounts, visit.key.organization_id, body))
-
-
 async def usage_messages(visit: Visit) -> Response:
     """``GET /v1/organizations/usage_report/messages``."""
     return visit.answer(usage_report(_view(visit), visit.query, visit.betas))
+
+
+async def usage_claude_code(visit: Visit) -> Response:
+    """``GET /v1/organizations/usage_report/claude_code``."""
+    return visit.answer(claude_code_report(_view(visit), visit.query, visit.state.world.accounts))
 
 
 async def cost(visit: Visit) -> Response:

@@ -129,14 +129,25 @@ def decode_json(body: bytes) -> Any:
 
 
 def endpoint(
-    handler: Callable[[Visit], Awaitable[Response]], kinds: frozenset[str] = API_KEYS
+    handler: Callable[[Visit], Awaitable[Response]], kinds: frozenset[str] = API_KEYS, *, wholly: bool = False
 ) -> Callable[[Request], Awaitable[Response]]:
-    """A route of the API: its key is checked first, and whatever is raised becomes the API's own error."""
+    """
+    A route of the API: its key is checked first, and whatever is raised becomes the API's own error.
+
+    Args:
+        handler: Answers.
+        kinds: Of keys that it takes.
+        wholly: It looks at batches or books, which must have caught up with the clock.
+
+    """
 
     async def answered(request: Request) -> Response:
         state: State = request.app.state.sandbox
         try:
-            return await handler(_visit(request, state, kinds))
+            headers = header_map(request)
+            _set_time(state, headers)
+            await request.app.state.catching_up.catch_up(state, wholly=wholly)
+            return await handler(_visit(request, state, headers, kinds))
         except ApiError as error:
             return refusal(state, error)
         except ClientDisconnect:
@@ -162,10 +173,7 @@ def header_map(request: Request) -> dict[str, str]:
     return found
 
 
-def _visit(request: Request, state: State, kinds: frozenset[str]) -> Visit:
-    headers = header_map(request)
-    _set_time(state, headers)
-    state.batches.tick()
+def _visit(request: Request, state: State, headers: dict[str, str], kinds: frozenset[str]) -> Visit:
     world = state.world
     key = authenticate(world.accounts, headers, world.clock.now(), kinds)
     version = headers.get("anthropic-version")
