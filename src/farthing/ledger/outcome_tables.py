@@ -212,11 +212,11 @@ def _outcome(row: tuple[Any, ...]) -> Outcome:
 
 
 def _names(connection: duckdb.DuckDBPyConnection, conditions: str) -> str:
-    """What calls are called, as SQL: only in ways in which some outcome calls them."""
+    """What calls are called, as SQL: of tags only those that some outcome names."""
     used = connection.execute("SELECT DISTINCT tag_name FROM outcomes WHERE tag_name IS NOT NULL").fetchall()
     tags = {name for (name,) in used}
     ways = [
-        ("0", "''", "unnest([call_id, message_id, request_id, tags['gateway_call']])"),
+        *(("0", "''", one) for one in ("call_id", "message_id", "request_id", "tags['gateway_call']")),
         ("1", "''", "session"),
         *(("2", f"'{name}'", f'"{name}"') for name in DIMENSIONS if name in tags),
     ]
