@@ -52,7 +52,8 @@ def read_csv(stream: BinaryIO, name: str, origin: Origin) -> Iterator[Call | Err
         origin: What is known of all its rows.
 
     """
-    return calls_of(_rows(stream), name, origin)
+    rows = (one if one.row is None else one._replace(row=usage_row(one.row)) for one in read_cells(stream))
+    return calls_of(rows, name, origin)
 
 
 def usage_row(cells: Mapping[str, str]) -> dict[str, Any]:
@@ -80,7 +81,8 @@ def usage_row(cells: Mapping[str, str]) -> dict[str, Any]:
     return row | {"usage": usage}
 
 
-def _rows(stream: BinaryIO) -> Iterator[NumberedRow]:
+def read_cells(stream: BinaryIO) -> Iterator[NumberedRow]:
+    """Every row of *stream* as its cells by their columns, or why there are none; as :func:`read_csv` reads it."""
     csv.field_size_limit(FIELD_BYTES_MAX)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
@@ -117,7 +119,7 @@ def _numbered(number: int, columns: list[str], cells: list[str]) -> NumberedRow:
         return NumberedRow(number, None, f"read a row of {len(cells)} cells; expected {len(columns)}, as in the header")
     if any("\udc80" <= character <= "\udcff" for cell in cells for character in cell):
         return NumberedRow(number, None, "read bytes that are not UTF-8; expected CSV in UTF-8")
-    return NumberedRow(number, usage_row(dict(zip(columns, cells, strict=True))))
+    return NumberedRow(number, dict(zip(columns, cells, strict=True)))
 
 
 def _delimiter(head: str) -> str:

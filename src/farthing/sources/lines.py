@@ -18,7 +18,7 @@ from farthing.usage.interface import type_name
 from farthing.usage.surrogates import without_lone_surrogates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LINE_BYTES_MAX = 64 * 2**20
 """A longer line is an error and is skipped: no response is near it, and memory must not depend on the input."""
@@ -39,9 +39,13 @@ class Line(NamedTuple):
     id: Any = None
 
 
-def read_lines(stream: BinaryIO, line_bytes_max: int = LINE_BYTES_MAX) -> Iterator[Line]:
+def read_lines(
+    stream: BinaryIO, line_bytes_max: int = LINE_BYTES_MAX, decode: Callable[[bytes], Any] = msgspec.json.decode
+) -> Iterator[Line]:
     """
     Every line of *stream* that is not blank, in order, numbered from 1 as an editor would.
+
+    *decode* turns a line into values and raises what :func:`msgspec.json.decode` raises.
 
     Yields:
         A line for each; one that is not a JSON object says so in one sentence, without its content.
@@ -61,13 +65,13 @@ def read_lines(stream: BinaryIO, line_bytes_max: int = LINE_BYTES_MAX) -> Iterat
             continue
         raw = raw.strip()
         if raw:
-            yield decode_line(raw, number)
+            yield decode_line(raw, number, decode)
 
 
-def decode_line(raw: bytes, number: int) -> Line:
+def decode_line(raw: bytes, number: int, decode: Callable[[bytes], Any] = msgspec.json.decode) -> Line:
     """Decode one line that is neither blank nor padded."""
     try:
-        value = _decoded(raw)
+        value = _decoded(raw, decode)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Line(number, None, _fault(raw, error), _id_of(raw))
     if not isinstance(value, dict):
@@ -81,13 +85,13 @@ def decode_line(raw: bytes, number: int) -> Line:
     return Line(number, value)
 
 
-def _decoded(raw: bytes) -> Any:
+def _decoded(raw: bytes, decode: Callable[[bytes], Any]) -> Any:
     try:
-        return msgspec.json.decode(raw)
+        return decode(raw)
     except msgspec.DecodeError:
         if (mended := without_lone_surrogates(raw)) is raw:
             raise
-        return msgspec.json.decode(mended)
+        return decode(mended)
 
 
 def _skip_rest(stream: BinaryIO, chunk_bytes: int) -> None:

@@ -191,16 +191,17 @@ def dimensions(row: Mapping[str, Any], origin: Origin) -> dict[str, str]:
             found[name] = text
     if (own_id := _short(row.get("id"))) is not None:
         found.setdefault(OWN_ID, own_id)
-    return {name: fingerprint(text) if name == "api_key" or _is_key(text) else text for name, text in found.items()}
+    return {name: fingerprint(text) if name == "api_key" or is_key(text) else text for name, text in found.items()}
 
 
 def fingerprint(api_key: str) -> str:
     """A key's fingerprint; what does not look like a key is taken for one already."""
-    looks_secret = _is_key(api_key) or len(api_key) > 40
+    looks_secret = is_key(api_key) or len(api_key) > 40
     return f"key_{hashlib.sha256(_utf8(api_key)).hexdigest()[:12]}" if looks_secret else api_key
 
 
-def _is_key(text: str) -> bool:
+def is_key(text: str) -> bool:
+    """Whether *text* looks like an API key, which no record may hold."""
     return text.startswith(_KEY_STARTS)
 
 
