@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from farthing.prices.book import shipped_book
-from farthing.sandbox.models import get_model, list_models
+from farthing.sandbox.models import get_model, list_models, with_fallbacks
 from farthing.sandbox.problems import ApiError
 
 DAY = timedelta(days=1)
@@ -50,3 +50,25 @@ def test_a_stranger_is_a_404(wanted):
     with pytest.raises(ApiError) as caught:
         get_model(BOOK, wanted, date(2026, 11, 20))
     assert caught.value.status == 404
+
+
+def test_capabilities_are_what_the_documentation_says_and_no_more():
+    def thinking(model):
+        types = get_model(BOOK, model, date(2026, 11, 20))["capabilities"]["thinking"]["types"]
+        return {kind for kind, one in types.items() if one["supported"]}
+
+    # facts: claude-api 0.3
+    assert thinking("claude-fable-5-2") == {"adaptive"}
+    assert thinking("claude-opus-5") == {"adaptive", "between_tools", "disabled"}
+    assert thinking("claude-opus-4-6") == {"adaptive", "disabled", "enabled"}
+    assert thinking("claude-haiku-4-5") == {"disabled", "enabled"}
+    shown = get_model(BOOK, "claude-sonnet-5", date(2026, 11, 20))["capabilities"]
+    assert (set(shown), shown["batch"]) == ({"batch", "thinking"}, {"supported": True})
+    assert "thinking" not in get_model(BOOK, OPUS_3, date(2025, 1, 1))["capabilities"]
+
+
+def test_the_fallback_beta_names_the_other_models():
+    on = date(2026, 11, 20)
+    shown = with_fallbacks(get_model(BOOK, "claude-fable-5-1", on), BOOK, on)
+    assert "claude-opus-5" in shown["allowed_fallback_models"]
+    assert not {"claude-fable-5-1", OPUS_3} & set(shown["allowed_fallback_models"])

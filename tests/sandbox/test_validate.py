@@ -232,7 +232,8 @@ def test_betas_open_their_fields():
     assert check(betas="compact-2026-09-04", compaction={"type": "summarize"}).has_beta("compact-")
     both = {"compaction": {"type": "summarize"}, "context_management": {"edits": []}}
     assert "may not be combined" in refusal(betas="compact-2026-09-04", **both).message
-    assert refusal(betas="message-threads-2026-08-12", thread={}).error_code == "thread_unsupported_request"
+    assert refusal(thread={"type": "create"}).message == "thread: Extra inputs are not permitted"
+    assert check(betas="message-threads-2026-08-12", thread={"type": "create"}).has_beta("message-threads-")
     assert is_refused(messages=[*USER, {"role": "system", "content": "x"}])
     assert not is_refused(
         betas="mid-conversation-tool-changes-2026-07-01", messages=[*USER, {"role": "system", "content": "x"}]

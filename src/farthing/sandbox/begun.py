@@ -12,6 +12,7 @@ from farthing.prompts.blocks import read_prompt
 from farthing.sandbox import passes
 from farthing.sandbox.books import Entry
 from farthing.sandbox.cache import Write
+from farthing.sandbox.credit import is_eligible
 from farthing.sandbox.diagnostics import Fingerprint
 from farthing.sandbox.stream import Event, Progress, play
 from farthing.sandbox.tokenizer import SandboxCounter
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from farthing.sandbox.accounts import Caller
+    from farthing.sandbox.credit import Claim
     from farthing.sandbox.faults import Fault
     from farthing.sandbox.limits import Charge
     from farthing.sandbox.passes import Pass
@@ -44,6 +46,7 @@ class Taken(NamedTuple):
     request_id: str
     at: datetime
     dims: Mapping[str, str]
+    claim: Claim | None = None
 
 
 class Begun:
@@ -75,6 +78,7 @@ class Begun:
         self.request_id = taken.request_id
         self.message_id = world.new_id("msg_")
         fingerprint = Fingerprint(taken.caller, taken.terms.speed, attempts[0].prompt)
+        self._credit = self._granted()
         self._diagnostics = world.diagnostics.answer(taken.terms.body, self.message_id, fingerprint)
         self.cut_after_bytes = taken.fault.cut_after_bytes
         self.broken_off = False
@@ -120,7 +124,8 @@ class Begun:
             "content": [segment.block for segment in turn.segments],
             **self._ending(),
             "diagnostics": self._diagnostics,
-            "usage": passes.usage_json(turn.passes, self._served_as, iterations=turn.shows_iterations),
+            "usage": passes.usage_json(turn.passes, self._served_as, iterations=turn.shows_iterations)
+            | self._claimed(),
         }
 
     def settle(self, events_sent: int | None = None) -> Entry:
@@ -141,7 +146,7 @@ class Begun:
 
     def _play(self) -> Iterator[tuple[Event, Progress]]:
         turn, reply = self._turn, self._reply
-        usage = passes.delta_json(turn.passes, iterations=turn.shows_iterations)
+        usage = passes.delta_json(turn.passes, iterations=turn.shows_iterations) | self._claimed()
         yield from play(
             self._start(),
             turn.segments,
@@ -181,12 +186,28 @@ class Begun:
         if turn.stop_reason == "refusal" and turn.refusal is not None:
             refusal = turn.refusal
             details = {"type": "refusal", "category": refusal.category, "explanation": refusal.explanation}
+            details |= self._credit
         return {
             "stop_reason": turn.stop_reason,
             "stop_sequence": turn.stop_sequence,
             "stop_details": details,
             "container": None,
         }
+
+    def _claimed(self) -> dict[str, Any]:
+        """What ``usage`` says of a fallback credit."""
+        claim = self._taken.claim
+        return {} if claim is None else {"fallback_credit": claim.status}
+
+    def _granted(self) -> dict[str, Any]:
+        """What ``stop_details`` says of a fallback credit, which is remembered: nothing without the beta."""
+        taken, turn = self._taken, self._turn
+        if turn.stop_reason != "refusal" or taken.service_tier == "batch" or not is_eligible(taken.terms):
+            return {}
+        token, said = self._world.new_id("fbc_"), [segment.block for segment in turn.segments]
+        refused = (self._attempts[-1].lookup, said)
+        has_claim = self._world.credits.grant(token, taken.terms, taken.caller, taken.at, refused)
+        return {"fallback_credit_token": token, "fallback_has_prefill_claim": has_claim, "recommended_model": None}
 
     # -- booking ----------------------------------------------------------------------------------------------------
 
@@ -201,6 +222,8 @@ class Begun:
             ran = passes.cut(turn.passes, done.pass_index, done.output_tokens, done.thinking_tokens)
             has_output = done.has_output
         served = self._served(ran, whole=done is None, has_output=has_output)
+        said = [segment.block for segment in turn.segments] if done is None else None
+        self._world.threads.ended(self._taken.terms.body, self._taken.caller, self._taken.at, self.message_id, said)
         self._charge(ran, now)
         bill = price_served(self._world.book, served, self._taken.at)
         return Entry(self._call(served, now), bill, now, aborted=done is not None)

@@ -200,6 +200,21 @@ def add_workspace(state: State, body: Any) -> dict[str, Any]:
     return {"workspace_id": workspace.id, "api_key_id": key.id}
 
 
+def set_fallbacks(state: State, body: Any) -> dict[str, Any]:
+    """What ``fallbacks: "default"`` stands for, by model: ``{"claude-fable-5-2": ["claude-opus-5-5"]}``."""
+    order = _read(body, dict[str, list[str]])
+    world = state.world
+
+    def known(name: str) -> str:
+        named = world.book.names.find(name)
+        if named is None or named.channel != "claude_api":
+            raise BadInput(f"read the model {name!r}", "an id or alias of the Claude API")
+        return named.model.id
+
+    world.default_fallbacks = {known(model): tuple(map(known, others)) for model, others in order.items()}
+    return {"default": {model: list(others) for model, others in world.default_fallbacks.items()}}
+
+
 def set_pace(state: State, body: Any) -> dict[str, Any]:
     """How fast batches go: ``processing_s``, ``cancel_s``."""
     state.batches.pace = _read(body, Pace)
@@ -219,6 +234,7 @@ ORDERS: dict[str, Callable[[State, Any], dict[str, Any]]] = {
     "reset": reset,
     "limits": set_limits,
     "workspaces": add_workspace,
+    "fallbacks": set_fallbacks,
     "batches": set_pace,
     "reports": set_lateness,
 }

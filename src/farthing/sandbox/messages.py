@@ -18,10 +18,12 @@ from farthing.sandbox import spend
 from farthing.sandbox.begun import Begun, Headers, Taken
 from farthing.sandbox.cache import Scope
 from farthing.sandbox.claude_code import dims_of
+from farthing.sandbox.credit import credited
 from farthing.sandbox.limits import Charge
 from farthing.sandbox.problems import ApiError, invalid
 from farthing.sandbox.replies import Ask
 from farthing.sandbox.stream import Event
+from farthing.sandbox.threads import unsupported
 from farthing.sandbox.tokenizer import SandboxCounter
 from farthing.sandbox.turn import Attempt, Turn, decline, serve
 from farthing.sandbox.validate import Terms, accept, find_model
@@ -98,6 +100,8 @@ def count_tokens(world: World, caller: Caller, headers: Mapping[str, str], body:
         try:
             workspace = world.accounts.workspaces[caller.workspace_id]
             terms = accept(world.book, headers, body, workspace, at.date(), batch=False, counting=True)
+            if terms.body.get("thread") is not None:
+                raise unsupported("count_tokens")
             world.limits.admit_count(world.accounts.organizations[caller.organization_id], at)
             counter = _counter(terms.model, at)
             tokens = read_prompt(terms.body, counter, model=terms.model.id, breakpoints=False).tokens
@@ -136,8 +140,12 @@ def _begin(world: World, caller: Caller, headers: Mapping[str, str], body: bytes
     organization = world.accounts.organizations[caller.organization_id]
     workspace = world.accounts.workspaces[caller.workspace_id]
     terms = accept(world.book, headers, body, workspace, at.date(), batch=batch, counting=False)
+    terms = terms._replace(body=world.threads.resume(terms.body, caller, at))
     spend.check(world.books, organization, workspace, at)
+    claim = None if batch else world.credits.claim(terms, caller, at)
     attempt = _attempt(world, caller, terms, Asked(terms.model, terms.body), at)
+    if claim is not None:
+        attempt = attempt._replace(lookup=credited(attempt.lookup, attempt.prompt.blocks, claim.hit_at))
     charge = None if batch else Charge(organization, workspace, terms.model.id, terms.speed)
     if charge is not None:
         usage = attempt.usage
@@ -147,8 +155,10 @@ def _begin(world: World, caller: Caller, headers: Mapping[str, str], body: bytes
     fault = world.faults.strike(ask)
     if fault.problem is not None:
         raise _with_limits(world, fault, charge, at)
-    taken = Taken(caller, terms, service_tier, charge, fault, request_id, at, dims_of(headers, terms.body))
-    return _generated(world, taken, attempt, ask)
+    taken = Taken(caller, terms, service_tier, charge, fault, request_id, at, dims_of(headers, terms.body), claim)
+    begun = _generated(world, taken, attempt, ask)
+    world.threads.began(terms.body)
+    return begun
 
 
 def _with_limits(world: World, fault: Fault, charge: Charge | None, at: datetime) -> ApiError:
@@ -181,6 +191,8 @@ def _generated(world: World, taken: Taken, attempt: Attempt, ask: Ask) -> Begun:
 def _fallbacks(world: World, taken: Taken) -> list[Asked]:
     """The models to try next, each with the request as it will see it."""
     listed = taken.terms.body.get("fallbacks") or []
+    if listed == "default":
+        listed = [{"model": model} for model in world.default_fallbacks.get(taken.terms.model.id, ())]
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         raise invalid("fallbacks: Input should be a valid list")
     return [

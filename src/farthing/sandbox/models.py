@@ -1,8 +1,9 @@
 """
 The Models API: what the price book knows of each model, in the API's shape. It has no prices.
 
-Source: facts: claude-api 10.6, checked 2026-11-20. What the book does not know of a model's abilities is left out:
-``capabilities`` is empty.
+Source: facts: claude-api 10.6, 0.3, and the official SDK's types (2.8), checked 2026-11-20. ``capabilities`` has what
+is documented and enforced here, batches and thinking; what else a model can do is left out, not guessed. UNCONFIRMED
+and chosen here: ``allowed_fallback_models`` are all others of the day, because the sandbox takes any.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from farthing.sandbox.paging import rfc3339
 from farthing.sandbox.problems import ApiError
+from farthing.sandbox.validate import accepts_thinking
 
 if TYPE_CHECKING:
     from datetime import date
@@ -58,8 +60,31 @@ def model_json(model: Model, on: date) -> dict[str, Any]:
         "retires_at": _midnight(retires) if lifecycle != "active" else None,
         "max_input_tokens": model.context_window_tokens,
         "max_tokens": model.output_tokens_max,
-        "capabilities": {},
+        "capabilities": _capabilities(model),
     }
+
+
+def with_fallbacks(shown: dict[str, Any], book: PriceBook, on: date) -> dict[str, Any]:
+    """The object as the server-side-fallback beta shows it."""
+    served = [one.id for one in book.models if one.ids.claude_api and book.rows(one, on)]
+    return {**shown, "allowed_fallback_models": [one for one in served if one != shown["id"]]}
+
+
+_THINKING = ("adaptive", "between_tools", "disabled", "enabled")
+_BEFORE_THINKING = ("claude-2", "claude-3-5", "claude-3-haiku", "claude-3-opus", "claude-3-sonnet", "claude-instant")
+
+
+def _capabilities(model: Model) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if isinstance(model.applies.batch, bool):
+        found["batch"] = {"supported": model.applies.batch}
+    if not model.id.startswith(_BEFORE_THINKING):
+        types = {kind: accepts_thinking(model, kind) for kind in _THINKING}
+        found["thinking"] = {
+            "supported": types["adaptive"] or types["enabled"],
+            "types": {kind: {"supported": accepted} for kind, accepted in types.items()},
+        }
+    return found
 
 
 def lifecycle_of(model: Model, on: date) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from farthing.prompts.shape import mapping, mappings
 from farthing.sandbox.problems import ApiError, invalid
+from farthing.sandbox.threads import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,6 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "stream": (bool, "boolean"),
 }
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
-_NOT_HERE = "is not supported by the sandbox"
 
 
 class Terms(NamedTuple):
@@ -119,7 +119,7 @@ def accept(
     _check_fields(body, betas)
     if version == NEW_VERSION:
         _check_new_version(body)
-    _check_model(body, model, version)
+    _check_model(body, model, version, batch=batch)
     if batch:
         _check_batch(body)
     if body.get("max_tokens") == 0:
@@ -173,6 +173,16 @@ def is_4_6_or_later(model: Model) -> bool:
 def is_4_7_or_later(model: Model) -> bool:
     """Whether a model is 4.7 or newer: those of the newer tokenizer."""
     return model.tokenizer == "4.7"
+
+
+def accepts_thinking(model: Model, kind: str) -> bool:
+    """Whether a request with that ``thinking.type`` is not a 400 for this model."""
+    thinking = {"type": kind, "budget_tokens": 1024}
+    try:
+        _check_thinking({"thinking": thinking, "max_tokens": 2048}, model)
+    except ApiError:
+        return False
+    return True
 
 
 def _version(headers: Mapping[str, str]) -> str:
@@ -266,8 +276,6 @@ def _check_fields(body: Mapping[str, Any], betas: frozenset[str]) -> None:
     for field, prefixes in _BETA_FIELDS.items():
         if body.get(field) is not None and not any(name.startswith(prefixes) for name in betas):
             raise invalid(f"{field}: Extra inputs are not permitted")
-    if body.get("thread") is not None:
-        raise ApiError("invalid_request_error", f"thread {_NOT_HERE}", error_code="thread_unsupported_request")
     if body.get("compaction") is not None and body.get("context_management") is not None:
         raise invalid("compaction: may not be combined with context_management")
     if body.get("service_tier", "auto") not in ("auto", "standard_only"):
@@ -277,16 +285,15 @@ def _check_fields(body: Mapping[str, Any], betas: frozenset[str]) -> None:
     effort = mapping(body.get("output_config")).get("effort")
     if effort is not None and effort not in _EFFORTS:
         raise invalid(f"output_config.effort: Input should be {', '.join(repr(one) for one in _EFFORTS)}")
-    if body.get("fallbacks") == "default":
-        raise invalid(f"fallbacks: 'default' {_NOT_HERE}; list the models")
 
 
-def _check_model(body: Mapping[str, Any], model: Model, version: str) -> None:
+def _check_model(body: Mapping[str, Any], model: Model, version: str, *, batch: bool) -> None:
     _check_thinking(body, model)
     choice = mapping(body.get("tool_choice")).get("type")
     if choice in ("any", "tool") and model.id in _FORCED_REFUSED:
         raise invalid(f"tool_choice: {choice!r} is not supported by {model.id}; use 'auto' or 'none'")
-    if is_4_6_or_later(model) and _is_prefilled(body):
+    has_token = body.get("fallback_credit_token") is not None and not batch  # it may allow a prefill: credit.py
+    if is_4_6_or_later(model) and _is_prefilled(body) and not has_token:
         raise invalid(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
@@ -349,6 +356,8 @@ def _check_batch(body: Mapping[str, Any]) -> None:
         raise invalid("stream: streaming is not supported in batches")
     if body.get("speed") == "fast":
         raise invalid("speed: 'fast' is not supported in batches")
+    if body.get("thread") is not None:
+        raise unsupported("batches")
 
 
 def _check_prewarm(body: Mapping[str, Any], *, batch: bool) -> None:

@@ -11,10 +11,12 @@ from farthing.sandbox.accounts import Accounts, Caller, Key, Organization, Works
 from farthing.sandbox.books import Books
 from farthing.sandbox.cache import PromptCache
 from farthing.sandbox.clock import Clock, RealClock
+from farthing.sandbox.credit import Credits
 from farthing.sandbox.diagnostics import Diagnostics
 from farthing.sandbox.faults import Faults
 from farthing.sandbox.limits import RateLimiter
 from farthing.sandbox.replies import Echo, Replies
+from farthing.sandbox.threads import Threads
 
 if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
@@ -39,6 +41,8 @@ class World:
         lock: Held by :mod:`farthing.sandbox.messages` while a request begins or settles; whoever changes several parts
             at once holds it too.
         organization, workspace, key, admin_key: What it starts with.
+        default_fallbacks: What ``fallbacks: "default"`` stands for, canonical ids by the model asked for. Which they
+            really are is not documented, so there are none; a model without any runs alone.
 
     """
 
@@ -58,6 +62,9 @@ class World:
         self.cache = PromptCache()
         self.limits = RateLimiter()
         self.diagnostics = Diagnostics()
+        self.threads = Threads()
+        self.credits = Credits()
+        self.default_fallbacks: dict[str, tuple[str, ...]] = {}
         self.replies = Replies(Echo())
         self.faults = Faults(seed=seed)
         self.books = Books()

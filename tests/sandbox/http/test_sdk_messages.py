@@ -241,3 +241,32 @@ def test_delays_move_the_virtual_clock(box, client, entry):
 
 def test_the_sdk_is_of_the_major_version_that_sends_the_new_version():
     assert int(importlib.metadata.version("anthropic").partition(".")[0]) >= 2
+
+
+def test_a_thread_through_the_sdk(box, client):
+    betas = ["message-threads-2026-08-12"]
+    ask = {"model": "claude-sonnet-5", "max_tokens": 100, "betas": betas}
+    first = client.beta.messages.create(
+        **ask, messages=[{"role": "user", "content": "<<tokens:900>>"}], thread={"type": "create"}
+    )
+    thread = {"type": "continue", "previous_message_id": first.id}
+    more = [{"role": "user", "content": "<<tokens:10>>"}]
+    with client.beta.messages.stream(**ask, messages=more, thread=thread) as stream:
+        second = stream.get_final_message()
+    assert second.usage.input_tokens >= first.usage.input_tokens + first.usage.output_tokens + 10
+    with pytest.raises(anthropic.BadRequestError, match="continued already"):
+        client.beta.messages.create(**ask, messages=more, thread=thread)
+
+
+def test_a_fallback_credit_through_the_sdk(box, client):
+    prefix = [{"type": "text", "text": "<<tokens:4000>>", "cache_control": {"type": "ephemeral"}}]
+    ask = {"max_tokens": 100, "betas": ["fallback-credit-2026-07-01"], "system": prefix}
+    ask["messages"] = [{"role": "user", "content": "Go on."}]
+    client.beta.messages.create(model="claude-fable-5-1", **ask)
+    box.reply(Reply(refusal=Refusal(category="cyber")))
+    details = client.beta.messages.create(model="claude-fable-5-1", **ask).stop_details
+    retry = {"fallback_credit_token": details.fallback_credit_token, "model": "claude-opus-5"}
+    with client.beta.messages.stream(**retry, **ask) as stream:
+        usage = stream.get_final_message().usage
+    assert (usage.cache_read_input_tokens, usage.cache_creation_input_tokens) == (4000, 0)
+    assert usage.fallback_credit.status.type == "redeemed"

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from farthing.sandbox import batches, files
 from farthing.sandbox.messages import identity_headers
-from farthing.sandbox.models import get_model, list_models
+from farthing.sandbox.models import get_model, list_models, with_fallbacks
 from farthing.sandbox.paging import list_json
 
 if TYPE_CHECKING:
@@ -22,13 +22,15 @@ _FORM_BYTES_MAX = 64 * 1024
 async def models(visit: Visit) -> Response:
     """``GET /v1/models``."""
     world = visit.state.world
-    return visit.answer(list_json(list_models(world.book, world.clock.now().date()), visit.query))
+    shown = list_models(world.book, world.clock.now().date())
+    return visit.answer(list_json([_model(visit, one) for one in shown], visit.query))
 
 
 async def model(visit: Visit) -> Response:
     """``GET /v1/models/{id}``."""
     world = visit.state.world
-    return visit.answer(get_model(world.book, visit.request.path_params["model_id"], world.clock.now().date()))
+    shown = get_model(world.book, visit.request.path_params["model_id"], world.clock.now().date())
+    return visit.answer(_model(visit, shown))
 
 
 async def create_batch(visit: Visit) -> Response:
@@ -95,6 +97,13 @@ async def delete_file(visit: Visit) -> Response:
 
 def _id(visit: Visit) -> str:
     return str(visit.request.path_params["batch_id"])
+
+
+def _model(visit: Visit, shown: dict[str, Any]) -> dict[str, Any]:
+    if not any(beta.startswith("server-side-fallback-") for beta in visit.betas):
+        return shown
+    world = visit.state.world
+    return with_fallbacks(shown, world.book, world.clock.now().date())
 
 
 def _shown(visit: Visit, batch: Batch) -> dict[str, Any]:
