@@ -15,6 +15,7 @@ from farthing.prices.engine import price_served
 from farthing.sandbox.accounts import key_hint
 from farthing.sandbox.books import Books, Entry
 from farthing.sandbox.clock import RealClock, VirtualClock
+from farthing.sandbox.state import State
 from farthing.sandbox.world import DEMO_ADMIN_KEY, DEMO_KEY, World
 
 T0 = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -142,3 +143,12 @@ def test_a_workspace_is_replaced_by_its_id():
     limited = msgspec.structs.replace(world.workspace, spend_limit_pusd=1)
     world.accounts.put_workspace(limited, world.organization.id)
     assert world.accounts.workspaces_of(world.organization.id) == [limited]
+
+
+def test_a_machines_clock_is_not_moved_and_the_error_says_what_to_start():
+    with pytest.raises(BadInput, match="--virtual-clock"):
+        State(World()).virtual_clock()
+
+
+def test_books_show_their_sum():
+    assert repr(World().books) == "<Books: 0 requests, 0 USD>"

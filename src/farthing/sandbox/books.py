@@ -11,6 +11,8 @@ import bisect
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from farthing import money
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
@@ -79,7 +81,7 @@ class Books:
 
     @property
     def total_pusd(self) -> int:
-        """Everything that was ever booked."""
+        """Everything that was ever booked, in picodollars."""
         with self._lock:
             return sum(amount for (_, workspace, _, _), amount in self._spent.items() if workspace is None)
 
@@ -89,6 +91,9 @@ class Books:
             first = bisect.bisect_left(self._keys, (at, 0))
             del self._keys[:first], self._entries[:first]
             return first
+
+    def __repr__(self) -> str:
+        return f"<Books: {len(self)} requests, {money.usd_text(self.total_pusd)} USD>"
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -91,7 +91,11 @@ class State:
 
         """
         if not isinstance(self.world.clock, VirtualClock):
-            raise BadInput("read an order to move the clock", "a sandbox that was started with a virtual clock")
+            raise BadInput(
+                "read an order to move the clock",
+                "a sandbox that was started with a virtual clock",
+                "start it with farthing sandbox --virtual-clock 2026-11-20T09:00:00Z, or testing.sandbox(start=...)",
+            )
         return self.world.clock
 
     def view(self, organization_id: str) -> View:

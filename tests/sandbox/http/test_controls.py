@@ -157,3 +157,14 @@ def test_a_wrong_order_is_a_400_that_says_what_is_wrong(order, name, value, said
 def test_every_order_is_documented():
     page = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text(encoding="utf-8")
     assert [name for name in ORDERS if f"`POST /sandbox/{name}`" not in page] == []
+
+
+def test_default_fallbacks_are_set_by_any_name_of_a_model(box, order, client):
+    assert order("fallbacks", {"claude-fable-5-1": ["claude-opus-5"]})["default"] == {
+        "claude-fable-5-1": ["claude-opus-5"]
+    }
+    order("replies", [{"refusal": {"category": "cyber"}}, {"text": "Yes."}])
+    ask = ASK | {"model": "claude-fable-5-1", "fallbacks": "default", "betas": ["server-side-fallback-2026-07-01"]}
+    assert client.beta.messages.create(**ask).model == "claude-opus-5"
+    assert order("fallbacks", {"claude-9": []})["status"] == 400
+    assert order("fallbacks", {})["default"] == {}
