@@ -1,0 +1,321 @@
+"""
+What outcomes cost: cost per outcome and per success, what failures took, which few carry the spend, and the margin.
+
+Two things are counted in every row. **Calls** stand in the row of their own keys, as in ``farthing report``, so their
+cost is the ledger's to the picodollar, with or without an outcome. An **outcome** stands in one row with the whole of
+what its calls cost, wherever these are: the row that it names (its tenant, say), and where it names none, that of the
+calls it spent most on. Over all rows both sides sum exactly: cost of outcomes + calls without one = cost of all calls.
+
+An outcome without a call has an unknown cost, not none: it is counted and in no mean.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from farthing import money
+from farthing.ledger import question
+from farthing.ledger.interface import Query
+from farthing.ledger.outcome import JOINED_BY, STATUSES, Basis, Outcome, Tail
+from farthing.ledger.sums import OTHER
+from farthing.units import Kind, weakest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from farthing.ledger.outcome import OutcomeStore, Share
+
+Key = tuple[str | None, ...]
+
+
+class StatusSums(msgspec.Struct, kw_only=True):
+    """
+    Outcomes of one status.
+
+    Attributes:
+        outcomes: How many; without_calls: of them, how many have no call.
+        calls: Calls of the others; unpriced_calls: of these, how many are in no sum.
+        pusd: What the calls cost.
+
+    """
+
+    outcomes: int = 0
+    without_calls: int = 0
+    calls: int = 0
+    unpriced_calls: int = 0
+    pusd: int = 0
+
+
+class OutcomeRow(msgspec.Struct, kw_only=True):
+    """
+    One group: its calls on one side, its outcomes on the other.
+
+    Attributes:
+        key: A value per dimension of the query, None where there is none.
+        calls: Calls with this key; unpriced_calls: of them, how many are in no sum; pusd: what they cost.
+        free_calls: Calls with this key that belong to no outcome; free_unpriced_calls and free_pusd: likewise.
+        kind: How sure the prices of its calls are.
+        by_status: Its outcomes, for each of :data:`~farthing.ledger.outcome.STATUSES`.
+        outcome_kind: How sure the costs of its outcomes are: derived where a session or tag joined them.
+        elsewhere: Outcomes of this row that have calls in another row too.
+        partial: Outcomes of this row that have calls outside the query's range and filters too.
+        value_pusd: What its outcomes are worth, as told; valued: how many said so.
+        revenue_pusd: What was paid for them, as told; paid: how many said so.
+
+    """
+
+    key: Key
+    calls: int = 0
+    unpriced_calls: int = 0
+    pusd: int = 0
+    free_calls: int = 0
+    free_unpriced_calls: int = 0
+    free_pusd: int = 0
+    kind: Kind = Kind.MEASURED
+    by_status: dict[str, StatusSums]
+    outcome_kind: Kind = Kind.MEASURED
+    elsewhere: int = 0
+    partial: int = 0
+    value_pusd: int = 0
+    valued: int = 0
+    revenue_pusd: int = 0
+    paid: int = 0
+
+    @property
+    def outcomes(self) -> int:
+        """All outcomes of this row."""
+        return sum(sums.outcomes for sums in self.by_status.values())
+
+    @property
+    def without_calls(self) -> int:
+        """Of them, how many have no call."""
+        return sum(sums.without_calls for sums in self.by_status.values())
+
+    @property
+    def outcome_pusd(self) -> int:
+        """What the calls of its outcomes cost."""
+        return sum(sums.pusd for sums in self.by_status.values())
+
+    @property
+    def outcome_unpriced_calls(self) -> int:
+        """How many of those calls are in no sum."""
+        return sum(sums.unpriced_calls for sums in self.by_status.values())
+
+    @property
+    def per_outcome_pusd(self) -> int | None:
+        """Mean cost of an outcome that has calls, to the nearest picodollar; None: there is none."""
+        return _mean(self.outcome_pusd, self.outcomes - self.without_calls)
+
+    @property
+    def per_success_pusd(self) -> int | None:
+        """What a success takes, failures and others paid too; None: no success has calls."""
+        success = self.by_status["success"]
+        return _mean(self.outcome_pusd, success.outcomes - success.without_calls)
+
+    @property
+    def margin_pusd(self) -> int | None:
+        """Revenue less the cost of all calls with this key; None: nobody told of any revenue."""
+        return self.revenue_pusd - self.pusd if self.paid else None
+
+
+class Dear(msgspec.Struct, frozen=True):
+    """One of the dearest outcomes."""
+
+    outcome: Outcome
+    calls: int
+    unpriced_calls: int
+    pusd: int
+
+
+class OutcomeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The whole answer.
+
+    Attributes:
+        query: The question; basis: what a call was taken to cost.
+        rows: Dearest first, by what their calls or their outcomes cost, then by key.
+        total: Their sum; ``elsewhere`` counts each outcome once.
+        joined: Calls by the name that joined them to their outcome.
+        calls_tail: How few calls carry how much.
+        outcomes_pusd: What each outcome with calls cost, dearest first.
+        dearest: The dearest ten of them.
+
+    """
+
+    query: Query
+    basis: Basis
+    rows: tuple[OutcomeRow, ...]
+    total: OutcomeRow
+    joined: dict[str, int]
+    calls_tail: Tail
+    outcomes_pusd: tuple[int, ...]
+    dearest: tuple[Dear, ...]
+
+    def top_outcomes_pusd(self, percent: int) -> int:
+        """What the dearest *percent* % of the outcomes cost, rounded up to whole outcomes."""
+        return sum(self.outcomes_pusd[: -(-len(self.outcomes_pusd) * percent // 100)])
+
+
+def outcome_report(store: OutcomeStore, query: Query, basis: Basis = "list") -> OutcomeReport:
+    """
+    What outcomes cost in a query's range and filters, by ``query.by``; ``bucket`` does not matter.
+
+    ``query.limit`` keeps the dearest rows and sums the others into one, the last, whose keys are ``other``.
+
+    The range is one of calls. An outcome is counted where a call of it is in; one without any call, where its own time
+    is in and what it says of itself passes the filters.
+
+    Raises:
+        BadInput: A dimension or time zone does not exist.
+        LedgerFault: The ledger cannot be read.
+
+    """
+    limit, query = query.limit, msgspec.structs.replace(query, bucket=None, limit=None)
+    question.check(query)
+    shares = store.shares(query, basis)
+    everywhere = store.shares(Query(), basis) if query.since or query.until or query.where else shares
+    calls_of: dict[str, int] = defaultdict(int)
+    for share in everywhere:
+        if share.outcome_id is not None:
+            calls_of[share.outcome_id] += share.calls
+    sheet = _Sheet(query)
+    by_outcome: dict[str, list[Share]] = {}
+    for share in shares:
+        sheet.add_calls(share)
+        if share.outcome_id is not None:
+            by_outcome.setdefault(share.outcome_id, []).append(share)
+    dear: list[Dear] = []
+    for outcome in store.outcomes():
+        own = by_outcome.get(outcome.outcome_id)
+        if own is not None:
+            dear.append(sheet.add_outcome(outcome, own, calls_of[outcome.outcome_id]))
+        elif outcome.outcome_id not in calls_of and _keeps(query, outcome):
+            sheet.add_outcome(outcome, (), 0)
+    dear.sort(key=lambda one: (-one.pusd, one.outcome.outcome_id))
+    return OutcomeReport(
+        query=query,
+        basis=basis,
+        rows=_limited(sorted(sheet.rows.values(), key=_order), limit),
+        total=sheet.total,
+        joined=sheet.joined,
+        calls_tail=store.tail(query, basis),
+        outcomes_pusd=tuple(one.pusd for one in dear),
+        dearest=tuple(dear[:10]),
+    )
+
+
+class _Sheet:
+    """Rows that fill up, and their total."""
+
+    def __init__(self, query: Query) -> None:
+        self._by = tuple(map(question.plain, query.by))
+        self.rows: dict[Key, OutcomeRow] = {}
+        self.total = _empty(())
+        self.joined: dict[str, int] = dict.fromkeys(JOINED_BY, 0)
+
+    def add_calls(self, share: Share) -> None:
+        """Count calls in the row of their keys."""
+        if share.joined_by is not None:
+            self.joined[share.joined_by] += share.calls
+        for row in (self._row(share.key), self.total):
+            row.calls += share.calls
+            row.unpriced_calls += share.unpriced_calls
+            row.pusd += share.pusd
+            row.kind = weakest(row.kind, share.kind)
+            if share.outcome_id is None:
+                row.free_calls += share.calls
+                row.free_unpriced_calls += share.unpriced_calls
+                row.free_pusd += share.pusd
+
+    def add_outcome(self, outcome: Outcome, own: Sequence[Share], calls_everywhere: int) -> Dear:
+        """Count an outcome, with all it cost, in its row."""
+        key = self._home(outcome, own)
+        calls, unpriced, pusd = (sum(n) for n in zip((0, 0, 0), *(share[-3:] for share in own), strict=True))
+        joins = [Kind.MEASURED if share.joined_by == "request" else Kind.DERIVED for share in own]
+        kind = weakest(*joins, *(share.kind for share in own))
+        for row in (self._row(key), self.total):
+            sums = row.by_status[outcome.status]
+            sums.outcomes += 1
+            sums.without_calls += not own
+            sums.calls += calls
+            sums.unpriced_calls += unpriced
+            sums.pusd += pusd
+            row.outcome_kind = weakest(row.outcome_kind, kind)
+            row.elsewhere += any(share.key != key for share in own)
+            row.partial += calls < calls_everywhere
+            row.value_pusd += outcome.value_pusd or 0
+            row.valued += outcome.value_pusd is not None
+            row.revenue_pusd += outcome.revenue_pusd or 0
+            row.paid += outcome.revenue_pusd is not None
+        return Dear(outcome, calls, unpriced, pusd)
+
+    def _row(self, key: Key) -> OutcomeRow:
+        row = self.rows.get(key)
+        if row is None:
+            row = self.rows[key] = _empty(key)
+        return row
+
+    def _home(self, outcome: Outcome, own: Sequence[Share]) -> Key:
+        """The row of an outcome: what it says of itself; else that of the calls that cost most."""
+        costs: dict[Key, list[int]] = {}
+        for share in own:
+            sums = costs.setdefault(share.key, [0, 0])
+            sums[0] += share.pusd
+            sums[1] += share.calls
+        most = min(costs, key=lambda key: ([-n for n in costs[key]], _text(key)), default=(None,) * len(self._by))
+        stated = (_stated(outcome, name) for name in self._by)
+        return tuple(one or other for one, other in zip(stated, most, strict=True))
+
+
+def _keeps(query: Query, outcome: Outcome) -> bool:
+    at = outcome.happened_at
+    if (query.since is not None and at < query.since) or (query.until is not None and at >= query.until):
+        return False
+    return all((_stated(outcome, question.plain(name)) or "") in values for name, values in query.where.items())
+
+
+def _stated(outcome: Outcome, dimension: str) -> str | None:
+    """What an outcome says of itself in one dimension, the tag and session that it is joined by included."""
+    if dimension == "session":
+        return outcome.session
+    if outcome.tag_name in (dimension, dimension.removeprefix(question.TAG)) and dimension not in outcome.dims:
+        return outcome.tag_value
+    return outcome.dims.get(dimension) or None
+
+
+def _empty(key: Key) -> OutcomeRow:
+    return OutcomeRow(key=key, by_status={status: StatusSums() for status in STATUSES})
+
+
+def _limited(rows: list[OutcomeRow], limit: int | None) -> tuple[OutcomeRow, ...]:
+    if limit is None or len(rows) <= limit:
+        return tuple(rows)
+    other = _empty((OTHER,) * len(rows[0].key))
+    for row in rows[limit:]:
+        _add(other, row)
+        for status, sums in row.by_status.items():
+            _add(other.by_status[status], sums)
+        other.kind, other.outcome_kind = weakest(other.kind, row.kind), weakest(other.outcome_kind, row.outcome_kind)
+    return (*rows[:limit], other)
+
+
+def _add(sums: msgspec.Struct, more: msgspec.Struct) -> None:
+    for field in sums.__struct_fields__:
+        if type(amount := getattr(more, field)) is int:
+            setattr(sums, field, getattr(sums, field) + amount)
+
+
+def _order(row: OutcomeRow) -> tuple[int, tuple[str, ...]]:
+    return -max(row.pusd, row.outcome_pusd), _text(row.key)
+
+
+def _text(key: Key) -> tuple[str, ...]:
+    return tuple(part or "" for part in key)
+
+
+def _mean(pusd: int, of: int) -> int | None:
+    return money.nearest(Fraction(pusd, of)) if of else None
