@@ -28,6 +28,7 @@ ORDER = (
     ("reports",),
     ("limits",),
     ("whatif",),
+    ("alerts",),
     ("estimate",),
     ("sandbox",),
     ("gateway",),

@@ -46,6 +46,11 @@ SAMPLE = {
     "gateway.content_days": ("90", 90),
     "playbook.policy": ("/srv/policy.toml", Path("/srv/policy.toml")),
     "playbook.journal": ("/srv/playbook.journal", Path("/srv/playbook.journal")),
+    "alerts.channels": ("/srv/channels.toml", Path("/srv/channels.toml")),
+    "alerts.state": ("/srv/alerts.sqlite", Path("/srv/alerts.sqlite")),
+    "alerts.false_per_week": ("0.5", "0.5"),
+    "alerts.stake_min_usd": ("2.50", "2.50"),
+    "alerts.history_days": ("28", 28),
 }
 """Each key as one writes it in the environment, and what it means."""
 

@@ -119,6 +119,21 @@ class PlaybookSettings(msgspec.Struct, frozen=True):
     journal: Path | None
 
 
+class AlertSettings(msgspec.Struct, frozen=True):
+    """
+    ``[alerts]``: docs/alerts.md says why.
+
+    ``channels`` None: nobody is told. ``state`` None: ``alerts.sqlite`` beside the ledger. ``false_per_week`` is a
+    decimal number as a text, ``stake_min_usd`` exact dollars as a text.
+    """
+
+    channels: Path | None
+    state: Path | None
+    false_per_week: Annotated[str, msgspec.Meta(pattern=r"^(0?\.[0-9]{1,4}|[1-9][0-9]?(\.[0-9]{1,4})?)$")]
+    stake_min_usd: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,12})?$")]
+    history_days: Annotated[int, msgspec.Meta(ge=7, le=90)]
+
+
 class Config(msgspec.Struct, frozen=True):
     """Every setting, each with a value."""
 
@@ -129,6 +144,7 @@ class Config(msgspec.Struct, frozen=True):
     claude_code: ClaudeCodeSettings
     gateway: GatewaySettings
     playbook: PlaybookSettings
+    alerts: AlertSettings
 
 
 class Setting(NamedTuple):
@@ -254,6 +270,11 @@ def _defaults(environment: Mapping[str, str]) -> dict[str, Any]:
         "gateway.content_days": 30,
         "playbook.policy": None,
         "playbook.journal": None,
+        "alerts.channels": None,
+        "alerts.state": None,
+        "alerts.false_per_week": "0.25",
+        "alerts.stake_min_usd": "1",
+        "alerts.history_days": 35,
     }
 
 
@@ -384,6 +405,11 @@ _EXPECTED = {
     "gateway.content_days": "whole days, 0 to 3650",
     "playbook.policy": "the path of a TOML file",
     "playbook.journal": "the path of a file",
+    "alerts.channels": "the path of a TOML file",
+    "alerts.state": "the path of a file",
+    "alerts.false_per_week": 'a number above 0 as a text, such as "0.25"',
+    "alerts.stake_min_usd": 'exact dollars as a text, such as "1.00"',
+    "alerts.history_days": "whole days, 7 to 90",
 }
 
 
@@ -409,4 +435,5 @@ def _assembled(settings: tuple[Setting, ...]) -> Config:
         claude_code=ClaudeCodeSettings(**sections["claude_code"]),
         gateway=GatewaySettings(**sections["gateway"]),
         playbook=PlaybookSettings(**sections["playbook"]),
+        alerts=AlertSettings(**sections["alerts"]),
     )

@@ -50,6 +50,7 @@ COMMANDS: dict[str, Command] = {
     "explain": Command("farthing.cli.explain:explain", MONEY),
     "moved": Command("farthing.cli.moved:moved", MONEY),
     "budgets": Command("farthing.cli.budgets:app", MONEY),
+    "alerts": Command("farthing.cli.alerts:app", MONEY),
     "estimate": Command("farthing.cli.estimate:estimate", PLAN),
     "impact": Command("farthing.cli.impact:impact", PLAN),
     "commit": Command("farthing.cli.commit:commit", PLAN),

@@ -1,0 +1,234 @@
+"""
+Watch one hourly series for a rise. Pure, one hour after the other, nothing looked at that lies ahead.
+
+What is usual for an hour is the highest of three medians: the same hour of earlier weeks, the same hour of earlier
+days, and the last day's hours. Medians, so that a bad hour does not become usual by itself; the highest, so that a job
+which runs every Sunday at three is no news. Over the last 1, 2, 3 and 6 hours, what came is set against what was usual
+*and* against what the hours just before would lead to expect, and the smaller rise of the two counts: a week that is
+busier as a whole is no episode at every one of its hours.
+
+A rise is then measured in this series' own terms: one, where it is as large as nearly the largest it has shown by
+itself. A wild series must rise further than a calm one before it is worth a message.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, insort
+from collections import deque
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+WEEK_H = 168
+WINDOWS_H = (1, 2, 3, 6)
+"""Over how many hours a rise is looked for; the longest is also how long a slow one takes to be seen."""
+
+_SAME_HOUR_WEEKS = 4
+_SAME_HOUR_DAYS = 7
+_RISES_KEPT = 4 * WEEK_H
+
+
+class Hour(NamedTuple):
+    """
+    One hour of a series.
+
+    Attributes:
+        number: Whole hours since 1970, UTC; ascending and without gaps in a series.
+        amount: What is watched: picodollars, tokens, calls; >= 0.
+        calls: What it is divided by; 1 for a volume, 0 in an hour without a call.
+
+    """
+
+    number: int
+    amount: float
+    calls: float
+
+
+class Tuning(NamedTuple):
+    """
+    How a kind of series is watched.
+
+    Attributes:
+        is_share: Whether ``amount / calls`` is watched; else ``amount`` alone.
+        hours_before: Observed hours before which a series is silent.
+        pseudo_calls: Calls at the usual rate that every window is diluted with: few calls prove little.
+        pseudo_amount: For volumes, what is added instead, beside ``pseudo_share`` of the usual hourly amount.
+        pseudo_share: See there.
+        rate_min: What is at least usual, per call; a share of refusals starts at none.
+        momentum: How much of the rise of the hours before is expected to go on; 1: all.
+        rise_quantile: Which of its own rises is "nearly the largest".
+        rise_min: Least natural rise a series is thought capable of, as a logarithm.
+        rise_unknown: The same for a series of which nothing is known yet.
+        rise_unknown_h: How many hours of its own that counts as.
+        dense_min: Share of hours with any amount from which a volume is judged by its hours; below it, by its bursts.
+        burst_unit: For bursts: the logarithm of how many times its record a burst has to be, for a score of one.
+
+    """
+
+    is_share: bool
+    hours_before: int
+    pseudo_calls: float = 5.0
+    pseudo_amount: float = 5.0
+    pseudo_share: float = 0.5
+    rate_min: float = 0.0
+    momentum: float = 1.0
+    rise_quantile: float = 1.0
+    rise_min: float = 0.2
+    rise_unknown: float = 0.7
+    rise_unknown_h: float = 24.0
+    dense_min: float = 0.7
+    burst_unit: float = 0.5
+
+
+SHARE = Tuning(is_share=True, hours_before=24, momentum=0.7)
+VOLUME = Tuning(is_share=False, hours_before=72, rise_quantile=0.99, rise_unknown_h=10.0)
+_BURSTS_BEFORE = 6
+
+
+class Score(NamedTuple):
+    """
+    What one hour says.
+
+    Attributes:
+        number: The hour.
+        score: How unusual; 0 while the series is silent, and where nothing rose.
+        usual: What was expected of ``amount / calls`` (of ``amount`` for a volume); None while unknown.
+
+    """
+
+    number: int
+    score: float
+    usual: float | None
+
+
+class Watcher:
+    """
+    One series, hour by hour.
+
+    Args:
+        tuning: Its kind.
+
+    """
+
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
+        self._by_week: dict[int, deque[float]] = {}
+        self._by_day: dict[int, deque[float]] = {}
+        self._recent: deque[float] = deque(maxlen=24)
+        self._amounts: deque[float] = deque(maxlen=WEEK_H)
+        self._amounts_sum = 0.0
+        self._amounts_busy = 0
+        self._window: deque[tuple[float, float]] = deque(maxlen=8)  # amount, and what was usual
+        self._rises = {hours: _Rises() for hours in WINDOWS_H}
+        self._bursts: dict[int, deque[float]] = {hours: deque(maxlen=2 * WEEK_H) for hours in WINDOWS_H}
+        self._hours = 0
+        self._observed = 0
+
+    def step(self, hour: Hour) -> Score:
+        """Judge an hour by what came before it, then learn from it."""
+        if hour.calls <= 0:  # an hour of a share without a call says nothing, and its place in a window is empty
+            self._window.append((0.0, 0.0))
+            self._learn(hour)
+            return Score(hour.number, 0.0, None)
+        usual = self._usual(hour.number)
+        scores = [0.0]
+        if usual is not None:
+            self._window.append((hour.amount, hour.calls * usual))
+            scores += self._judge(usual)
+        seen = self._observed if self._tuning.is_share else self._hours
+        is_silent = seen < self._tuning.hours_before
+        if not self._tuning.is_share and self._density() < self._tuning.dense_min:
+            scores = [0.0, *self._judge_bursts()] if hour.amount > 0 else [0.0]
+        self._learn(hour)
+        return Score(hour.number, 0.0 if is_silent else max(scores), usual)
+
+    def _usual(self, number: int) -> float | None:
+        medians = [median(found)] if (found := self._by_week.get(number % WEEK_H)) else []
+        days = self._by_day.get(number % 24, ())
+        if len(days) >= 2:
+            medians.append(median(days))
+        if self._recent:
+            medians.append(median(self._recent))
+        return max(*medians, self._tuning.rate_min) if medians else None
+
+    def _judge(self, usual: float) -> list[float]:
+        """The rise over each window, in terms of the rises this series is used to."""
+        tuning, hours = self._tuning, list(self._window)
+        mean = max(0.0, self._amounts_sum) / len(self._amounts)
+        pseudo = tuning.pseudo_calls * usual if tuning.is_share else tuning.pseudo_amount + tuning.pseudo_share * mean
+        scores = []
+        for length, natural in self._rises.items():
+            rise = _rise(hours[-length:], pseudo)
+            before = _rise(hours[-length - 2 : -length], pseudo)
+            rise = min(rise, rise - tuning.momentum * before)
+            scores.append(rise / natural.typical(tuning))
+            if self._hours >= 48:
+                natural.add(rise)
+        return scores
+
+    def _judge_bursts(self) -> list[float]:
+        """Where most hours are empty: a burst against the largest so far."""
+        latest = [one for one, _ in self._window]
+        return [
+            math.log(sum(latest[-length:]) / max(past)) / self._tuning.burst_unit
+            for length, past in self._bursts.items()
+            if len(past) >= _BURSTS_BEFORE
+        ]
+
+    def _density(self) -> float:
+        return self._amounts_busy / len(self._amounts) if self._amounts else 0.0
+
+    def _learn(self, hour: Hour) -> None:
+        self._hours += 1
+        if len(self._amounts) == WEEK_H:
+            self._amounts_sum -= self._amounts[0]
+            self._amounts_busy -= self._amounts[0] > 0
+        self._amounts.append(hour.amount)
+        self._amounts_sum += hour.amount
+        self._amounts_busy += hour.amount > 0
+        if hour.calls > 0:
+            self._observed += 1
+            rate = hour.amount / hour.calls
+            self._by_week.setdefault(hour.number % WEEK_H, deque(maxlen=_SAME_HOUR_WEEKS)).append(rate)
+            self._by_day.setdefault(hour.number % 24, deque(maxlen=_SAME_HOUR_DAYS)).append(rate)
+            self._recent.append(rate)
+        if not self._tuning.is_share and hour.amount > 0:
+            latest = list(self._amounts)
+            for length, past in self._bursts.items():
+                past.append(sum(latest[-length:]))
+
+
+class _Rises:
+    """The rises a series has shown by itself, newest four weeks."""
+
+    def __init__(self) -> None:
+        self._sorted: list[float] = []
+        self._order: deque[float] = deque()
+
+    def add(self, rise: float) -> None:
+        insort(self._sorted, rise)
+        self._order.append(rise)
+        if len(self._order) > _RISES_KEPT:
+            del self._sorted[bisect_left(self._sorted, self._order.popleft())]
+
+    def typical(self, tuning: Tuning) -> float:
+        count = len(self._sorted)
+        at = min(count - 1, int(tuning.rise_quantile * count))
+        own = max(self._sorted[at], 0.0) if count else 0.0
+        mixed = (count * own + tuning.rise_unknown_h * tuning.rise_unknown) / (count + tuning.rise_unknown_h)
+        return max(mixed, tuning.rise_min)
+
+
+def _rise(hours: Sequence[tuple[float, float]], pseudo: float) -> float:
+    """Logarithm of what came over what was usual; 0 where nothing was expected and nothing came."""
+    came, usual = sum(amount for amount, _ in hours) + pseudo, sum(expected for _, expected in hours) + pseudo
+    return math.log(came / usual) if came > 0 and usual > 0 else 0.0
+
+
+def watched(hours: Iterable[Hour], tuning: Tuning) -> list[Score]:
+    """Every hour's score, each judged by the hours before it alone."""
+    watcher = Watcher(tuning)
+    return [watcher.step(hour) for hour in hours]
