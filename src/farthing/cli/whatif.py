@@ -142,16 +142,18 @@ def _recorded(trace: str, block_tokens: int, errors: list[ErrorRecord]) -> Itera
 
     from farthing.errors import ErrorRecord
     from farthing.whatif.replay.as_trace import trace_call
+    from farthing.whatif.replay.lengths import Lengths
     from farthing.whatif.replay.moved import microseconds
 
     start_us: int | None = None
     left_out: Counter[str] = Counter()
+    lengths = Lengths()
     for one in _read_calls(trace):
         if isinstance(one, ErrorRecord):
             errors.append(one)
             continue
         start_us = microseconds(one.sent_at) if start_us is None else start_us
-        made = trace_call(one, block_tokens, start_us)
+        made = trace_call(one, block_tokens, start_us, lengths)
         if isinstance(made, str):
             left_out[made] += 1
         else:

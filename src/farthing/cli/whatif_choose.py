@@ -101,7 +101,12 @@ def backtest_lines(backtest: Backtest) -> list[str]:
         lines.append(
             f"  caching as it was, replayed on {backtest.replayed_calls:,} calls with blocks: "
             f"{output.usd(backtest.replayed_pusd)} where {output.usd(backtest.measured_pusd)} was measured, "
-            f"off by {_share(backtest.error_share)}; block counts of {backtest.calibrated_calls:,} had to be scaled"
+            f"off by {_share(backtest.error_share)}"
+        )
+    if backtest.calibrated_calls:
+        lines.append(
+            f"  lengths of blocks in {backtest.calibrated_calls:,} of them are estimates, fitted to the prefixes that "
+            "responses measured"
         )
     return lines
 

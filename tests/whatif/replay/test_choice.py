@@ -11,8 +11,9 @@ from farthing.call import Call, PromptBlock, Request, Served, Usage
 from farthing.errors import BadInput
 from farthing.prices.book import shipped_book
 from farthing.whatif.replay.choice import Caching, Choice, Effort, Levers
+from farthing.whatif.replay.lengths import Lengths, shared_out
 from farthing.whatif.replay.parse import parse_choice
-from farthing.whatif.replay.prompt import prompt_of, scaled, shared_out, why_not_replayed
+from farthing.whatif.replay.prompt import prompt_of, scaled, why_not_replayed
 
 BOOK = shipped_book()
 
@@ -131,9 +132,9 @@ def recorded(tokens, measured):
 
 
 def test_blocks_that_add_up_are_left_alone_and_others_are_given_what_was_measured():
-    assert prompt_of(recorded([3, 5, 2], 10)).tokens == [3, 5, 2]
-    assert not prompt_of(recorded([3, 5, 2], 10)).is_calibrated
-    scaled_up = prompt_of(recorded([3, 5, 2], 21))
+    assert prompt_of(recorded([3, 5, 2], 10), Lengths()).tokens == [3, 5, 2]
+    assert not prompt_of(recorded([3, 5, 2], 10), Lengths()).is_calibrated
+    scaled_up = prompt_of(recorded([3, 5, 2], 21), Lengths())
     assert scaled_up.tokens == [6, 11, 4]  # 6.3, 10.5, 4.2: the one left over goes to the largest remainder
     assert scaled_up.is_calibrated
 

@@ -140,7 +140,8 @@ def test_what_cannot_be_replayed_keeps_its_measured_cache_and_takes_the_other_le
         ("batch=true", {}, Kind.DERIVED),
         ("batch=true", {"usage": Usage(cache_read_tokens=2000)}, Kind.ASSUMED),
         ("cache=automatic", {}, Kind.DERIVED),
-        ("cache=automatic", {"usage": Usage(input_tokens=2001)}, Kind.ASSUMED),
+        ("cache=automatic", {"usage": Usage(input_tokens=2001)}, Kind.DERIVED),  # the whole prompt was measured
+        ("cache=system", {"usage": Usage(input_tokens=2001)}, Kind.ASSUMED),
         ("cache=automatic,batch=true", {}, Kind.ASSUMED),
         ("model=claude-opus-4-6", {}, Kind.DERIVED),
         ("model=claude-sonnet-5", {}, Kind.ASSUMED),

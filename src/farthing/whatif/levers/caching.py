@@ -140,7 +140,7 @@ def _proposal(traffic: Traffic, one: Measures, tried: Tried, verdict: Verdict) -
             f"{_now(one, tried)} Replayed, this saves {percent(verdict.learnt_share, 1)} of the route's bill on the "
             f"first part of the time, where it was chosen, and {percent(verdict.judged_share, 1)} on the rest, in "
             f"{verdict.parts_saved} of {verdict.parts} spans of time: {usd_a_day(traffic, gain)}."
-            + (" Lengths of blocks are estimates, scaled to the measured prompts." if tried.estimated else "")
+            + (" Lengths of blocks are estimates, fitted to what responses measured." if tried.estimated else "")
             + ("" if tried.knows_begin else " Responses whose begin was not recorded are taken to begin at once.")
         ),
         calls=tried.calls,

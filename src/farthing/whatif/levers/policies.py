@@ -16,7 +16,6 @@ from farthing.whatif.levers.sketch import OverTime
 from farthing.whatif.levers.trial import Trial, asked_of, priced
 from farthing.whatif.replay.choice import Caching, Choice
 from farthing.whatif.replay.moved import microseconds
-from farthing.whatif.replay.replay import given_of
 from farthing.whatif.replay.rules import FATES
 from farthing.whatif.replay.run import Run
 
@@ -53,7 +52,7 @@ class Tried:
     One route under the candidates, calls with replayable prompts alone.
 
     Attributes:
-        calls: How many calls. estimated: of them, with block lengths that had to be scaled to the measured prompt.
+        calls: How many calls. estimated: of them, with block lengths that are estimates, fitted to what was measured.
         recorded: What they cost, over time. under: per candidate, the same.
         fate: Prompt tokens of calls with breakpoints, by what became of them under those.
         missed_pusd: Per fate, what they cost more than reading them would have; zero for the first and the last two.
@@ -123,7 +122,7 @@ class Policies:
         if changes_at is not None:
             tried.repaired_calls += 1
             tried.repaired_from_pusd += given.pusd
-            repaired = given_of(stable(given.call, changes_at), given.bill, given.pusd)
+            repaired = _repaired(given, changes_at)
             asked = asked_of(repaired, self._book, at_us)
             assert asked is not None, "it was replayed as it is"
             for name, trial in self._repaired.items():
@@ -139,6 +138,16 @@ class Policies:
             self.of[route_of(outcome.call)].under[name].add(microseconds(outcome.at), outcome.pusd)
 
         return each
+
+
+def _repaired(given: Given, changes_at: int) -> Given:
+    """The same call with a constant block at *changes_at*; its blocks are as long as they were."""
+    call = stable(given.call, changes_at)
+    request = call.request
+    if request is None or given.prompt is None:
+        return given
+    hashes = [int.from_bytes(block.prefix_hash) for block in request.blocks]
+    return given._replace(call=call, prompt=given.prompt._replace(hashes=hashes))
 
 
 def _note_misses(tried: Tried, given: Given, found: Found) -> None:

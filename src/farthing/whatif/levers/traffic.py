@@ -20,6 +20,7 @@ from farthing.whatif.levers.route import Route, route_of
 from farthing.whatif.levers.sketch import Ruler
 from farthing.whatif.levers.streams import Last, Streams, stream_key
 from farthing.whatif.levers.writes import Writes
+from farthing.whatif.replay.lengths import Lengths
 from farthing.whatif.replay.moved import microseconds
 from farthing.whatif.replay.replay import given_of
 
@@ -108,6 +109,7 @@ class _Meter:
         self._sessions = Streams()
         self._writes = Writes()
         self._repeats = Repeats()
+        self._lengths = Lengths()
         self._calls = 0
         self._pusd = 0
         self._first_us = 0
@@ -144,7 +146,7 @@ class _Meter:
         self._try(call, bill, pusd, measures, at_us)
 
     def _try(self, call: Call, bill: Bill, pusd: int, measures: Measures, at_us: int) -> None:
-        given = given_of(call, bill, pusd)
+        given = given_of(call, bill, pusd, self._lengths)
         if given.why_not is None and self._policies is not None:
             place = changing_place(measures)
             self._policies.take(given, at_us, place.position if place is not None and place.position >= 0 else None)

@@ -174,7 +174,8 @@ def plan(
     steps = in_order(kept, alone)
     done: Sequenced | None = None
     for last_round in range(1, ROUNDS_MAX + 1):
-        done = in_sequence(calls_again(), [one.choice for one in steps], book, terms, days)
+        learns = trial.backtest.calibrated_calls > 0
+        done = in_sequence(calls_again(), [one.choice for one in steps], book, terms, days, learns=learns)
         replays += 1
         bad = {at: why for at in range(len(steps)) if (why := _why_not(done, at, small * profile.pusd))}
         if not bad:

@@ -20,6 +20,7 @@ from farthing.prices.engine import price_served
 from farthing.units import Kind, weakest
 from farthing.whatif.playbook.days import MONTH_DAYS
 from farthing.whatif.replay.choice import Choice, value_of
+from farthing.whatif.replay.lengths import Lengths
 from farthing.whatif.replay.replay import given_of
 from farthing.whatif.replay.run import Run, amount, without_volume
 
@@ -137,6 +138,7 @@ class _Watch:
         self._measured_after = _Tally()
         self._back = _turned_back(entry.step)
         self._run = Run(Choice.of(**self._back), book, terms) if self._back else None
+        self._lengths = Lengths()
         self._actual_pusd = 0
 
     def is_about(self, call: Call) -> bool:
@@ -165,7 +167,7 @@ class _Watch:
             pusd = amount(bill, call.sent_at, self._terms)
             self._actual_pusd += pusd
             if self._run is not None:
-                self._run.take(given_of(call, bill, pusd))
+                self._run.take(given_of(call, bill, pusd, self._lengths))
 
     def verdict(self, now: datetime) -> Realised:
         entry, after = self._entry, self._after

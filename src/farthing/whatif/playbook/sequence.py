@@ -16,7 +16,8 @@ from farthing.units import Kind, weakest
 from farthing.whatif.commitments import Demand
 from farthing.whatif.playbook.trial import is_about
 from farthing.whatif.replay.choice import Choice
-from farthing.whatif.replay.replay import replay
+from farthing.whatif.replay.lengths import Lengths
+from farthing.whatif.replay.replay import given_of, replay
 from farthing.whatif.replay.run import amount, without_volume
 
 if TYPE_CHECKING:
@@ -98,8 +99,22 @@ def in_sequence(
     book: PriceBook,
     terms: ContractTerms | None,
     days: Days,
+    *,
+    learns: bool = True,
 ) -> Sequenced:
-    """Replay *choices*, each on top of the ones before it."""
+    """
+    Replay *choices*, each on top of the ones before it.
+
+    Args:
+        calls: In order of ``sent_at``.
+        choices: The steps.
+        book: Prices.
+        terms: The contract in force; None: list.
+        days: The days at hand.
+        learns: Whether lengths of prompts are learned from calls that no step is about, too. False is faster, and
+            comes to the same where no recorded count has to be changed.
+
+    """
     terms = without_volume(terms)
     bills = len(choices) + 1
     rows: list[defaultdict[int, int]] = [defaultdict(int) for _ in range(bills)]
@@ -107,6 +122,8 @@ def in_sequence(
     later_calls = [0] * len(choices)
     later_from = days.first + days.later
     rest_pusd = 0
+    lengths = Lengths()
+    beside = given_of if learns else _not_read
 
     def touched() -> Iterator[Call | Stored]:
         nonlocal rest_pusd
@@ -121,6 +138,7 @@ def in_sequence(
                 continue
             bill = price_served(book, call.served, call.sent_at)
             if bill.list_pusd is not None:
+                beside(call, bill, bill.list_pusd, lengths)
                 pusd = amount(bill, call.sent_at, terms)
                 rest_pusd += pusd
                 hour = _hour(call.sent_at)
@@ -131,7 +149,7 @@ def in_sequence(
         rows[number][outcome.call.sent_at.toordinal()] += outcome.pusd
         hours[number][_hour(outcome.at)] += outcome.pusd
 
-    found = replay(touched(), [Choice(name="as recorded"), *choices], book, terms=terms, each=each)
+    found = replay(touched(), [Choice(name="as recorded"), *choices], book, terms=terms, each=each, lengths=lengths)
     assert found.steps[0].sums.pusd == found.before.pusd, "no lever is turned"
     kinds, stays = [], []
     for one, other in zip(found.steps, found.steps[1:], strict=False):
@@ -140,6 +158,10 @@ def in_sequence(
         stays.append(dict((other.stays - one.stays).most_common()))
     pusd = [step.sums.pusd + rest_pusd for step in found.steps]
     return Sequenced(days, pusd, list(map(dict, rows)), kinds, later_calls, list(map(dict, hours)), stays)
+
+
+def _not_read(*_: object) -> None:
+    """A call from which no length is learned."""
 
 
 def _hour(at: datetime) -> int:

@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from farthing.ledger.interface import Stored
-from farthing.prices.engine import price_served
 from farthing.whatif.playbook.days import Days
-from farthing.whatif.replay.replay import given_of, replay
-from farthing.whatif.replay.run import Run, amount, without_volume
+from farthing.whatif.replay.replay import replay
+from farthing.whatif.replay.run import Run, without_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from farthing.call import Call
+    from farthing.ledger.interface import Stored
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
     from farthing.whatif.playbook.profile import Profile
@@ -51,7 +50,20 @@ class Trial:
 
     def run(self, calls: Iterable[Call | Stored], profile: Profile | None = None) -> Trial:
         """Go through *calls*, in order of ``sent_at``; *profile* gets every priced one."""
-        self.backtest = replay(self._taking(calls, profile), [], self._book, terms=self._terms).backtest
+        first = last = None
+
+        def given_to(given: Given) -> None:
+            nonlocal first, last
+            call = given.call
+            last = call.sent_at.toordinal()
+            first = last if first is None else first
+            if profile is not None:
+                profile.add(call, given.bill, given.pusd)
+            self._take(given, [at for at, choice in enumerate(self._choices) if is_about(choice, call)], last)
+
+        self.backtest = replay(calls, [], self._book, terms=self._terms, given_to=given_to).backtest
+        if first is not None and last is not None:
+            self.days = Days(first, last - first + 1)
         for run in self._runs:
             run.catch_up(None)
         return self
@@ -59,25 +71,6 @@ class Trial:
     def saved_between(self, number: int, first: int, end: int) -> int:
         """What a choice saves on days from *first* up to *end*, ordinals."""
         return sum(pusd for day, pusd in self.saved[number].items() if first <= day < end)
-
-    def _taking(self, calls: Iterable[Call | Stored], profile: Profile | None) -> Iterator[Call | Stored]:
-        first = last = None
-        for one in calls:
-            yield one  # first to the replay, which refuses what is out of order
-            call = one.call if isinstance(one, Stored) else one
-            bill = price_served(self._book, call.served, call.sent_at)
-            if bill.list_pusd is None:
-                continue
-            last = call.sent_at.toordinal()
-            first = last if first is None else first
-            about = [at for at, choice in enumerate(self._choices) if is_about(choice, call)]
-            pusd = amount(bill, call.sent_at, self._terms)
-            if profile is not None:
-                profile.add(call, bill, pusd)
-            if about:
-                self._take(given_of(call, bill, pusd), about, last)
-        if first is not None and last is not None:
-            self.days = Days(first, last - first + 1)
 
     def _take(self, given: Given, about: Sequence[int], day: int) -> None:
         for at in about:

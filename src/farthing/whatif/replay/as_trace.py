@@ -18,11 +18,12 @@ from farthing.whatif.replay.prompt import prompt_of, why_not_replayed
 
 if TYPE_CHECKING:
     from farthing.call import Call
+    from farthing.whatif.replay.lengths import Lengths
 
 _ID_BYTES = 8
 
 
-def trace_call(call: Call, block_tokens: int, start_us: int) -> TraceCall | str:
+def trace_call(call: Call, block_tokens: int, start_us: int, lengths: Lengths) -> TraceCall | str:
     """
     *call* as a trace's, or why it cannot be one.
 
@@ -30,11 +31,12 @@ def trace_call(call: Call, block_tokens: int, start_us: int) -> TraceCall | str:
         call: With the blocks of its prompt.
         block_tokens: Tokens of a trace block.
         start_us: When the trace starts, in microseconds since 1970.
+        lengths: What the calls before have taught.
 
     """
     if why := why_not_replayed(call):
         return why
-    prompt = prompt_of(call)
+    prompt = prompt_of(call, lengths)
     scope = "\0".join((call.dims.get("organization", ""), call.dims.get("workspace", ""), call.served.channel))
     ids: array[int] = array("Q")
     total, end, block = sum(prompt.tokens), 0, -1

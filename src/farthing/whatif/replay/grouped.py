@@ -17,6 +17,7 @@ from farthing.ledger.price_groups import Grouping, Split
 from farthing.prices.card import Card, Facts
 from farthing.prices.engine import price_served
 from farthing.units import Kind, weakest
+from farthing.whatif.replay.lengths import Lengths
 from farthing.whatif.replay.moved import ONE, Stays, facts_of, moved, tokenizer_factor, waits_s
 from farthing.whatif.replay.replay import accumulated, given_of, replay
 from farthing.whatif.replay.run import NO_PRICE, Run
@@ -177,10 +178,11 @@ def _step(summed: _Summed, choice: Choice, book: PriceBook) -> Step:
                 _move(run.step, group, call, levers, book)
             elif wanted == PLAIN and need not in needs:
                 needs.append(need)
+    lengths = Lengths()
     for stored in summed.special():
         bill = price_served(book, stored.call.served, stored.call.sent_at)
         if bill.list_pusd is not None:
-            run.take(given_of(stored.call, bill, bill.list_pusd))
+            run.take(given_of(stored.call, bill, bill.list_pusd, lengths))
     run.catch_up(None)
     return run.step
 

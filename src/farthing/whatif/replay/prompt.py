@@ -1,9 +1,8 @@
 """
 The prompt of a recorded call as a replay needs it: whole numbers that add up to what was measured.
 
-Blocks carry the recorder's counts, which are estimates; the response says what the whole prompt was. Where the two
-differ, each call's blocks are given the measured total in proportion to their estimates, by largest remainder, so that
-they add up to the token. Where they agree, nothing is touched, and prompts that share a prefix share its length.
+Blocks carry the recorder's counts, which are estimates; responses say how long some prefixes were. Where the two
+differ, :mod:`farthing.whatif.replay.lengths` gives each block its part of what was measured.
 """
 
 from __future__ import annotations
@@ -13,13 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.prompts.dials import Dials, masks_of
 from farthing.prompts.recorded import recorded_dials
+from farthing.whatif.replay.moved import microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from fractions import Fraction
 
     from farthing.call import Call, Usage
     from farthing.prompts.breakpoints import Ttl
+    from farthing.whatif.replay.lengths import Lengths
 
 _SECTION = {"tools": 0, "system": 1, "messages": 2}
 
@@ -35,7 +36,7 @@ class Prompt(NamedTuple):
         cacheable: Per block, whether a breakpoint may stand there.
         marks: Position and lifetime of each breakpoint as recorded.
         dials: Under which ``hashes`` stand.
-        is_calibrated: Whether the recorder's counts had to be scaled.
+        sure: Positions up to which the length was measured; None: the recorder's counts are right, and so is each.
 
     """
 
@@ -45,7 +46,16 @@ class Prompt(NamedTuple):
     cacheable: list[bool]
     marks: list[tuple[int, Ttl]]
     dials: Dials
-    is_calibrated: bool
+    sure: frozenset[int] | None
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the recorder's counts had to be changed."""
+        return self.sure is not None
+
+    def is_sure_of(self, positions: Iterable[int]) -> bool:
+        """Whether the lengths up to these blocks were measured."""
+        return self.sure is None or self.sure.issuperset(positions)
 
     def keys(self, dials: Dials) -> list[int]:
         """The hashes of the same prompt under other dials."""
@@ -56,8 +66,8 @@ class Prompt(NamedTuple):
 
     def ends(self, factor: Fraction) -> list[int]:
         """Tokens from the start to the end of each block, where there are *factor* tokens for each recorded one."""
-        tokens = self.tokens if factor == 1 else shared_out(scaled(sum(self.tokens), factor), self.tokens)
-        return list(accumulate(tokens))
+        ends = accumulate(self.tokens)
+        return list(ends) if factor == 1 else [scaled(end, factor) for end in ends]
 
 
 def why_not_replayed(call: Call) -> str | None:
@@ -74,39 +84,32 @@ def why_not_replayed(call: Call) -> str | None:
     return None
 
 
-def prompt_of(call: Call) -> Prompt:
-    """The prompt of a call with blocks, calibrated to the measured total where that is of one prompt."""
+def prompt_of(call: Call, lengths: Lengths) -> Prompt:
+    """The prompt of a call with blocks, as long as *lengths* knows; calls must come in order of time."""
     request = call.request
     assert request is not None, "why_not_replayed says so"
     blocks = request.blocks
-    tokens = [block.tokens for block in blocks]
-    measured = call.served.usage.prompt_tokens
-    off = sum(tokens) != measured
+    hashes = [int.from_bytes(block.prefix_hash) for block in blocks]
+    marks: list[tuple[int, Ttl]] = [
+        (at, "1h" if block.ttl == "1h" else "5m") for at, block in enumerate(blocks) if block.ttl is not None
+    ]
+    measured = lengths.of(
+        hashes,
+        [block.tokens for block in blocks],
+        marks,
+        call.served.usage,
+        microseconds(call.sent_at),
+        is_one_prompt=why_not_replayed(call) is None,
+    )
     return Prompt(
-        [int.from_bytes(block.prefix_hash) for block in blocks],
-        shared_out(measured, tokens) if off and any(tokens) else tokens,
+        hashes,
+        measured.tokens,
         [_SECTION.get(block.section, 2) for block in blocks],
         [block.cacheable for block in blocks],
-        [(at, "1h" if block.ttl == "1h" else "5m") for at, block in enumerate(blocks) if block.ttl is not None],
+        marks,
         recorded_dials(request),
-        off,
+        measured.sure,
     )
-
-
-def shared_out(total: int, weights: Sequence[int]) -> list[int]:
-    """
-    Split *total* in proportion to *weights*, in whole numbers; what is left over goes to the largest remainders.
-
-    Of equal remainders the earlier one is served first. *weights* are >= 0 and not all 0.
-    """
-    whole = sum(weights)
-    quotas = [divmod(total * weight, whole) for weight in weights]
-    parts = [quotient for quotient, _ in quotas]
-    left = total - sum(parts)
-    if left:
-        for at in sorted(range(len(quotas)), key=lambda at: -quotas[at][1])[:left]:
-            parts[at] += 1
-    return parts
 
 
 def scaled(count: int, factor: Fraction) -> int:

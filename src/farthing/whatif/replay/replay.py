@@ -13,6 +13,7 @@ from farthing.errors import BadInput
 from farthing.ledger.interface import Stored
 from farthing.prices.engine import price_served
 from farthing.whatif.replay.choice import Caching, Choice
+from farthing.whatif.replay.lengths import Lengths
 from farthing.whatif.replay.prompt import prompt_of, why_not_replayed
 from farthing.whatif.replay.run import Given, Run, amount, without_volume
 from farthing.whatif.replay.totals import Backtest, Replayed, Sums, prompt_counts
@@ -37,6 +38,8 @@ def replay(
     terms: ContractTerms | None = None,
     cumulative: bool = True,
     each: Callable[[int, Outcome], None] | None = None,
+    given_to: Callable[[Given], None] | None = None,
+    lengths: Lengths | None = None,
 ) -> Replayed:
     """
     Replay *calls* under *choices*.
@@ -48,6 +51,8 @@ def replay(
         terms: The contract in force, on both sides; a credit on a month's volume is left out. None: list.
         cumulative: False: each choice by itself, and each saving against what was recorded.
         each: Called with a choice's number and each call under it; pings come beside their calls.
+        given_to: Called with each priced call, as every choice gets it.
+        lengths: Where lengths of prefixes are learned that other calls teach as well; None: from *calls* alone.
 
     Raises:
         BadInput: A call was sent before the one before it.
@@ -58,7 +63,7 @@ def replay(
     as_it_was = Run(AS_IT_WAS, book, None, lambda outcome: _compare(backtest, outcome))
     chosen = accumulated(choices) if cumulative else choices
     runs = [Run(choice, book, terms, _numbered(each, number)) for number, choice in enumerate(chosen)]
-    last = None
+    last, lengths = None, lengths or Lengths()
     for one in calls:
         call = one.call if isinstance(one, Stored) else one
         if last is not None and call.sent_at < last:
@@ -71,11 +76,13 @@ def replay(
         if bill.list_pusd is None:
             backtest.unpriced_calls += 1
             continue
-        given = given_of(call, bill, amount(bill, call.sent_at, terms))
+        given = given_of(call, bill, amount(bill, call.sent_at, terms), lengths)
         backtest.pusd += given.pusd
         before.add(bill, given.pusd, bill.kind)
         if given.prompt is not None:
             as_it_was.take(given)
+        if given_to is not None:
+            given_to(given)
         for run in runs:
             run.take(given)
     as_it_was.catch_up(None)
@@ -99,10 +106,10 @@ def _numbered(each: Callable[[int, Outcome], None] | None, number: int) -> Calla
     return None if each is None else lambda outcome: each(number, outcome)
 
 
-def given_of(call: Call, bill: Bill, pusd: int) -> Given:
-    """A priced call, read for all choices."""
+def given_of(call: Call, bill: Bill, pusd: int, lengths: Lengths) -> Given:
+    """A priced call, read for all choices; *lengths* learns from it."""
     has_blocks = call.request is not None and bool(call.request.blocks) and call.served.calls_in_total == 1
-    return Given(call, bill, pusd, prompt_of(call) if has_blocks else None, why_not_replayed(call))
+    return Given(call, bill, pusd, prompt_of(call, lengths) if has_blocks else None, why_not_replayed(call))
 
 
 def _compare(backtest: Backtest, outcome: Outcome) -> None:
@@ -111,7 +118,5 @@ def _compare(backtest: Backtest, outcome: Outcome) -> None:
         return
     call = outcome.call
     measured = call.served.usage
-    request = call.request
-    off = request is not None and sum(block.tokens for block in request.blocks) != measured.prompt_tokens
     amounts = (outcome.recorded.list_pusd or 0, outcome.pusd)
-    backtest.add_replayed(measured, prompt_counts(outcome.served.usage), amounts, calibrated=off)
+    backtest.add_replayed(measured, prompt_counts(outcome.served.usage), amounts, calibrated=outcome.is_calibrated)

@@ -67,6 +67,7 @@ class Outcome(NamedTuple):
         bill: Its bill. pusd: what it costs. kind: how sure that is. recorded: the bill of the call as recorded.
         is_ping: Whether it is a request that only keeps a prefix alive.
         marks: Position and lifetime of each breakpoint it was sent with; None where the cache was not replayed.
+        is_calibrated: Whether the recorder's counts of its prompt had to be changed.
         stays: Why it is kept as recorded; empty where it is not.
 
     """
@@ -80,6 +81,7 @@ class Outcome(NamedTuple):
     recorded: Bill
     is_ping: bool = False
     marks: list[tuple[int, Ttl]] | None = None
+    is_calibrated: bool = False
     stays: str = ""
 
 
@@ -165,7 +167,7 @@ class Run:
             if given.why_not is not None:
                 self.step.cache_stays[given.why_not] += 1
             elif asked is not None and found is not None:
-                usage, kind, marks = _replayed_usage(usage, found), self._replayed_kind(given, to, found), asked.marks
+                usage, kind, marks = _replayed_usage(usage, found), self._replayed_kind(asked, found), asked.marks
                 kind = kind if began else weakest(kind, Kind.ASSUMED)
                 self._count(found)
         served = to.served if usage is to.served.usage else msgspec.structs.replace(to.served, usage=usage)
@@ -182,7 +184,9 @@ class Run:
         kind = weakest(kind, bill.kind)
         pusd = amount(bill, to.at, self._terms)
         self.step.moved_calls += 1
-        self._book_call(Outcome(given.call, to.at, served, bill, pusd, kind, given.bill, marks=marks), given)
+        off = marks is not None and given.prompt is not None and given.prompt.is_calibrated
+        outcome = Outcome(given.call, to.at, served, bill, pusd, kind, given.bill, marks=marks, is_calibrated=off)
+        self._book_call(outcome, given)
 
     def _through_cache(self, given: Given, levers: Levers, to: Moved) -> tuple[_Asked | None, Found | None, bool]:
         """Run the rules for a call with blocks; whether it is known when its response began."""
@@ -236,7 +240,7 @@ class Run:
             self._wait(at_us + levers.cache.ping_every_s * 1_000_000, (asked, following))
         if bill.list_pusd is None:
             return
-        kind = weakest(self._replayed_kind(given, to, found), bill.kind)
+        kind = weakest(self._replayed_kind(asked, found), bill.kind)
         pusd = amount(bill, at, self._terms)
         step = self.step
         step.pings += 1
@@ -246,16 +250,18 @@ class Run:
         if self._each is not None:
             self._each(Outcome(given.call, at, served, bill, pusd, kind, given.bill, is_ping=True, marks=asked.marks))
 
-    def _replayed_kind(self, given: Given, to: Moved, found: Found) -> Kind:
-        """How sure replayed counts are: sums of estimated blocks, unpublished minima and caches of batches are not."""
+    def _replayed_kind(self, asked: _Asked, found: Found) -> Kind:
+        """How sure replayed counts are: estimated prefixes, unpublished minima and caches of batches are not."""
+        to, prompt = asked.to, asked.given.prompt
         uses_cache = found.hit_at >= 0 or bool(found.writes)
-        assert given.prompt is not None, "it was replayed"
-        doubtful = (
-            given.prompt.is_calibrated
-            or to.model.cacheable_prefix.tokens_min is None
-            or to.served.service_tier == "batch"
-        )
-        return weakest(Kind.DERIVED, to.kind, Kind.ASSUMED if doubtful and uses_cache else Kind.DERIVED)
+        assert prompt is not None, "it was replayed"
+        is_doubtful = to.model.cacheable_prefix.tokens_min is None or to.served.service_tier == "batch"
+        if prompt.is_calibrated and asked.prompt[1][-1] >= to.tokens_min:
+            is_estimated = not prompt.is_sure_of({*(at for at, _ in asked.marks), found.hit_at} - {-1})
+        else:
+            is_estimated = False
+        assumed = is_estimated or (is_doubtful and uses_cache)
+        return weakest(Kind.DERIVED, to.kind, Kind.ASSUMED if assumed else Kind.DERIVED)
 
     def _count(self, found: Found) -> None:
         step = self.step

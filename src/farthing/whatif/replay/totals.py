@@ -158,7 +158,7 @@ class Backtest:
         replayed_calls: Calls whose recorded breakpoints were replayed.
         measured: Their prompt tokens as measured: input, 5m writes, 1h writes, reads. replayed: by the rules.
         measured_pusd, replayed_pusd: Their cost at list.
-        calibrated_calls: Of them, how many had block counts that did not add up to the measured prompt.
+        calibrated_calls: Of them, how many had block counts that did not agree with what was measured.
 
     """
 
