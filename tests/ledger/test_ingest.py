@@ -96,13 +96,13 @@ def test_a_process_killed_before_the_commit_neither_loses_nor_doubles(path, writ
         "import os, sys, pathlib\n"
         "from farthing.ledger import ingest, open_ledger\n"
         "ledger = open_ledger(pathlib.Path(sys.argv[1]))\n"
-        "ingest._BATCH = 4\n"
+        "ingest._BATCH_BYTES = 1\n"
         "real, done = ingest._Ingest._remember, []\n"
-        "def die_in_the_second_batch(*args):\n"
+        "def die_in_the_fifth_batch(*args):\n"
         "    real(*args)\n"
         "    done.append(1)\n"
-        "    if len(done) == 2: os._exit(9)\n"
-        "ingest._Ingest._remember = die_in_the_second_batch\n"
+        "    if len(done) == 5: os._exit(9)\n"
+        "ingest._Ingest._remember = die_in_the_fifth_batch\n"
         "ledger.ingest([pathlib.Path(sys.argv[2])])\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(path), str(journal)], check=False)
@@ -174,7 +174,7 @@ def test_a_missing_journal_is_named(duck, tmp_path):
 
 
 def test_many_batches(duck, writer, journal, make, monkeypatch):
-    monkeypatch.setattr(ingest, "_BATCH", 3)
+    monkeypatch.setattr(ingest, "_BATCH_BYTES", 900)
     write(writer, make, *"abcdefghij")
     assert duck.ingest([journal]).added.new == 10
     assert duck.unsettled() == []

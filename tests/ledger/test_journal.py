@@ -162,3 +162,38 @@ def test_new_paths_are_unlike_each_other_and_sort_by_time(tmp_path):
     first, second = new_path(tmp_path, NOON), new_path(tmp_path, NOON)
     assert first != second
     assert first.name.startswith("20260310T120000Z-")
+
+
+def test_batches_are_the_lines_in_order_whatever_their_size(tmp_path):
+    path = tmp_path / "one.journal"
+    with JournalWriter(path, NOON, "never") as writer:
+        for number in range(9):
+            writer.append(Begun(str(number), NOON, "m"))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"4"', b'"X"').replace(b"\n", b"\n\n", 1) + b"00000000 torn")
+    lines = list(read(path))
+    for bytes_max in (1, 100, 10**6):
+        batches = list(journal.batches(path, 0, bytes_max))
+        records = [record for batch in batches for record in batch.records]
+        assert records == [one.record for one in lines if one.record is not None]
+        assert [error for batch in batches for error in batch.errors] == [one.error for one in lines if one.error]
+        bodies = [body for batch in batches for body in batch.bodies]
+        assert bodies == [journal.line(record)[9:-1] for record in records]
+        assert batches[-1].end == lines[-1].end
+        assert list(journal.batches(path, batches[0].end, bytes_max)) == batches[1:]
+
+
+def test_the_rest_of_a_torn_line_that_comes_while_it_is_read_is_no_line(tmp_path):
+    path = tmp_path / "one.journal"
+    with JournalWriter(path, NOON, "never") as writer:
+        writer.append(Begun("a", NOON, "m"))
+        writer.append(Begun("b", NOON, "m"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    batches = journal.batches(path, 0, 10**6)
+    first = next(batches)
+    path.write_bytes(whole)
+    assert list(batches) == []
+    [rest] = journal.batches(path, first.end, 10**6)
+    assert [record.entry for record in first.records[1:] + rest.records] == ["a", "b"]
+    assert rest.end == len(whole)

@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 
     Post = Callable[[Sequence[Written], Tally], None]
 
-_BATCH = 40_000
-"""Lines that go in in one transaction, at most: what it costs beside them is spread over many."""
-_BATCH_BYTES = 24 * 2**20
+_BATCH_BYTES = 16 * 2**20
+"""About so much goes in in one transaction: what it costs besides is spread over many calls."""
 
 
 class _Told:
@@ -89,26 +88,24 @@ class _Ingest:
             what = f"it has {size:,} bytes but {read_to:,} were read before: it was replaced or cut; nothing was read"
             self.errors.append(ErrorRecord(source=path.name, error=what))
             return
-        batches = _batches(journal.read(path, read_to), read_to)
+        batches = journal.batches(path, read_to, _BATCH_BYTES)
         for batch in _ahead(batches) if size - read_to > _BATCH_BYTES else batches:
             with transaction(self.connection):
                 if self._read_to(path.name) != read_to:
                     raise LedgerFault(f"the journal {path} is read into the ledger by somebody else too; let one do it")
                 self._settle(path.name, batch)
-                read_to = batch[-1].end
+                read_to = batch.end
                 self._remember(path.name, read_to)
 
-    def _settle(self, name: str, batch: Sequence[journal.Read]) -> None:
+    def _settle(self, name: str, batch: journal.Batch) -> None:
         told = _Told()
-        for line in batch:
-            record = line.record
+        self.errors += batch.errors
+        for record, body in zip(batch.records, batch.bodies, strict=True):
             if isinstance(record, Settled):
                 told.settled(record)
-                self._gather(told, name, record, line.body)
-            elif record is not None:
+                self._gather(told, name, record, body)
+            else:
                 told.unsettled(record)
-            elif line.error is not None:
-                self.errors.append(line.error)
         insert_runs(self.connection, told.runs)
         if told.calls:
             self.post(told.calls, self.tally)
@@ -174,23 +171,12 @@ class _Ingest:
         self.connection.execute(query, [name, read_to])
 
 
-def _batches(lines: Iterator[journal.Read], start: int) -> Iterator[list[journal.Read]]:
-    batch: list[journal.Read] = []
-    for line in lines:
-        batch.append(line)
-        if len(batch) >= _BATCH or line.end - start > _BATCH_BYTES:
-            yield batch
-            batch, start = [], line.end
-    if batch:
-        yield batch
-
-
-def _ahead(batches: Iterator[list[journal.Read]]) -> Iterator[list[journal.Read]]:
+def _ahead(batches: Iterator[journal.Batch]) -> Iterator[journal.Batch]:
     """The same, each read by a thread of its own while DuckDB takes the one before it."""
     with ThreadPoolExecutor(1) as thread:
-        coming: Future[list[journal.Read]] = thread.submit(next, batches, [])
+        coming: Future[journal.Batch | None] = thread.submit(next, batches, None)
         while batch := coming.result():
-            coming = thread.submit(next, batches, [])
+            coming = thread.submit(next, batches, None)
             yield batch
 
 

@@ -18,8 +18,9 @@ from __future__ import annotations
 import fcntl
 import os
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -35,8 +36,20 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["SUFFIX", "VERSION", "Begun", "Fsync", "JournalWriter", "Opened", "Read", "Record", "Seen", "Settled"]
-__all__ += ["is_written", "line", "new_path", "read"]
+__all__ = [
+    "SUFFIX",
+    "VERSION",
+    "Batch",
+    "Begun",
+    "Fsync",
+    "JournalWriter",
+    "Opened",
+    "Read",
+    "Record",
+    "Seen",
+    "Settled",
+]
+__all__ += ["batches", "is_written", "line", "new_path", "read"]
 
 VERSION = 2
 SUFFIX = ".journal"
@@ -83,12 +96,20 @@ _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
 class Read(msgspec.Struct, frozen=True, gc=False):
-    """One complete line: a record, or what is wrong with it, the offset after it, and the record's JSON."""
+    """One complete line: a record, or what is wrong with it, and the offset after it."""
 
     record: Record | None
     error: ErrorRecord | None
     end: int
-    body: bytes = b""
+
+
+class Batch(NamedTuple):
+    """Lines that follow one another: each sound record and its JSON, what is wrong with the others, and the end."""
+
+    records: list[Record]
+    bodies: list[bytes]
+    errors: list[ErrorRecord]
+    end: int
 
 
 def new_path(folder: Path, at: datetime) -> Path:
@@ -216,6 +237,61 @@ def read(path: Path, offset: int = 0) -> Iterator[Read]:
         raise LedgerFault(f"cannot read the journal {path}: {error.strerror}") from error
 
 
+def batches(path: Path, offset: int, bytes_max: int) -> Iterator[Batch]:
+    """
+    The same lines, about *bytes_max* at a time, where speed matters.
+
+    Raises:
+        LedgerFault: As :func:`read`.
+
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            while lines := file.readlines(bytes_max):
+                is_torn = not lines[-1].endswith(b"\n")
+                if is_torn:
+                    lines.pop()
+                if lines:
+                    batch = _read_all(path, lines, offset)
+                    yield batch
+                    offset = batch.end
+                if is_torn:
+                    return  # the rest of that line may be written by now, and is none by itself
+    except OSError as error:
+        raise LedgerFault(f"cannot read the journal {path}: {error.strerror}") from error
+
+
+def _read_all(path: Path, lines: list[bytes], start: int) -> Batch:
+    """All lines in a few steps where all are sound, else one by one."""
+    bodies = [line[9:-1] for line in lines]
+    if b"%08x " * len(lines) % tuple(map(crc32, bodies)) == b"".join([line[:9] for line in lines]):
+        with suppress(msgspec.DecodeError):
+            records = list(map(_DECODER.decode, bodies))
+            _check_versions(path, records)
+            return Batch(records, bodies, [], start + sum(map(len, lines)))
+    batch = Batch([], [], [], start + sum(map(len, lines)))
+    for line, body in zip(lines, bodies, strict=True):
+        if line != b"\n":
+            found = _read_line(path, line, start)
+            if found.record is not None:
+                batch.records.append(found.record)
+                batch.bodies.append(body)
+            if found.error is not None:
+                batch.errors.append(found.error)
+        start += len(line)
+    return batch
+
+
+def _check_versions(path: Path, records: list[Record]) -> None:
+    for record in records:
+        if type(record) is Opened and not 1 <= record.version <= VERSION:
+            raise LedgerFault(
+                f"the journal {path} is of version {record.version}, this farthing reads 1 to {VERSION}; "
+                "upgrade farthing"
+            )
+
+
 def line(record: Record) -> bytes:
     """A record as it is written, newline included; text that is not valid Unicode is mended."""
     try:
@@ -234,11 +310,8 @@ def _read_line(path: Path, raw: bytes, start: int) -> Read:
         record = _DECODER.decode(body)
     except msgspec.DecodeError:
         return _bad(path, start, end, f"the line is no record of a journal of version {VERSION}")
-    if isinstance(record, Opened) and not 1 <= record.version <= VERSION:
-        raise LedgerFault(
-            f"the journal {path} is of version {record.version}, this farthing reads 1 to {VERSION}; upgrade farthing"
-        )
-    return Read(record, None, end, body)
+    _check_versions(path, [record])
+    return Read(record, None, end)
 
 
 def _bad(path: Path, start: int, end: int, what: str) -> Read:

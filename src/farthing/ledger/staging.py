@@ -65,6 +65,8 @@ class _Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     stored: Stored | None = None
 
 
+_OBJECT_BYTES = 2**24
+"""Room for the longest line that is always made; more of it costs time."""
 _STORED = b',"stored":{'
 """Where the record begins in a journal's line. Inside of a text its quotes would be escaped, so it is the key."""
 
@@ -86,13 +88,12 @@ def unpriced_text(reasons: tuple[str, ...]) -> str:
 
 def stage(connection: duckdb.DuckDBPyConnection, numbered: Iterable[tuple[int, Stored]]) -> None:
     """Make the table ``staged`` of these records, each under its number, checked and packed before."""
-    lines = [_encoded(number, stored, _packed_of(stored)) for number, stored in numbered]
-    _load(connection, sql("stage"), b"\n".join(lines))
+    _load(connection, sql("stage"), [_encoded(number, stored, _packed_of(stored)) for number, stored in numbered])
 
 
 def stage_written(connection: duckdb.DuckDBPyConnection, numbered: Iterable[tuple[int, Written]]) -> None:
     """The same for records from a journal, without encoding again what stands there."""
-    _load(connection, sql("stage"), b"\n".join([_joined(number, written) for number, written in numbered]))
+    _load(connection, sql("stage"), [_joined(number, written) for number, written in numbered])
 
 
 def _encoded(number: int, stored: Stored, packed: Packed | None) -> bytes:
@@ -136,14 +137,17 @@ def _packed_of(stored: Stored) -> Packed | None:
 
 def load(connection: duckdb.DuckDBPyConnection, query: str, rows: Sequence[Any]) -> None:
     """Run a query that reads JSON lines from ``$path`` over *rows*."""
-    _load(connection, query, _ENCODER.encode_lines(rows))
+    _load(connection, query, list(map(_ENCODER.encode, rows)))
 
 
-def _load(connection: duckdb.DuckDBPyConnection, query: str, lines: bytes) -> None:
+def _load(connection: duckdb.DuckDBPyConnection, query: str, lines: list[bytes]) -> None:
     file, path = tempfile.mkstemp(prefix="farthing-", suffix=".ndjson")
     try:
         with os.fdopen(file, "wb") as out:
-            out.write(lines)
-        connection.execute(query, {"path": path})
+            out.write(b"\n".join(lines))
+        parameters: dict[str, str | int] = {"path": path}
+        if "$longest" in query:
+            parameters["longest"] = max(_OBJECT_BYTES, *map(len, lines))
+        connection.execute(query, parameters)
     finally:
         os.unlink(path)  # noqa: PTH108 - the twin of mkstemp

@@ -33,6 +33,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # A ledger must not look for or load code from outside.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+    # A checkpoint for every 16 MB written, as by default, leaves holes in the file: up to half as many bytes again.
+    "wal_autocheckpoint": "128MB",
 }
 
 

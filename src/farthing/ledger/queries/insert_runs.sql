@@ -5,7 +5,7 @@ WITH staged_runs AS MATERIALIZED (
     FROM read_json(
         $path,
         format = 'newline_delimited',
-        maximum_object_size = 268435456,
+        maximum_object_size = $longest,
         columns = {
             run: 'UUID',
             parent: 'UUID',

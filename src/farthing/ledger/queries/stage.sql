@@ -66,7 +66,7 @@ SELECT
 FROM read_json(
     $path,
     format = 'newline_delimited',
-    maximum_object_size = 268435456,
+    maximum_object_size = $longest,
     columns = {
         call_no: 'BIGINT',
         call_key: 'UINTEGER',
