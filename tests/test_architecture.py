@@ -35,6 +35,7 @@ ORDER = (
     ("testing",),
     ("pytest_plugin",),
     ("demo",),
+    ("dashboard",),
     ("api",),
     ("farthing",),
     ("cli",),
@@ -50,12 +51,13 @@ THIRD_PARTY = {
     "cryptography": {"prices"},
     "duckdb": {"ledger"},
     "httptools": {"gateway"},
+    "jinja2": {"dashboard"},
     "msgspec": {room for line in ORDER for room in line},
     "pytest": {"pytest_plugin"},
     "rich": {"cli", "reports"},
-    "starlette": {"sandbox"},
+    "starlette": {"dashboard", "sandbox"},
     "typer": {"cli"},
-    "uvicorn": {"sandbox"},
+    "uvicorn": {"dashboard", "sandbox"},
     "uvloop": {"gateway"},
 }
 """Which rooms may import a package that is not ours."""

@@ -51,6 +51,11 @@ SAMPLE = {
     "alerts.false_per_week": ("0.5", "0.5"),
     "alerts.stake_min_usd": ("2.50", "2.50"),
     "alerts.history_days": ("28", 28),
+    "dashboard.token_file": ("/srv/token", Path("/srv/token")),
+    "dashboard.users": ("/srv/users.toml", Path("/srv/users.toml")),
+    "dashboard.proxy_header": ("X-Forwarded-User", "X-Forwarded-User"),
+    "dashboard.proxy_addresses": ("10.0.0.5,10.1.0.0/16", "10.0.0.5,10.1.0.0/16"),
+    "dashboard.hosts": ("costs.example.com", "costs.example.com"),
 }
 """Each key as one writes it in the environment, and what it means."""
 

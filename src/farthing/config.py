@@ -119,6 +119,21 @@ class PlaybookSettings(msgspec.Struct, frozen=True):
     journal: Path | None
 
 
+class DashboardSettings(msgspec.Struct, frozen=True):
+    """
+    ``[dashboard]``: who may look; docs/dashboard.md says how.
+
+    Without ``token_file`` and ``users`` nobody has to sign in, and only this machine is served. ``proxy_addresses`` and
+    ``hosts`` are lists with commas between. None: none.
+    """
+
+    token_file: Path | None
+    users: Path | None
+    proxy_header: str | None
+    proxy_addresses: str | None
+    hosts: str | None
+
+
 class AlertSettings(msgspec.Struct, frozen=True):
     """
     ``[alerts]``: docs/alerts.md says why.
@@ -145,6 +160,7 @@ class Config(msgspec.Struct, frozen=True):
     gateway: GatewaySettings
     playbook: PlaybookSettings
     alerts: AlertSettings
+    dashboard: DashboardSettings
 
 
 class Setting(NamedTuple):
@@ -275,6 +291,11 @@ def _defaults(environment: Mapping[str, str]) -> dict[str, Any]:
         "alerts.false_per_week": "0.25",
         "alerts.stake_min_usd": "1",
         "alerts.history_days": 35,
+        "dashboard.token_file": None,
+        "dashboard.users": None,
+        "dashboard.proxy_header": None,
+        "dashboard.proxy_addresses": None,
+        "dashboard.hosts": None,
     }
 
 
@@ -410,6 +431,11 @@ _EXPECTED = {
     "alerts.false_per_week": 'a number above 0 as a text, such as "0.25"',
     "alerts.stake_min_usd": 'exact dollars as a text, such as "1.00"',
     "alerts.history_days": "whole days, 7 to 90",
+    "dashboard.token_file": "the path of a file",
+    "dashboard.users": "the path of a TOML file",
+    "dashboard.proxy_header": "the name of a header, such as X-Forwarded-User",
+    "dashboard.proxy_addresses": "addresses such as 10.0.0.5,10.1.0.0/16",
+    "dashboard.hosts": "names such as costs.example.com",
 }
 
 
@@ -436,4 +462,5 @@ def _assembled(settings: tuple[Setting, ...]) -> Config:
         gateway=GatewaySettings(**sections["gateway"]),
         playbook=PlaybookSettings(**sections["playbook"]),
         alerts=AlertSettings(**sections["alerts"]),
+        dashboard=DashboardSettings(**sections["dashboard"]),
     )

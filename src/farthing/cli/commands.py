@@ -41,6 +41,7 @@ _QUICK = "farthing.cli.usage_quick:main"
 
 COMMANDS: dict[str, Command] = {
     "demo": Command("farthing.cli.demo:demo", START),
+    "dashboard": Command("farthing.cli.dashboard:dashboard", START),
     "price": Command("farthing.cli.price:price", MONEY),
     "serve": Command("farthing.cli.serve:serve", MONEY),
     "keys": Command("farthing.cli.keys:app", MONEY),
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Command] = {
     "report": Command("farthing.cli.report:report", MONEY),
     "explain": Command("farthing.cli.explain:explain", MONEY),
     "moved": Command("farthing.cli.moved:moved", MONEY),
+    "outcomes": Command("farthing.cli.outcomes:app", MONEY),
     "budgets": Command("farthing.cli.budgets:app", MONEY),
     "alerts": Command("farthing.cli.alerts:app", MONEY),
     "estimate": Command("farthing.cli.estimate:estimate", PLAN),

@@ -1,0 +1,251 @@
+"""
+What a page is made of: values that know how they read and what they are exactly. Pure.
+
+A page says each figure once; HTML, CSV and JSON are made of the same values, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from farthing import money
+from farthing.reports.sums import NOT_SET, compact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from farthing.units import Kind
+
+MINUS = "\N{MINUS SIGN}"
+Tone = Literal["", "good", "bad", "warn", "quiet"]
+
+
+class Cell(NamedTuple):
+    """
+    One value.
+
+    Attributes:
+        text: For a reader.
+        value: Exactly, for CSV and JSON: an amount as decimal text, a count, text, or None.
+        href: Where it leads; empty: nowhere.
+        tone: How it looks.
+        share: Of a bar behind it, 0 to 1000; None: no bar.
+        hint: More, for those who point at it.
+
+    """
+
+    text: str
+    value: str | int | None = None
+    href: str = ""
+    tone: Tone = ""
+    share: int | None = None
+    hint: str = ""
+
+
+class Column(NamedTuple):
+    """
+    A column.
+
+    Attributes:
+        name: In CSV and JSON. label: above it.
+        is_number: Whether it holds numbers.
+        href: The page sorted by it; empty: it cannot be. sorted: as ``aria-sort`` has it, or empty.
+
+    """
+
+    name: str
+    label: str
+    is_number: bool = False
+    href: str = ""
+    sorted: str = ""
+
+
+class Table(NamedTuple):
+    """
+    Rows under columns.
+
+    Attributes:
+        name: In JSON. title: above it.
+        columns, rows: A cell per column.
+        kind: How sure its weakest figure is; empty: it holds no figures.
+        note: Below it.
+        empty: What it says without rows.
+        is_folded: Whether it opens on demand, below a chart of the same values.
+        more: A link below it, (text, address).
+
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    kind: str = ""
+    note: str = ""
+    empty: str = "Nothing here."
+    is_folded: bool = False
+    more: tuple[tuple[str, str], ...] = ()
+
+    block: str = "table"
+
+
+class Tile(NamedTuple):
+    """
+    One figure with its name.
+
+    Attributes:
+        name: In JSON. label: above it.
+        cell: The figure.
+        kind: How sure it is; empty: no figure.
+        detail: Below it.
+        change: Against the period before, as text; tone: how that is.
+        href: Where it leads.
+        meter: Parts of 1000 that are used; None: no meter.
+
+    """
+
+    name: str
+    label: str
+    cell: Cell
+    kind: str = ""
+    detail: str = ""
+    change: str = ""
+    tone: Tone = ""
+    href: str = ""
+    meter: int | None = None
+
+
+class Tiles(NamedTuple):
+    """Figures side by side; the first of a *lead* is the page's."""
+
+    tiles: tuple[Tile, ...]
+    is_lead: bool = False
+    story: tuple[Cell, ...] = ()
+
+    block: str = "tiles"
+
+
+class Chart(NamedTuple):
+    """
+    A picture of figures that a table beside it holds as well.
+
+    Attributes:
+        title: Above it.
+        wide, narrow: SVG for a wide page and for a phone.
+        legend: (name, number of its color) pairs.
+        kind: How sure the figures are.
+        note: Below it.
+
+    """
+
+    title: str
+    wide: str
+    narrow: str
+    legend: tuple[tuple[str, int], ...] = ()
+    kind: str = ""
+    note: str = ""
+
+    block: str = "chart"
+
+
+class Note(NamedTuple):
+    """A paragraph, with links after it, (text, address)."""
+
+    text: str
+    title: str = ""
+    tone: Tone = ""
+    links: tuple[tuple[str, str], ...] = ()
+    code: str = ""
+
+    block: str = "note"
+
+
+class Facts(NamedTuple):
+    """Names and values, one below the other."""
+
+    title: str
+    rows: tuple[tuple[str, Cell], ...]
+
+    block: str = "facts"
+
+
+Block = Table | Tiles | Chart | Note | Facts
+
+
+class Page(NamedTuple):
+    """
+    An answer.
+
+    Attributes:
+        title: Of the page.
+        blocks: Top to bottom.
+        data: What JSON holds besides the tables and tiles, such as what the command line would print.
+        csv: The whole CSV, where it is not that of the first table.
+        status: HTTP status.
+
+    """
+
+    title: str
+    blocks: tuple[Block, ...]
+    data: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    csv: str | None = None
+    status: int = 200
+
+
+def usd(pusd: int, *, href: str = "", tone: Tone = "", share: int | None = None) -> Cell:
+    """An amount: rounded for a reader, exact for everybody else."""
+    exact = money.usd_text(pusd)
+    return Cell(dollars(pusd), exact, href, tone, share, f"${exact}")
+
+
+def dollars(pusd: int) -> str:
+    """
+    An amount for a reader; what is less than a cent keeps two digits.
+
+    >>> dollars(1_234_565_000_000_000), dollars(1_230_000_000), dollars(0)
+    ('$1,234.56', '$0.0012', '$0.00')
+    """
+    size = abs(pusd)
+    places = 2
+    if 0 < size < 10**10:
+        places = min(12, 14 - len(str(size)))
+    return f"{MINUS if pusd < 0 else ''}${money.display(size, places)}"
+
+
+def signed(pusd: int) -> str:
+    """An amount with its sign: ``+$3.20``."""
+    return ("+" if pusd > 0 else "") + dollars(pusd)
+
+
+def count(number: int, *, href: str = "") -> Cell:
+    """How many: short for a reader where it is long."""
+    return Cell(f"{number:,}" if number < 100_000 else compact(number), number, href, hint=f"{number:,}")
+
+
+def text(value: str | None, *, href: str = "", tone: Tone = "") -> Cell:
+    """A text; one that is not set says so."""
+    return Cell(value or NOT_SET, value, href, tone if value else "quiet")
+
+
+def share_of(part: int, whole: int) -> int:
+    """Parts of 1000, for a bar."""
+    return 0 if whole <= 0 else max(0, min(1000, part * 1000 // whole))
+
+
+def change_of(now: int, before: int) -> str:
+    """
+    A change in percent: ``+18 %``; empty where there was nothing before.
+
+    >>> change_of(118, 100), change_of(5, 0), change_of(1004, 1000)
+    ('+18 %', '', '+0.4 %')
+    """
+    if before <= 0:
+        return ""
+    tenths = ((now - before) * 2000 + before) // (2 * before)
+    sign = "+" if tenths > 0 else MINUS if tenths < 0 else "±"
+    whole, tenth = divmod(abs(tenths), 10)
+    return f"{sign}{whole:,}.{tenth} %" if whole < 10 and tenth else f"{sign}{whole:,} %"
+
+
+def kinds(rows: Sequence[Any]) -> tuple[Kind, ...]:
+    """The kinds of some rows."""
+    return tuple(row.kind for row in rows)

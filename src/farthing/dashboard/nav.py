@@ -1,0 +1,85 @@
+"""The pages there are, who may see each, and what a page's filters offer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from farthing.call import DIMENSIONS
+from farthing.dashboard.pages import (
+    budgets,
+    cache,
+    calls,
+    explore,
+    health,
+    models,
+    overview,
+    playbook,
+    prices,
+    sessions,
+)
+from farthing.ledger.interface import FACTS, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from farthing.dashboard.access import Role
+    from farthing.dashboard.blocks import Page
+    from farthing.dashboard.visit import Visit
+
+
+class PageRoute(NamedTuple):
+    """
+    One page.
+
+    Attributes:
+        path: Its address. label: in the menu; empty: it is not there.
+        page: Makes it.
+        least: The least role that sees it.
+        is_whole: Whether it tells of everybody's calls, so that a viewer bound to tenants does not see it.
+        has_span: Whether it is about days. has_filters: whether filters change it. has_groups: whether it groups.
+
+    """
+
+    path: str
+    label: str
+    page: Callable[[Visit], Page]
+    least: Role = "viewer"
+    is_whole: bool = False
+    has_span: bool = True
+    has_filters: bool = True
+    has_groups: bool = False
+
+
+PAGES = (
+    PageRoute("/", "Overview", overview.page, has_groups=True),
+    PageRoute("/explore", "Cost explorer", explore.page, has_groups=True),
+    PageRoute("/calls", "Calls", calls.page),
+    PageRoute("/call", "", calls.one_page, has_span=False, has_filters=False),
+    PageRoute("/sessions", "Sessions", sessions.page),
+    PageRoute("/cache", "Cache", cache.page, has_groups=True),
+    PageRoute("/models", "Models", models.page),
+    PageRoute("/budgets", "Budgets", budgets.page, has_span=False, has_filters=False),
+    PageRoute("/playbook", "Playbook", playbook.page, is_whole=True, has_span=False, has_filters=False),
+    PageRoute("/prices", "Prices", prices.page, has_span=False, has_filters=False),
+    PageRoute("/health", "Health", health.page, least="operator", is_whole=True, has_span=False, has_filters=False),
+)
+
+CHOICES = tuple(name for name in (*DIMENSIONS, *FACTS) if name not in ("session", "user"))
+"""What a page can be grouped by, from its menu; a URL takes sessions, users and tags as well."""
+
+_OFFERED = ("tenant", "feature", "model", "project", "environment")
+_VALUES_MAX = 40
+
+
+def filters_of(visit: Visit) -> dict[str, list[str]]:
+    """Per dimension the dearest values of these days, to choose from: of calls that this user may see."""
+    span = Query(since=visit.span.since, until=visit.span.until, timezone=visit.zone.key)
+    offered: dict[str, list[str]] = {}
+    for name in _OFFERED:
+        rows = visit.reader.report(msgspec.structs.replace(span, by=(name,), limit=_VALUES_MAX))
+        values = [row.key[0] for row in rows if row.key[0] not in (None, "other")]
+        if len(values) > 1 or any(name == chosen for chosen, _ in visit.asked.where):
+            offered[name] = [value for value in values if value is not None]
+    return offered

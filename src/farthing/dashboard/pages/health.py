@@ -1,0 +1,214 @@
+"""Where calls come from and how they are kept: sources, journals, calls without an outcome, corrections, storage."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from farthing.dashboard.blocks import Cell, Column, Facts, Page, Table, Tile, Tiles, count, text, usd
+from farthing.ledger.interface import Query
+from farthing.ledger.journal import SUFFIX
+from farthing.reports.sums import percent
+from farthing.units import Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from farthing.dashboard.visit import Visit
+
+_SHOWN = 50
+
+
+def page(visit: Visit) -> Page:
+    """All days: health has no filter but the zone."""
+    return Page(
+        "Imports and health",
+        (_sums(visit), _sources(visit), _unsettled(visit), _journals(visit), _storage(visit), _corrections(visit)),
+    )
+
+
+def _sums(visit: Visit) -> Tiles:
+    total = visit.reader.total(Query())
+    calls, unpriced = (0, 0) if total is None else (total.calls, total.unpriced_calls)
+    unsettled = len(visit.reader.unsettled())
+    last = visit.last_call
+    return Tiles(
+        (
+            Tile(
+                "calls",
+                "Calls in the ledger",
+                count(calls),
+                str(Kind.MEASURED),
+                "each counted once" if calls else "farthing import, or farthing serve",
+            ),
+            Tile(
+                "unpriced",
+                "Without an exact price",
+                count(unpriced),
+                str(Kind.MEASURED),
+                percent(unpriced, calls) or "none",
+                tone="bad" if unpriced else "good",
+            ),
+            Tile(
+                "unsettled",
+                "Without an outcome",
+                count(unsettled),
+                str(Kind.MEASURED),
+                "began in a journal, and nobody knows how they ended"
+                if unsettled
+                else "every call that began has ended",
+                tone="warn" if unsettled else "good",
+            ),
+            Tile(
+                "last",
+                "Last day with calls",
+                Cell(
+                    "none" if last is None else f"{last.astimezone(visit.zone):%-d %b %Y}",
+                    None if last is None else last.date().isoformat(),
+                ),
+                "",
+            ),
+        ),
+        is_lead=True,
+    )
+
+
+def _sources(visit: Visit) -> Table:
+    first: dict[str | None, datetime] = {}
+    last: dict[str | None, datetime] = {}
+    for row in visit.reader.report(Query(by=("source",), bucket="day", timezone=visit.zone.key)):
+        if row.start is not None:
+            first.setdefault(row.key[0], row.start)
+            last[row.key[0]] = row.start
+    columns = (
+        Column("source", "Source"),
+        Column("calls", "Calls", is_number=True),
+        Column("usd", "List", is_number=True),
+        Column("unpriced", "Unpriced", is_number=True),
+        Column("first", "First day"),
+        Column("last", "Last day"),
+    )
+    rows = tuple(
+        (
+            text(row.key[0], href=visit.asked.elsewhere("/explore", where=(("source", row.key[0] or ""),))),
+            count(row.calls),
+            usd(row.list_pusd),
+            count(row.unpriced_calls),
+            _day(visit, first.get(row.key[0])),
+            _day(visit, last.get(row.key[0])),
+        )
+        for row in visit.reader.report(Query(by=("source",)))
+        if row.calls
+    )
+    return Table(
+        "sources",
+        "Where calls came from",
+        columns,
+        rows,
+        str(Kind.MEASURED),
+        empty="Nothing was imported or metered yet.",
+    )
+
+
+def _day(visit: Visit, at: datetime | None) -> Cell:
+    return (
+        Cell("")
+        if at is None
+        else Cell(f"{at.astimezone(visit.zone):%-d %b %Y}", at.astimezone(visit.zone).date().isoformat())
+    )
+
+
+def _unsettled(visit: Visit) -> Table:
+    found = visit.reader.unsettled()
+    columns = (Column("began_at", "Began"), Column("model", "Model asked for"))
+    rows = tuple(
+        (Cell(f"{one.began_at.astimezone(visit.zone):%-d %b %Y %H:%M:%S}", one.began_at.isoformat()), text(one.model))
+        for one in found[:_SHOWN]
+    )
+    note = (
+        f"The first {_SHOWN} of {len(found):,}. They may have been billed."
+        if len(found) > _SHOWN
+        else "They may have been billed."
+        if found
+        else ""
+    )
+    return Table(
+        "unsettled", "Calls without an outcome", columns, rows, note=note, empty="None: the journals have no gap."
+    )
+
+
+def _journals(visit: Visit) -> Table:
+    columns = (
+        Column("journal", "Journal"),
+        Column("bytes", "Bytes", is_number=True),
+        Column("written", "Last written"),
+    )
+    rows = []
+    for path in sorted(visit.desk.journals.glob(f"*{SUFFIX}"))[-_SHOWN:] if visit.desk.journals.is_dir() else ():
+        try:
+            at = path.stat()
+        except OSError:
+            continue  # it was deleted while we looked
+        when = datetime.fromtimestamp(at.st_mtime, UTC)
+        rows.append(
+            (
+                text(path.name),
+                count(at.st_size),
+                Cell(f"{when.astimezone(visit.zone):%-d %b %Y %H:%M}", when.isoformat()),
+            )
+        )
+    return Table(
+        "journals", "The gateway's journals", columns, tuple(rows), empty="There are none: farthing serve writes them."
+    )
+
+
+def _storage(visit: Visit) -> Facts:
+    desk = visit.desk
+    rows = [
+        ("ledger", Cell(str(desk.ledger), str(desk.ledger))),
+        ("its size", _size(desk.ledger)),
+        ("written, not yet in it", _size(desk.ledger.with_name(desk.ledger.name + ".wal"))),
+        ("journals", Cell(str(desk.journals), str(desk.journals))),
+        ("limits file", Cell(str(desk.limits or "none"), str(desk.limits or ""))),
+        ("price book", Cell(desk.book.version, desk.book.version)),
+        ("contract", Cell(desk.terms.name if desk.terms else "none", desk.terms.name if desk.terms else None)),
+    ]
+    return Facts("Files", tuple(rows))
+
+
+def _size(path: Path) -> Cell:
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return Cell("nothing", 0)
+    return Cell(f"{size / 1e6:,.1f} MB", size)
+
+
+def _corrections(visit: Visit) -> Table:
+    columns = (
+        Column("id", "", is_number=True),
+        Column("made_at", "Made"),
+        Column("reason", "Why"),
+        Column("calls", "Calls changed", is_number=True),
+        Column("moved_usd", "Moved", is_number=True),
+        Column("state", ""),
+    )
+    rows = tuple(
+        (
+            Cell(str(one.correction_id), one.correction_id),
+            Cell(f"{one.made_at.astimezone(visit.zone):%-d %b %Y %H:%M}", one.made_at.isoformat()),
+            text(one.reason),
+            count(sum(change.changed_calls for change in one.changes)),
+            usd(sum(change.after_pusd - change.before_pusd for change in one.changes)),
+            text("taken back" if one.reverted else "stands", tone="quiet"),
+        )
+        for one in reversed(visit.reader.corrections())
+    )
+    return Table(
+        "corrections",
+        "Corrections of prices",
+        columns,
+        rows,
+        str(Kind.MEASURED),
+        empty="None: every call stands as it was posted.",
+    )

@@ -1,0 +1,96 @@
+"""
+The one place that decides which calls somebody may see.
+
+Pages never hold a ledger: they hold a :class:`Reader`, which narrows every question by its scope before it is asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+
+    from farthing.dashboard.books import Shelf
+    from farthing.ledger.interface import Begun, Correction, Query, Row, Stored
+
+_T = TypeVar("_T")
+_BOUND = "tenant"
+
+
+class Scope(NamedTuple):
+    """
+    What may be seen.
+
+    Attributes:
+        tenants: The calls of these tenants alone; None: every call.
+
+    """
+
+    tenants: tuple[str, ...] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything may be seen."""
+        return self.tenants is None
+
+    def narrow(self, query: Query) -> Query:
+        """The same question about what may be seen; a filter for another tenant's calls finds none."""
+        if self.tenants is None:
+            return query
+        asked = query.where.get(_BOUND)
+        kept = self.tenants if asked is None else tuple(value for value in asked if value in self.tenants)
+        return msgspec.structs.replace(query, where={**query.where, _BOUND: kept})
+
+    def allows(self, stored: Stored) -> bool:
+        """Whether that call may be seen."""
+        return self.tenants is None or stored.call.dims.get(_BOUND) in self.tenants
+
+
+class Reader:
+    """
+    The ledger as one user may see it.
+
+    Args:
+        shelf: The opened ledger with its cache.
+        scope: What may be seen.
+
+    """
+
+    def __init__(self, shelf: Shelf, scope: Scope) -> None:
+        self._shelf = shelf
+        self.scope = scope
+
+    def report(self, query: Query) -> list[Row]:
+        """As :meth:`farthing.ledger.interface.Ledger.report`."""
+        narrowed = self.scope.narrow(query)
+        return self._shelf.kept(("report", msgspec.json.encode(narrowed)), lambda ledger: ledger.report(narrowed))
+
+    def total(self, query: Query) -> Row | None:
+        """The question's totals; None where no call matches."""
+        rows = self.report(msgspec.structs.replace(query, by=(), bucket=None, limit=None))
+        return rows[0] if rows and rows[0].calls else None
+
+    def calls(self, query: Query) -> Iterator[Stored]:
+        """As :meth:`farthing.ledger.interface.Ledger.calls`."""
+        return self._shelf.ledger().calls(self.scope.narrow(query))
+
+    def get(self, call_id: str) -> Stored | None:
+        """As :meth:`farthing.ledger.interface.Ledger.get`; None for a call that may not be seen."""
+        stored = self._shelf.ledger().get(call_id)
+        return stored if stored is not None and self.scope.allows(stored) else None
+
+    def corrections(self) -> list[Correction]:
+        """As :meth:`farthing.ledger.interface.Ledger.corrections`; none where not everything may be seen."""
+        return self._shelf.kept(("corrections",), lambda ledger: ledger.corrections()) if self.scope.is_whole else []
+
+    def unsettled(self) -> list[Begun]:
+        """Calls that began and have no outcome; none where not everything may be seen, for nobody knows whose."""
+        return self._shelf.unsettled() if self.scope.is_whole else []
+
+    def kept(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """What *make* makes of this reader's answers, made once until the ledger changes; per scope."""
+        made: Any = self._shelf.kept((self.scope.tenants, key), lambda _ledger: make())
+        return made  # type: ignore[no-any-return]
