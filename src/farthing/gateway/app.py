@@ -207,5 +207,6 @@ def _line(scope: Scope, exchange: Exchange, entry: str, seconds: float) -> str:
     return " ".join(parts)
 
 
+@functools.lru_cache(maxsize=256)
 def _shown(path: str) -> str:
     return hide(path.encode("unicode_escape").decode())[:200]

@@ -10,6 +10,7 @@ can be taken out of a hash again (:mod:`farthing.prompts.dials`). No text is kep
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -131,6 +132,8 @@ def read_prompt(
 
 
 _SECTIONS = tuple(Section)
+_PLACES = {section: place for place, section in enumerate(_SECTIONS)}
+_ENTRIES = tuple(b"/" + section.encode() for section in _SECTIONS)
 
 
 class _Chain:
@@ -141,8 +144,8 @@ class _Chain:
     ) -> None:
         self._body = body
         self._counter = counter
-        self._shapes = dict(zip(Section, shape_of(body), strict=True))
-        self._masks = dict(zip(Section, masks_of(dials), strict=True))
+        self._shapes = shape_of(body)
+        self._masks = masks_of(dials)
         self._digest = digest
         self._section: Section | None = None
         self._mask = 0
@@ -153,19 +156,28 @@ class _Chain:
     def block(self, part: Part, ttl: Ttl | None) -> Block:
         before = self._tokens
         if part.section is not self._section:
-            while self._entered <= _SECTIONS.index(part.section):
-                self._enter(_SECTIONS[self._entered])
-            self._section, self._mask = part.section, self._masks[part.section]
-        self._mix(part.role.encode(), self._digest(part))
+            place = _PLACES[part.section]
+            while self._entered <= place:
+                self._enter(self._entered)
+            self._section, self._mask = part.section, self._masks[place]
+        self._hash = _mixed(self._hash, part.role.encode(), self._digest(part))
         self._tokens += self._counter.block(part)
         prefix_hash = (int.from_bytes(self._hash) ^ self._mask).to_bytes(HASH_BYTES)
         return Block(part.section, prefix_hash, self._tokens - before, self._tokens, ttl, part.cacheable)
 
-    def _enter(self, section: Section) -> None:
+    def _enter(self, place: int) -> None:
         self._entered += 1
-        self._mix(b"/" + section.encode(), self._shapes[section])
-        self._tokens += self._counter.preamble(section, self._body)
+        shape = self._shapes[place]
+        mix = _mixed_again if len(shape) <= _PLAIN_SHAPE_BYTES else _mixed
+        self._hash = mix(self._hash, _ENTRIES[place], shape)
+        self._tokens += self._counter.preamble(_SECTIONS[place], self._body)
 
-    def _mix(self, what: bytes, content: bytes) -> None:
-        mixed = b"%b%d:%b%b" % (self._hash, len(what), what, content)
-        self._hash = hashlib.blake2b(mixed, digest_size=HASH_BYTES).digest()
+
+def _mixed(before: bytes, what: bytes, content: bytes) -> bytes:
+    return hashlib.blake2b(b"%b%d:%b%b" % (before, len(what), what, content), digest_size=HASH_BYTES).digest()
+
+
+_mixed_again = lru_cache(maxsize=256)(_mixed)
+"""Most requests enter their sections in the same few ways."""
+_PLAIN_SHAPE_BYTES = 64
+"""A longer shape holds a schema or skills, which nobody is to remember."""

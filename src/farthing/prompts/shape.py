@@ -54,7 +54,7 @@ def shape_of(body: Mapping[str, Any]) -> Shape:
         "tool_choice": _tool_choice(body),
         "images": any(block.get("type") == "image" for block in content),
     }
-    return Shape(_encoded(bool(body.get("tools"))), _encoded(system), _encoded(shown))
+    return Shape(b"true" if body.get("tools") else b"false", _encoded(system), _encoded(shown))
 
 
 def dials_of(body: Mapping[str, Any], model: str, inference_geo: str | None = None) -> Dials:
