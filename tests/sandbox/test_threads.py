@@ -145,3 +145,12 @@ def test_a_refused_request_leaves_the_thread_as_it_was(stream):
     client.turn(100)
     client.refuse(max_tokens=-1, stream=stream)
     client.turn(100)
+
+
+def test_threads_that_expired_are_forgotten():
+    client = Client(threaded=True)
+    for _ in range(600):
+        client.last, client.history = None, []
+        client.turn(1)
+        client.world.clock.advance(10)
+    assert len(client.world.threads) <= 256 + 30  # 30 live at a time

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from farthing.sandbox.validate import Terms
 
 LIFETIME = timedelta(minutes=5)
+_SWEEP_FIRST = 256
 _BETA = "fallback-credit-"
 _OBJECT_BETA = "fallback-credit-2026-07-01"
 _MAY_CHANGE = (
@@ -73,6 +74,7 @@ class Credits:
 
     def __init__(self) -> None:
         self._credits: dict[str, _Credit] = {}
+        self._sweep_at = _SWEEP_FIRST
 
     def grant(
         self, token: str, terms: Terms, caller: Caller, at: datetime, refused: tuple[Lookup, Sequence[Any]]
@@ -89,7 +91,9 @@ class Credits:
 
         """
         lookup, content = refused
-        self._credits = {key: one for key, one in self._credits.items() if one.expires_at > at - LIFETIME}
+        if len(self._credits) >= self._sweep_at:  # those just expired stay a while, to be told so
+            self._credits = {key: one for key, one in self._credits.items() if one.expires_at > at - LIFETIME}
+            self._sweep_at = max(_SWEEP_FIRST, 2 * len(self._credits))
         config, choice = mapping(terms.body.get("output_config")), mapping(terms.body.get("tool_choice"))
         is_bound = config.get("format") is not None or choice.get("type") in ("any", "tool")
         said = _text(content) if content and not is_bound else None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LIFETIME = timedelta(minutes=5)
 """From the last request on."""
+_SWEEP_FIRST = 256
 _SAME = ("model", "system", "tools")
 _KEPT = ("system", "tools")
 _UNSUPPORTED = ("cache_control", "context_management", "fallbacks")
@@ -47,6 +48,11 @@ class Threads:
 
     def __init__(self) -> None:
         self._threads: dict[str, _Thread] = {}
+        self._sweep_at = _SWEEP_FIRST
+
+    def __len__(self) -> int:
+        """How many are kept; those that expired may be among them for a while."""
+        return len(self._threads)
 
     def resume(self, body: Mapping[str, Any], caller: Caller, at: datetime) -> Mapping[str, Any]:
         """
@@ -95,10 +101,16 @@ class Threads:
             parent.is_continued = content is not None
         if content is None:
             return
-        self._threads = {key: one for key, one in self._threads.items() if one.expires_at > at}
+        self._sweep(at)
         messages = _without_breakpoints([*body["messages"], {"role": "assistant", "content": list(content)}])
         kept = {field: _without_breakpoints(body[field]) for field in _SAME if body.get(field) is not None}
         self._threads[message_id] = _Thread(caller, kept, messages, at + LIFETIME)
+
+    def _sweep(self, at: datetime) -> None:
+        """Forget what has expired, now and then: a constant cost for each thread."""
+        if len(self._threads) >= self._sweep_at:
+            self._threads = {key: one for key, one in self._threads.items() if one.expires_at > at}
+            self._sweep_at = max(_SWEEP_FIRST, 2 * len(self._threads))
 
     def _continued(self, body: Mapping[str, Any], caller: Caller, at: datetime) -> Mapping[str, Any]:
         thread = self._threads.get(_parent_id(body))

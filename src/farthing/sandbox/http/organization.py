@@ -1,7 +1,12 @@
-"""The Admin API over HTTP: who there is, what it may spend, and what the books say."""
+"""
+The Admin API over HTTP: who there is, and what the books say.
+
+Reports are made in a thread, for over long books they take seconds.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from farthing.sandbox import admin
@@ -47,29 +52,30 @@ async def api_key(visit: Visit) -> Response:
 
 async def usage_messages(visit: Visit) -> Response:
     """``GET /v1/organizations/usage_report/messages``."""
-    return visit.answer(usage_report(_view(visit), visit.query, visit.betas))
+    return visit.answer(await asyncio.to_thread(usage_report, _view(visit), visit.query, visit.betas))
 
 
 async def usage_claude_code(visit: Visit) -> Response:
     """``GET /v1/organizations/usage_report/claude_code``."""
-    return visit.answer(claude_code_report(_view(visit), visit.query, visit.state.world.accounts))
+    accounts = visit.state.world.accounts
+    return visit.answer(await asyncio.to_thread(claude_code_report, _view(visit), visit.query, accounts))
 
 
 async def cost(visit: Visit) -> Response:
     """``GET /v1/organizations/cost_report``."""
-    return visit.answer(cost_report(_view(visit), visit.query))
+    return visit.answer(await asyncio.to_thread(cost_report, _view(visit), visit.query))
 
 
 async def usage_analytics(visit: Visit) -> Response:
     """``GET /v1/organizations/analytics/usage``."""
     _check_beta(visit)
-    return visit.answer(analytics_usage(_view(visit), visit.query))
+    return visit.answer(await asyncio.to_thread(analytics_usage, _view(visit), visit.query))
 
 
 async def cost_analytics(visit: Visit) -> Response:
     """``GET /v1/organizations/analytics/cost``."""
     _check_beta(visit)
-    return visit.answer(analytics_cost(_view(visit), visit.query))
+    return visit.answer(await asyncio.to_thread(analytics_cost, _view(visit), visit.query))
 
 
 def _view(visit: Visit) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -68,7 +69,7 @@ async def delete_batch(visit: Visit) -> Response:
 async def batch_results(visit: Visit) -> Response:
     """``GET /v1/messages/batches/{id}/results``: JSON lines."""
     visit.state.batches.admit(visit.caller)
-    lines = visit.state.batches.results(visit.caller, _id(visit))
+    lines = await asyncio.to_thread(visit.state.batches.results, visit.caller, _id(visit))  # a third of a second
     headers = dict(identity_headers(visit.caller, visit.request_id))
     return Response(b"".join(line + b"\n" for line in lines), headers=headers, media_type="application/x-jsonl")
 
