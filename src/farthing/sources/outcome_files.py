@@ -8,7 +8,7 @@ from farthing.errors import BadInput, ErrorRecord
 from farthing.sources.csv_file import read_cells
 from farthing.sources.jsonl import NumberedRow
 from farthing.sources.lines import read_lines
-from farthing.sources.outcomes import DECODER, FIELDS, is_event, read_outcome
+from farthing.sources.outcomes import DECODER, FIELDS, LACKS, is_event, read_outcome
 from farthing.sources.rows import at_path
 
 if TYPE_CHECKING:
@@ -70,7 +70,11 @@ def _outcomes(
             yield ErrorRecord(source=name, line=number, error=error)
             continue
         read = read_outcome(_mapped(row, mapping), strict=strict)
-        yield ErrorRecord(source=name, line=number, error=str(read)) if isinstance(read, BadInput) else read
+        if isinstance(read, BadInput):
+            hint = "" if mapping else "; --map says where a file has it under another name"
+            yield ErrorRecord(source=name, line=number, error=f"{read}{hint if read.read in LACKS else ''}")
+        else:
+            yield read
 
 
 def _mapped(row: Mapping[str, Any], mapping: Mapping[str, str]) -> Mapping[str, Any]:

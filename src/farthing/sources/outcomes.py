@@ -47,6 +47,11 @@ ID_MAX = 1_000
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
 """JSON whose numbers with a point become decimals: an amount keeps every digit."""
 
+_WITHOUT_ID, _WITHOUT_TIME = "read an outcome without id", "read an outcome without a time"
+_NAMES_NONE = "read an outcome that names no calls"
+LACKS = (_WITHOUT_ID, _WITHOUT_TIME, _NAMES_NONE)
+"""What is read where something is missing that may only have another name."""
+
 _NAMES_EXPECTED = f"one of session, {', '.join(REQUEST_NAMES)}, or tag (name=value)"
 
 
@@ -104,12 +109,12 @@ def _outcome(row: Mapping[str, Any], received_at: datetime | None) -> Outcome:
     request = _first(row, REQUEST_NAMES, ID_MAX)
     session = _first(row, _SESSION_NAMES)
     if not (tag_name or request or session):
-        raise BadInput("read an outcome that names no calls", _NAMES_EXPECTED)
+        raise BadInput(_NAMES_NONE, _NAMES_EXPECTED)
     at = row.get("at")
     if at is None and received_at is None:
-        raise BadInput("read an outcome without a time", "at: a time such as 2026-11-20T09:00:00Z")
+        raise BadInput(_WITHOUT_TIME, "at: a time such as 2026-11-20T09:00:00Z")
     return Outcome(
-        outcome_id=_needed(row, "id"),
+        outcome_id=_id(row),
         happened_at=cast("datetime", received_at) if at is None else instant(_number(at)),
         name=_text(row, "outcome") or "",
         status=_status(row.get("status")),
@@ -213,12 +218,10 @@ def _dims(row: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _needed(row: Mapping[str, Any], name: str) -> str:
-    text = _text(row, name, ID_MAX)
+def _id(row: Mapping[str, Any]) -> str:
+    text = _text(row, "id", ID_MAX)
     if not text:
-        raise BadInput(
-            f"read an outcome without {name}", "one of its own, such as a ticket's number, by which it counts once"
-        )
+        raise BadInput(_WITHOUT_ID, "one of its own, such as a ticket's number, by which it counts once")
     return text
 
 
