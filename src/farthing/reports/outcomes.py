@@ -225,7 +225,8 @@ class _Sheet:
             row.calls += share.calls
             row.unpriced_calls += share.unpriced_calls
             row.pusd += share.pusd
-            row.kind = weakest(row.kind, share.kind)
+            if row.kind is not share.kind:
+                row.kind = weakest(row.kind, share.kind)
             if share.outcome_id is None:
                 row.free_calls += share.calls
                 row.free_unpriced_calls += share.unpriced_calls
@@ -244,7 +245,8 @@ class _Sheet:
             sums.calls += calls
             sums.unpriced_calls += unpriced
             sums.pusd += pusd
-            row.outcome_kind = weakest(row.outcome_kind, kind)
+            if row.outcome_kind is not kind:
+                row.outcome_kind = weakest(row.outcome_kind, kind)
             row.elsewhere += any(share.key != key for share in own)
             row.partial += calls < calls_everywhere
             row.value_pusd += outcome.value_pusd or 0
@@ -261,14 +263,17 @@ class _Sheet:
 
     def _home(self, outcome: Outcome, own: Sequence[Share]) -> Key:
         """The row of an outcome: what it says of itself; else that of the calls that cost most."""
+        most = own[0].key if len(own) == 1 else self._dearest(own)
+        stated = (_stated(outcome, name) for name in self._by)
+        return tuple(one or other for one, other in zip(stated, most, strict=True))
+
+    def _dearest(self, own: Sequence[Share]) -> Key:
         costs: dict[Key, list[int]] = {}
         for share in own:
             sums = costs.setdefault(share.key, [0, 0])
             sums[0] += share.pusd
             sums[1] += share.calls
-        most = min(costs, key=lambda key: ([-n for n in costs[key]], _text(key)), default=(None,) * len(self._by))
-        stated = (_stated(outcome, name) for name in self._by)
-        return tuple(one or other for one, other in zip(stated, most, strict=True))
+        return min(costs, key=lambda key: ([-n for n in costs[key]], _text(key)), default=(None,) * len(self._by))
 
 
 def _keeps(query: Query, outcome: Outcome) -> bool:
