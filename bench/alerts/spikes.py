@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,16 +29,19 @@ class Outcome(NamedTuple):
     alarms: list[tuple[int, int]]
 
 
-def judged(series: Sequence[Sequence[Hour]], tuning: Tuning, split: int, per_week: float) -> Outcome:
+def judged(
+    series: Sequence[Sequence[Hour]], tuning: Tuning, split: int, per_week: float, *, at_most: float, matched: bool
+) -> Outcome:
     """
     Set a threshold on the hours before *split*, count false episodes after it, and inject one spike at a time there.
 
     A spike starts at an hour drawn among those from which on every hour of it has traffic, and near which nothing was
-    raised without it. It is found if an alarm is raised in its own hours.
+    raised without it. It is found if an alarm is raised in its own hours. With *matched* the threshold is set on the
+    judged hours instead, so that rules can be compared at one and the same count of false episodes.
     """
     scores = [natural(one, tuning) for one in series]
-    weeks = len(series) * (split - WARM_H) / 168
-    threshold = calibrated([one[WARM_H:split] for one in scores], weeks, per_week)
+    used = [one[split:] if matched else one[WARM_H:split] for one in scores]
+    threshold = calibrated(used, sum(map(len, used)) / 168, per_week, at_most=math.inf if matched else at_most)
     assert threshold is not None
     alarms = [(n, found.first) for n, one in enumerate(scores) for found in episodes(one[split:], threshold)]
     judged_weeks = sum(len(one) - split for one in series) / 168

@@ -135,7 +135,7 @@ def _is_told_already(incident: Incident, signal: Signal) -> bool:
 def _merged(signals: Sequence[Signal]) -> list[Signal]:
     """Each key once: a later signal that shares one joins the earlier."""
     kept: list[Signal] = []
-    for signal in signals:
+    for signal in sorted(signals, key=lambda one: one.is_over):  # what still goes on speaks for what is over
         if not any(one.kind == signal.kind and not set(one.keys).isdisjoint(signal.keys) for one in kept):
             kept.append(signal)
     return kept

@@ -57,10 +57,15 @@ def lines(incident: Incident) -> list[str]:
 
 
 def usd(pusd: int) -> str:
-    """An amount for people: whole cents, half up; below a cent exactly."""
+    """
+    An amount for people: whole cents, half up.
+
+    >>> usd(1_234_565_000_000_000), usd(-5 * 10**12), usd(10**9)
+    ('$1,234.57', '-$5.00', 'under $0.01')
+    """
     cents = (abs(pusd) + 5 * 10**9) // 10**10
     if cents == 0 and pusd:
-        return f"${usd_text(pusd)}"
+        return "under $0.01"
     return f"{'-' if pusd < 0 else ''}${cents // 100:,}.{cents % 100:02d}"
 
 

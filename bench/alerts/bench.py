@@ -1,0 +1,132 @@
+"""
+How well alerts see what rose, how often they are wrong, and how far off the forecast is.
+
+    python bench/alerts/bench.py DATA [--split HOURS] [--false-per-week 0.25]
+
+DATA holds ``servegen/m-small`` and ``nab`` as published (docs/measurements.md, Alerts). Nothing is fitted to a label: the
+threshold is set on the natural traffic before the split, and judged on the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import data
+import spikes
+from rich.console import Console
+from rich.table import Table
+
+from farthing.alerts.forecast import hourly, total
+from farthing.alerts.threshold import calibrated, episodes
+from farthing.alerts.watch import SHARE, VOLUME, WEEK_H
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from farthing.alerts.watch import Hour, Tuning
+
+SHARE_MAX, VOLUME_MAX = 1.25, 3.0
+DAY_H = 24
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--split", type=int, default=240, help="hours that the threshold is set on; the rest is judged")
+    parser.add_argument("--false-per-week", type=float, default=0.25)
+    options = parser.parse_args()
+    clients = options.data / "servegen" / "m-small"
+    console = Console(width=150)
+    console.print(_spikes(clients, options.split, options.false_per_week))
+    console.print(_labelled(options.data / "nab", options.false_per_week))
+    console.print(*_forecasts(clients))
+
+
+def _spikes(clients: Path, split: int, per_week: float) -> Table:
+    table = Table("series", "half", "threshold", "false/tenant-week", "recall (delay, h):", title="injected spikes")
+    for times, hours in spikes.SPIKES:
+        table.add_column(f"{times:g}x {hours} h")
+    kinds: list[tuple[str, list[list[Hour]], Tuning, float]] = [
+        ("unit cost, as recorded", data.unit_costs(clients, calm=False), SHARE, SHARE_MAX),
+        ("unit cost, without its one change", data.unit_costs(clients, calm=True), SHARE, SHARE_MAX),
+        ("volume", data.volumes(clients), VOLUME, VOLUME_MAX),
+    ]
+    for name, series, tuning, at_most in kinds:
+        halves = (("all", series), ("tuned on (even)", series[::2]), ("unseen (odd)", series[1::2]))
+        for half, some in halves:
+            for matched in (False, True):
+                found = spikes.judged(some, tuning, split, per_week, at_most=at_most, matched=matched)
+                cells = [f"{share:.2f} ({wait:.1f}) of {tried}" for share, tried, wait in found.recall.values()]
+                label = f"{found.threshold:.2f}" + (" (matched)" if matched else "")
+                table.add_row(name, half, label, f"{found.false_per_week:.2f} ({found.false})", "", *cells)
+    return table
+
+
+def _labelled(folder: Path, per_week: float) -> Table:
+    """NAB: the first third of each series sets one threshold for all; labelled windows after it are to be found."""
+    table = Table("NAB, 17 CloudWatch series", "windows found", "false episodes", "per series-week", title="labelled")
+    series = list(data.labelled(folder))
+    scores = [spikes.natural(hours, VOLUME) for _, hours, _ in series]
+    splits = [max(spikes.WARM_H + 48, len(hours) // 3) for _, hours, _ in series]
+    early = [one[spikes.WARM_H : split] for one, split in zip(scores, splits, strict=True)]
+    threshold = calibrated(early, sum(map(len, early)) / WEEK_H, per_week, at_most=VOLUME_MAX)
+    assert threshold is not None
+    found = windows = false = 0
+    weeks = 0.0
+    for (_, hours, spans), one, split in zip(series, scores, splits, strict=True):
+        late = episodes(one[split:], threshold)
+        judged = [span for span in spans if span[0] >= hours[split].number]
+        windows += len(judged)
+        found += sum(any(e.first <= end and e.last >= start for e in late) for start, end in judged)
+        false += sum(not any(e.first <= end and e.last >= start for start, end in spans) for e in late)
+        weeks += (len(hours) - split) / WEEK_H
+    table.add_row(f"threshold {threshold:.2f}", f"{found} of {windows}", str(false), f"{false / weeks:.2f}")
+    return table
+
+
+def _forecasts(clients: Path) -> tuple[Table, Table]:
+    each = [[float(calls) for calls in one] for one in data.calls_per_hour(clients)]
+    whole = [sum(hour) for hour in zip(*each, strict=True)]
+    rules: dict[str, Callable[[Sequence[float]], list[float]]] = {
+        "farthing": lambda past: hourly(past, DAY_H),
+        "persistence": lambda past: [past[-1]] * DAY_H,
+        "the day before": lambda past: list(past[-DAY_H:]),
+        "the week before": lambda past: list(past[-WEEK_H : -WEEK_H + DAY_H]),
+    }
+    errors = Table("rule", "all clients as one", "each client, pooled", title="day-ahead hourly WAPE, second week")
+    for name, rule in rules.items():
+        errors.add_row(name, f"{_wape([whole], rule):.3f}", f"{_wape(each, rule):.3f}")
+    cover = Table(
+        "days to come", "inside 80 % (n)", "width, high / low, median", "seconds each", title="sum to the end"
+    )
+    dense = [one for one in each if sum(calls > 0 for calls in one) > len(one) * 0.7]
+    for days in (1, 3, 5, 7):
+        inside, widths, tried, began = 0, [], 0, time.perf_counter()
+        for one in [whole, *dense]:
+            for start in range(len(one) - 24 * days - 24 * 3, len(one) - 24 * days + 1, 24):
+                low, _, high = total(one[:start], 24 * days)
+                inside, tried = inside + (low <= sum(one[start : start + 24 * days]) <= high), tried + 1
+                widths.append(high / low if low else math.inf)
+        seconds = (time.perf_counter() - began) / tried
+        cover.add_row(
+            str(days), f"{inside / tried:.2f} ({tried})", f"{sorted(widths)[tried // 2]:.2f}", f"{seconds:.4f}"
+        )
+    return errors, cover
+
+
+def _wape(series: Sequence[Sequence[float]], rule: Callable[[Sequence[float]], list[float]]) -> float:
+    off = came = 0.0
+    for one in series:
+        for start in range(WEEK_H, len(one) - DAY_H + 1, DAY_H):
+            truth = one[start : start + DAY_H]
+            off += sum(abs(said - is_) for said, is_ in zip(rule(one[:start]), truth, strict=True))
+            came += sum(truth)
+    return off / came
+
+
+if __name__ == "__main__":
+    main()
