@@ -156,7 +156,7 @@ def test_an_answer_tells_what_is_left_and_what_the_cache_did(box, limited):
 
 
 def test_an_error_gives_back_what_was_reserved(box, limited, tmp_path):
-    gateway = limited(budget("0.002"))
+    gateway = limited(budget("0.002") + "[upstream]\nslow_down = false\n")
     box.fail(*["overloaded_error"] * 20)
     with sdk(box, gateway) as client:
         for _ in range(20):
@@ -170,7 +170,7 @@ def test_an_error_gives_back_what_was_reserved(box, limited, tmp_path):
 def spent(folder):
     bank = SqliteBank(folder / STORE_NAME)
     try:
-        return sum(line.spent_pusd + line.held_pusd + line.presumed_pusd for line in bank.lines())
+        return sum(line.spent_pusd + line.held_pusd for line in bank.lines())
     finally:
         bank.close()
 
@@ -198,6 +198,53 @@ def test_a_batch_holds_its_worst_case_until_its_results_are_read(box, limited, t
     gateway.stop()
     assert len(gateway.calls) == 10
     assert spent(tmp_path) == box.books.total_pusd > 0
+
+
+def many(number, **changes):
+    return [{"custom_id": f"r{one}", "params": {**ASK, **changes}} for one in range(number)]
+
+
+def test_a_batch_that_is_out_goes_on_counting_when_the_gateway_starts_again(box, limited, tmp_path):
+    box.state.processing_s = 600
+    limits = budget("0.01")
+    gateway = limited(limits)
+    with sdk(box, gateway) as client:
+        batch = client.messages.batches.create(requests=many(20))
+    gateway.stop()
+    assert spent(tmp_path) > 0.005 * PUSD
+    again = limited(limits)
+    with sdk(box, again) as client:
+        with pytest.raises(anthropic.APIStatusError, match="budget all"):
+            client.messages.batches.create(requests=many(20))
+        box.clock.advance(3600)
+        assert client.messages.batches.retrieve(batch.id).processing_status == "ended"
+    again.stop()
+    assert spent(tmp_path) == box.books.total_pusd > 0
+
+
+def test_a_batch_is_settled_by_whichever_gateway_reads_its_results(box, limited, tmp_path):
+    box.state.processing_s = 600
+    one, two = limited(budget("0.01")), limited(budget("0.01"))
+    with sdk(box, one) as first, sdk(box, two) as second:
+        batch = first.messages.batches.create(requests=many(20))
+        box.clock.advance(3600)
+        results = list(second.messages.batches.results(batch.id))
+    assert len(results) == 20
+    two.stop()
+    one.stop()
+    assert spent(tmp_path) == box.books.total_pusd > 0
+
+
+def test_a_batch_counts_under_the_budgets_of_every_model_in_it(box, limited):
+    of_opus = '[[budget]]\nname = "opus"\nlimit_usd = "0.0001"\nwindow = "day"\nscope = { model = "claude-opus-*" }\n'
+    gateway = limited(budget("10") + of_opus)
+    requests = [*many(2), {"custom_id": "dear", "params": {**ASK, "model": "claude-opus-4-5"}}]
+    with sdk(box, gateway) as client:
+        client.messages.batches.create(requests=many(2))
+        with pytest.raises(anthropic.APIStatusError, match="budget opus"):
+            client.messages.batches.create(requests=requests)
+        with pytest.raises(anthropic.APIStatusError, match="budget opus"):
+            client.messages.batches.create(requests=requests[2:])
 
 
 def test_a_call_above_what_one_may_cost_is_told_so(box, limited):

@@ -127,9 +127,10 @@ def test_rebuilding_sets_every_account_to_the_truth_but_not_while_anybody_is_ali
     bank.leave("two")
     assert bank.rebuild({A: 35}, keep_presumed=True)
     assert line(bank) == (35, 15, 15)  # 30 + 20 were counted; the ledger knows of 35
-    assert line(bank, B) == (0, 0, 0)
+    assert line(bank, B) == (0, 3, 3)  # reported, and unknown to the ledger: a call without an outcome, for one
     assert bank.rebuild({A: 35}, keep_presumed=False)
     assert line(bank) == (35, 0, 0)
+    assert line(bank, B) == (0, 0, 0)
 
 
 def test_something_is_told_once(bank):
@@ -258,3 +259,57 @@ def test_a_soft_account_counts_and_never_refuses(purse):
         purse.settle(ticket, 9)
     purse.sync(0)
     assert line(purse.bank) == (27, 0, 0)
+
+
+# -- pledges: what outlives the process that reserved it --------------------------------------------------------------
+
+
+def test_a_pledge_outlives_its_process_and_any_other_one_tells_what_it_came_to(banks):
+    one = Purse(banks.open("p"), "p")
+    ticket = one.reserve([*wants(60, 100), *wants(60, 100, B)], 60, "", 0)
+    one.pledge(ticket, "batch", 0)
+    one.pledge(ticket, "batch", 0)
+    assert not one.settle(ticket, 7)
+    one.close(0)
+    other = Purse(banks.open("q"), "q")
+    assert line(other.bank) == line(other.bank, B) == (0, 60, 60)
+    assert isinstance(reserve(other, 41, 100), Refusal)
+    assert other.redeem("batch", 25)
+    assert not other.redeem("batch", 25)
+    assert line(other.bank) == line(other.bank, B) == (25, 0, 0)
+    assert isinstance(reserve(other, 75, 100), Ticket)
+
+
+def test_a_pledge_is_kept_whatever_the_ledger_says_until_it_is_redeemed(banks):
+    one = Purse(banks.open("p"), "p")
+    settled, pledged = reserve(one, 10, 100), reserve(one, 60, 100)
+    one.settle(settled, 10)
+    one.pledge(pledged, "batch", 0)
+    one.close(0)
+    for keep_presumed in (False, True, False):
+        assert one.bank.rebuild({A: 10}, keep_presumed=keep_presumed)
+        assert line(one.bank) == (10, 60, 60)
+    again = Purse(banks.open("q"), "q")
+    assert again.redeem("batch", 30)
+    assert line(again.bank) == (40, 0, 0)
+
+
+def test_a_process_that_goes_on_after_a_pledge_holds_it_no_longer(banks):
+    purse = Purse(banks.open("p"), "p")
+    purse.pledge(reserve(purse, 60, 100), "batch", 0)
+    purse.sync(1)
+    assert line(purse.bank)[:2] == (0, 60)
+    assert isinstance(reserve(purse, 41, 100), Refusal)
+    small = reserve(purse, 40, 100)
+    purse.settle(small, 40)
+    assert purse.redeem("batch", 20)
+    purse.close(2)
+    assert line(purse.bank) == (60, 0, 0)
+
+
+def test_what_had_no_price_can_be_pledged_and_counts_once_it_has_one(banks):
+    purse = Purse(banks.open("p"), "p")
+    purse.pledge(reserve(purse, 0, 100), "batch", 0)
+    assert purse.redeem("batch", 33)
+    purse.close(1)
+    assert line(purse.bank) == (33, 0, 0)

@@ -17,6 +17,7 @@ import msgspec
 
 from farthing.call import Call
 from farthing.gateway.meters import BatchMeter, read_batch
+from farthing.limits.replay import cost_pusd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,37 +63,32 @@ class Batches:
         ended = batch.processing_status == "ended" and batch.results_url
         return batch.id if ended and batch.id not in self._metered else None
 
-    def is_metered(self, batch_id: str) -> bool:
-        """Whether all its results went into the journal, in this process."""
-        return batch_id in self._metered
-
-    def finished(self, batch_id: str) -> None:
-        """All its results were read."""
+    def finished(self, batch_id: str, came_to_pusd: int | None) -> None:
+        """All its results were read, in one download, and came to that; None: some could not be read or priced."""
         _remember(self._metered, batch_id, None)
-        if self._limiter is not None:
-            self._limiter.batch_read(batch_id, whole=True)
+        if self._limiter is not None and came_to_pusd is not None:
+            self._limiter.batch_billed(batch_id, came_to_pusd)
 
     def meter(self, batch_id: str, dims: dict[str, str]) -> BatchMeter:
         """A meter of one download of results; *dims* for each of its calls."""
         made_at = self._made_at.get(batch_id)
         at, notes = (made_at, ()) if made_at is not None else (self._now(), (_NOTE,))
-        limiter = self._limiter
-        if limiter is not None:
-            limiter.batch_read(batch_id, whole=False)
 
         def take(result: BatchResult) -> None:
             if (served := result.served) is None:
                 return
             served = msgspec.structs.replace(served, notes=(*served.notes, *notes)) if notes else served
             call = Call(call_id=result.call_id, sent_at=at, source="gateway", served=served, dims=dims)
-            stored = self._recorder.billed(result.call_id, call)
-            if limiter is not None:
-                limiter.batch_billed(batch_id, stored)
+            pusd = cost_pusd(self._recorder.billed(result.call_id, call))
+            so_far = meter.came_to_pusd
+            meter.came_to_pusd = None if pusd is None or so_far is None else so_far + pusd
 
         def failed(_why: str) -> None:
+            meter.came_to_pusd = None
             self._metrics.count("farthing_metering_failures_total", "batch line")
 
-        return BatchMeter(batch_id, take, failed)
+        meter = BatchMeter(batch_id, take, failed)
+        return meter
 
 
 def _remember(kept: OrderedDict[str, Any], key: str, value: datetime | None) -> None:

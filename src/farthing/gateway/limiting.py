@@ -7,22 +7,24 @@ and reserves last, so that no budget is held by a call that is not on its way ye
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from farthing.errors import FarthingError
 from farthing.gateway.decide import Refuse
+from farthing.gateway.models_asked import models_asked
 from farthing.gateway.routes import Route
 from farthing.ledger.interface import Query
 from farthing.limits.flow import Entered, Flow
 from farthing.limits.gate import Admitted, Degrade, Gate, GateFacts, Threshold
-from farthing.limits.replay import CALENDAR_DAYS_MAX, spent_from
+from farthing.limits.replay import CALENDAR_DAYS_MAX, cost_pusd, spent_from
 from farthing.limits.routes import FlowFacts
 from farthing.limits.store import STORE_NAME, SqliteBank
 from farthing.limits.worst import worst_batch, worst_case
 from farthing.money import usd_text
 from farthing.prices.card import Unpriced
+from farthing.units import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +43,9 @@ if TYPE_CHECKING:
 
 _BYTES_PER_TOKEN = 4
 """A first guess of a prompt's length; the rate limits learn the rest from what calls turn out to use."""
-_BATCHES_MAX = 10_000
-"""Batches whose reservations wait for their results; the oldest is left to the ledger's truth."""
+_UNTOLD_MAX = 10_000
+"""Batches whose bill the store of budgets could not be told yet; those beyond count at their worst case."""
+_TOLD_AT_ONCE = 10
 
 
 class Hold:
@@ -72,12 +75,12 @@ class Hold:
         return told if self._turn is None else told + self._flow.headers(self._turn)
 
     def billed(self, stored: Stored) -> None:
-        """It was billed, as posted."""
+        """It was billed, as posted; where its counts are assumed it may have come to more, so nobody knows."""
         if self._turn is not None:
             self._flow.leave(self._turn, stored.call.served.usage)
         if self._gate is not None and self._ticket is not None:
-            posting = stored.posting
-            self._gate.settle(self._ticket, posting.high_pusd if posting.list_pusd is None else posting.list_pusd)
+            is_sure = stored.call.served.kind is not Kind.ASSUMED
+            self._gate.settle(self._ticket, cost_pusd(stored) if is_sure else None)
             self._ticket = None
 
     def free(self) -> None:
@@ -140,7 +143,7 @@ class Limiter:
             self._gate = Gate(
                 limits, lambda: SqliteBank(store), now(), on_threshold=self._reached, on_fault=self._store_failed
             )
-        self._batches: OrderedDict[str, tuple[Ticket, int]] = OrderedDict()
+        self._untold: dict[str, int] = {}
         metrics.gauge("farthing_calls_waiting", lambda: self._flow.waiting)
 
     def applies(self, route: Route, *, makes_batch: bool) -> bool:
@@ -172,12 +175,15 @@ class Limiter:
                 self._metrics.count("farthing_limit_refusals_total", "rate")
                 return Refuse(entered.status, entered.error_type, entered.message, tuple(entered.headers))
             turn = entered.ticket
-        admitted = self._admitted(asked, body, dims, makes_batch=makes_batch)
-        if isinstance(admitted, Refuse):
-            if turn is not None:
+        admitted: Admitted | Refuse | None = None
+        is_let_through = False
+        try:
+            admitted = self._admitted(asked, body, dims, makes_batch=makes_batch)
+            is_let_through = not isinstance(admitted, Refuse)
+        finally:
+            if turn is not None and not is_let_through:
                 self._flow.leave(turn, None)
-            return admitted
-        return Hold(self._gate, self._flow, turn, admitted)
+        return admitted if isinstance(admitted, Refuse) else Hold(self._gate, self._flow, turn, admitted)
 
     def _admitted(
         self, asked: Asked, body: bytes | None, dims: dict[str, str], *, makes_batch: bool
@@ -192,7 +198,11 @@ class Limiter:
             worst = worst_batch(self._book, body, now, default_geo=self._geo)
         else:
             worst = worst_case(self._book, body, now, default_geo=self._geo)
-        facts = GateFacts(dims, asked.model, worst, dims.get("feature", ""), asked.stream)
+        model, *beside = (asked.model,)
+        if makes_batch and body is not None:
+            model, *beside = sorted(models_asked(body) or [""])
+            worst = worst if model else Unpriced("which models the batch asks for cannot be told")
+        facts = GateFacts(dims, model, worst, dims.get("feature", ""), asked.stream, beside=tuple(beside))
         answer = self._gate.admit(facts, now)
         if isinstance(answer, Admitted):
             return answer
@@ -204,33 +214,17 @@ class Limiter:
     # -- batches ------------------------------------------------------------------------------------------------------
 
     def batch_made(self, batch_id: str, hold: Hold) -> None:
-        """A batch was taken; what was reserved for it waits for its results."""
+        """A batch was taken; what was reserved for it waits for its results, in whichever process they are read."""
         ticket = hold.hand_over()
-        if ticket is None:
-            return
-        self._batches[batch_id] = (ticket, 0)
-        if len(self._batches) > _BATCHES_MAX:
-            _, (oldest, _) = self._batches.popitem(last=False)
-            assert self._gate is not None, "it reserved"
-            self._gate.settle(oldest, None)
+        if self._gate is not None and ticket is not None:
+            self._gate.pledge(ticket, _pledge(batch_id), self._now())
 
-    def batch_billed(self, batch_id: str, stored: Stored) -> None:
-        """One result of a batch was billed."""
-        if (held := self._batches.get(batch_id)) is not None:
-            posting = stored.posting
-            pusd = posting.high_pusd if posting.list_pusd is None else posting.list_pusd
-            self._batches[batch_id] = (held[0], held[1] + (pusd or 0))
-
-    def batch_read(self, batch_id: str, *, whole: bool) -> None:
-        """A download of a batch's results ended; *whole*: all of them were read."""
-        if (held := self._batches.get(batch_id)) is None:
+    def batch_billed(self, batch_id: str, pusd: int) -> None:
+        """All results of a batch were read, and came to that."""
+        if self._gate is None or self._gate.redeem(_pledge(batch_id), pusd):
             return
-        if whole:
-            del self._batches[batch_id]
-            assert self._gate is not None, "it reserved"
-            self._gate.settle(held[0], held[1])
-        else:
-            self._batches[batch_id] = (held[0], 0)  # the next download begins anew
+        if len(self._untold) < _UNTOLD_MAX:
+            self._untold[batch_id] = pusd
 
     # -- beside calls -------------------------------------------------------------------------------------------------
 
@@ -238,6 +232,8 @@ class Limiter:
         """Share with other processes what was spent; about once a second."""
         if self._gate is not None:
             self._gate.tick(self._now())
+        for batch_id in list(self._untold)[:_TOLD_AT_ONCE]:
+            self.batch_billed(batch_id, self._untold.pop(batch_id))
 
     def close(self) -> None:
         """Give everything back, but for calls that have no outcome."""
@@ -285,6 +281,11 @@ def begin_with_truth(
             bank.close()
     except FarthingError as error:
         log(f"budgets begin with what was known of them last: {error}")
+
+
+def _pledge(batch_id: str) -> str:
+    """What the store of budgets calls a batch: ids come from the upstream, and this one is a file's name."""
+    return hashlib.sha256(batch_id.encode()).hexdigest()[:40]
 
 
 def _told(left: Left | None) -> Headers:

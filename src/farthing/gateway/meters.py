@@ -86,9 +86,13 @@ class BatchMeter:
         take: Gets each result that was read.
         failed: Called for each line that was not, with one clear sentence.
 
+    Attributes:
+        came_to_pusd: What its results were posted at so far, kept by whoever takes them; None where that is not known.
+
     """
 
     def __init__(self, batch_id: str, take: Callable[[BatchResult], None], failed: Callable[[str], None]) -> None:
+        self.came_to_pusd: int | None = 0
         self._batch_id = batch_id
         self._take = take
         self._failed = failed

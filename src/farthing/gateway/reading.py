@@ -246,9 +246,9 @@ class Reading:
         )
 
     def _batch_read(self, meter: BatchMeter, *, whole: bool) -> None:
-        if whole and not self._failed:
+        if whole and not self._failed and self._status == 200:  # 206 is a part of them
             meter.finish()
-            self._books.batches.finished(batch_of(self._attempt.path))
+            self._books.batches.finished(batch_of(self._attempt.path), meter.came_to_pusd)
 
     def batch_made(self) -> str | None:
         """After a whole answer about one batch: its id."""

@@ -51,6 +51,7 @@ class GateFacts(NamedTuple):
         model: As asked for.
         worst_pusd: The most it can cost (:mod:`farthing.limits.worst`), or why nothing bounds that.
         route: What calls that cost alike have in common, for budgets that learn; any text. stream: likewise.
+        beside: Other models that a batch asks for: budgets of theirs count all of it.
         degraded: It was handed over by a budget already: budgets that degrade count it and no longer object.
 
     """
@@ -61,6 +62,7 @@ class GateFacts(NamedTuple):
     route: str = ""
     stream: bool = False
     degraded: bool = False
+    beside: tuple[str, ...] = ()
 
 
 class Left(NamedTuple):
@@ -134,6 +136,7 @@ class Gate:
         self._on_fault = on_fault
         self._shares = Shares()
         self._purse: Purse | None = None
+        self._counts = any(one.window != "call" for one in limits.budgets)  # from one call to the next
         self._fault = ""
         self._ticked_s = now.timestamp()
         self._opened_s = float("-inf")
@@ -153,6 +156,9 @@ class Gate:
 
         """
         applied = self._applying.to(facts.dims, facts.model, now)
+        if facts.beside:
+            found = {one.key: one for model in facts.beside for one in self._applying.to(facts.dims, model, now)}
+            applied = tuple(({one.key: one for one in applied} | found).values())
         now_s = now.timestamp()
         if now_s - self._ticked_s >= SYNC_S:
             self.tick(now)
@@ -194,6 +200,33 @@ class Gate:
     def release(self, ticket: Ticket) -> bool:
         """Nothing was billed for the call. Returns whether that was news."""
         return self._purse is not None and self._purse.release(ticket)
+
+    def pledge(self, ticket: Ticket, name: str, now: datetime) -> None:
+        """Keep a reservation beyond this process, until :meth:`redeem`; where that fails it counts as unknown."""
+        if self._purse is None:
+            return
+        try:
+            self._purse.pledge(ticket, name, now.timestamp())
+        except LedgerFault as fault:
+            self._failed(fault)
+            self._purse.settle(ticket, None)
+
+    def redeem(self, name: str, actual_pusd: int) -> bool:
+        """
+        Tell what a pledge came to, be it another process's.
+
+        Returns:
+            False where the store does not answer: to be told again.
+
+        """
+        if self._purse is None:
+            return not self._counts
+        try:
+            self._purse.redeem(name, actual_pusd)
+        except LedgerFault as fault:
+            self._failed(fault)
+            return False
+        return True
 
     # -- beside calls -------------------------------------------------------------------------------------------------
 
@@ -308,8 +341,8 @@ class Gate:
 
     def _open(self, now_s: float) -> None:
         self._opened_s = now_s
-        if all(budget.window == "call" for budget in self._limits.budgets):
-            return  # nothing is counted from one call to the next
+        if not self._counts:
+            return
         try:
             bank = self._open_bank()
         except LedgerFault as fault:

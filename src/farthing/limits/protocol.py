@@ -14,6 +14,9 @@ A holder that died keeps its share: what it leased is *presumed* spent, because 
 its calls comes from the ledger (:meth:`Bank.truth`). Every write states a holder's whole share, not a change, so it
 may be repeated after any doubt.
 
+What outlives the process that reserved it (a batch, whose results come hours later) is *pledged*: its share belongs to
+a holder of its own, named :data:`PLEDGE` and more, that is dead from the start, so any process may tell its truth.
+
 All times are the caller's. :class:`MemoryBank` is the bank by definition; :mod:`farthing.limits.store` does the same
 in SQLite, and both pass one suite of tests.
 """
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 
 WANTED_S = 10
 """For so long after a call found no room, holders give back what they do not need."""
+
+
+PLEDGE = "pledge-"
+"""How the names of holders begin that are no process: a rebuild keeps what they lease."""
 
 
 class AccountKey(NamedTuple):
@@ -163,13 +170,18 @@ class Bank(Protocol):
         """
         ...
 
+    def leased(self, holder: str) -> dict[AccountKey, int]:
+        """What one holder leases, dead or alive; empty where nobody knows it."""
+        ...
+
     def rebuild(self, spent_pusd: Mapping[AccountKey, int], *, keep_presumed: bool) -> bool:
         """
         Begin with the truth: every account is set to what the ledger says, those not named to nothing.
 
         Args:
             spent_pusd: Sums of the ledger.
-            keep_presumed: Some calls have no outcome: what was counted beyond the ledger's sum stays presumed.
+            keep_presumed: Some calls have no outcome: what was counted beyond the ledger's sum stays presumed. What is
+                pledged stays in any case.
 
         Returns:
             False where some holder is alive, whose calls the ledger cannot know yet: nothing was changed.
@@ -295,6 +307,10 @@ class MemoryBank:
             self.dead.discard(holder)
         return True
 
+    def leased(self, holder: str) -> dict[AccountKey, int]:
+        """See :class:`Bank`."""
+        return {key: one.leases[holder] for key, one in self.accounts.items() if one.leases.get(holder)}
+
     def rebuild(self, spent_pusd: Mapping[AccountKey, int], *, keep_presumed: bool) -> bool:
         """See :class:`Bank`."""
         if self.alive:
@@ -303,13 +319,12 @@ class MemoryBank:
             account = self.accounts.setdefault(key, Account())
             state, spent = account.state((), 0.0), spent_pusd.get(key, 0)
             account.base_pusd = spent
-            account.presumed_base_pusd = (
-                max(0, state.spent_pusd + state.held_pusd - spent) if keep_presumed and state.held_pusd else 0
-            )
+            account.leases = {one: pusd for one, pusd in account.leases.items() if one.startswith(PLEDGE)}
+            counted = state.spent_pusd + state.held_pusd - sum(account.leases.values())
+            account.presumed_base_pusd = max(0, counted - spent) if keep_presumed else 0
             account.reported.clear()
-            account.leases.clear()
             account.wanted_s = float("-inf")
-        self.dead.clear()
+        self.dead = {holder for holder in self.dead if holder.startswith(PLEDGE)}
         self.undead.clear()
         return True
 

@@ -4,7 +4,8 @@ One process's side of the budget protocol: slices in memory, reserved from and s
 A ticket goes ``reserved -> settled``, or ``reserved -> released`` where nothing was billed, or
 ``reserved -> unknown -> settled | released`` where nobody knows the outcome yet: an unknown call counts at what was
 reserved for it until somebody does. So does one whose outcome nobody told for two hours; nothing that may have been
-billed is ever let go. Any other step is ignored, so telling an outcome twice counts once.
+billed is ever let go. What may outlive the process goes ``reserved -> pledged``: the bank keeps it under a name, until
+some process tells what it came to. Any other step is ignored, so telling an outcome twice counts once.
 
 Not safe for several threads.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.errors import LedgerFault
-from farthing.limits.protocol import AccountKey, Ask, Granted, Share, Short, State
+from farthing.limits.protocol import PLEDGE, AccountKey, Ask, Granted, Share, Short, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +30,7 @@ IDLE_SYNCS = 30
 EXPIRY_S = 7200
 """A ticket that nobody settled for so long has an unknown outcome: longer than any call is allowed to take."""
 
-RESERVED, SETTLED, RELEASED, UNKNOWN = "reserved", "settled", "released", "unknown"
+RESERVED, SETTLED, RELEASED, UNKNOWN, PLEDGED = "reserved", "settled", "released", "unknown", "pledged"
 
 
 class Pocket:
@@ -213,6 +214,56 @@ class Purse:
         if not self.settle(ticket, 0):
             return False
         ticket.stands = RELEASED
+        return True
+
+    def pledge(self, ticket: Ticket, name: str, now_s: float) -> None:
+        """
+        Hand what a ticket reserved to the bank, until its outcome is told under *name*.
+
+        Until the next sync it counts twice: never too little, whenever this process is killed.
+
+        Args:
+            ticket: Reserved, else nothing happens.
+            name: Letters, digits, dashes; unique.
+            now_s: Seconds since 1970.
+
+        Raises:
+            LedgerFault: The bank does not answer; the ticket is as it was.
+
+        """
+        if ticket.stands != RESERVED or not ticket.parts:
+            return
+        holder, sums = PLEDGE + name, dict.fromkeys((part.pocket.key for part in ticket.parts), 0)
+        for pocket, reserved_pusd in ticket.parts:
+            sums[pocket.key] += reserved_pusd
+        self.bank.join(holder)  # never less than one picodollar: what had no price is to be counted later, too
+        self.bank.report(holder, [Share(key, 0, max(1, pusd)) for key, pusd in sums.items()], now_s)
+        self.bank.leave(holder)
+        self._open.pop(ticket, None)
+        for pocket, reserved_pusd in ticket.parts:
+            pocket.reserved_pusd -= reserved_pusd
+            pocket.lease_pusd -= reserved_pusd
+            pocket.doubt = True  # the bank has yet to hear that this process leases less
+        ticket.stands = PLEDGED
+
+    def redeem(self, name: str, actual_pusd: int) -> bool:
+        """
+        Tell what a pledge came to; it may be another process's.
+
+        Returns:
+            Whether there was such a pledge.
+
+        Raises:
+            LedgerFault: The bank does not answer; the pledge stands.
+
+        """
+        holder = PLEDGE + name
+        spent = dict.fromkeys(self.bank.leased(holder), actual_pusd)
+        if not spent:
+            return False
+        if not self.bank.truth(holder, spent, {}):
+            self.bank.bury()  # whoever pledged it was killed at that very moment
+            return self.bank.truth(holder, spent, {})
         return True
 
     def sync(self, now_s: float, *, give_back: bool = False) -> None:

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from farthing.errors import LedgerFault
-from farthing.limits.protocol import WANTED_S, AccountKey, Granted, Line, Short, State, granted
+from farthing.limits.protocol import PLEDGE, WANTED_S, AccountKey, Granted, Line, Short, State, granted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,6 +47,7 @@ CREATE INDEX share_of_holder ON share (holder);
 CREATE TABLE holder (holder TEXT PRIMARY KEY, alive INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE mark (account INTEGER NOT NULL, mark TEXT NOT NULL, PRIMARY KEY (account, mark)) WITHOUT ROWID;
 """
+_PLEDGES = f"{PLEDGE}*"
 _HOLDER = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
@@ -207,6 +208,16 @@ class SqliteBank:
                 self._set(holder, account, sure, lease)
             return True
 
+    def leased(self, holder: str) -> dict[AccountKey, int]:
+        """See :class:`~farthing.limits.protocol.Bank`."""
+        with self._faults():
+            rows = self._db.execute(
+                "SELECT budget, value, start_s, meter, lease FROM account JOIN share ON share.account = account.id"
+                " WHERE holder = ? AND lease <> '0'",
+                (holder,),
+            ).fetchall()
+        return {AccountKey(*key): int(lease) for *key, lease in rows}
+
     def rebuild(self, spent_pusd: Mapping[AccountKey, int], *, keep_presumed: bool) -> bool:
         """See :class:`~farthing.limits.protocol.Bank`."""
         with self._faults(), self._transaction():
@@ -215,14 +226,17 @@ class SqliteBank:
                 return False
             for key in spent_pusd:
                 self._account(key)
+            pledged: dict[int, int] = {}
+            for account, lease in self._db.execute("SELECT account, lease FROM share WHERE holder GLOB ?", (_PLEDGES,)):
+                pledged[account] = pledged.get(account, 0) + int(lease)
             for account, *key in self._db.execute("SELECT id, budget, value, start_s, meter FROM account").fetchall():
                 state, spent = self._state(account, "", 0.0), spent_pusd.get(AccountKey(*key), 0)
-                counted = state.spent_pusd + state.held_pusd
-                presumed = max(0, counted - spent) if keep_presumed and state.held_pusd else 0
+                counted = state.spent_pusd + state.held_pusd - pledged.get(account, 0)
+                presumed = max(0, counted - spent) if keep_presumed else 0
                 values = (str(spent), str(presumed), account)
                 self._db.execute("UPDATE account SET base = ?, presumed = ?, wanted_s = -1e18 WHERE id = ?", values)
-            self._db.execute("DELETE FROM share")
-            self._db.execute("DELETE FROM holder")
+            self._db.execute("DELETE FROM share WHERE holder NOT GLOB ?", (_PLEDGES,))
+            self._db.execute("DELETE FROM holder WHERE holder NOT GLOB ?", (_PLEDGES,))
         return True
 
     def first(self, key: AccountKey, mark: str) -> bool:
@@ -233,7 +247,7 @@ class SqliteBank:
 
     def lines(self) -> list[Line]:
         """See :class:`~farthing.limits.protocol.Bank`."""
-        with self._faults(), self._transaction():
+        with self._faults(), self._transaction("BEGIN"):  # who only looks keeps nobody from writing
             rows = self._db.execute("SELECT id, budget, value, start_s, meter FROM account").fetchall()
             keys = sorted((AccountKey(*key), account) for account, *key in rows)
             states = [(key, self._state(account, "", 0.0)) for key, account in keys]
@@ -279,8 +293,8 @@ class SqliteBank:
         self._db.execute("DELETE FROM holder WHERE holder = ?", (holder,))
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+        self._db.execute(begin)
         try:
             yield
         except BaseException:
