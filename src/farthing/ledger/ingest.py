@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Post = Callable[[Sequence[Written], Tally], None]
 
-_BATCH_BYTES = 16 * 2**20
+_BATCH_BYTES = 8 * 2**20
 """About so much goes in in one transaction: what it costs besides is spread over many calls."""
 
 
