@@ -111,10 +111,11 @@ class Shelf:
 
 
 def books_of(path: Path) -> Books:
-    """The books of a ledger file, which need not be there yet."""
-    from farthing.ledger.reading import DuckDBReader  # noqa: PLC0415 - heavy
+    """The books of a ledger file; empty ones while it is not there."""
+    from farthing.ledger.memory import MemoryLedger  # noqa: PLC0415 - heavy, as the next
+    from farthing.ledger.reading import DuckDBReader  # noqa: PLC0415
 
-    return Books(lambda: DuckDBReader(path), lambda: _stamp(path))
+    return Books(lambda: DuckDBReader(path) if path.exists() else MemoryLedger(), lambda: _stamp(path))
 
 
 def _stamp(path: Path) -> Hashable:

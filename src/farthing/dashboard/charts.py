@@ -92,7 +92,8 @@ def waterfall(frame: Frame, steps: Sequence[Step], width: int) -> str:
     for step in steps:
         begin, at = (0, step.value) if step.is_total else (at, at + step.value)
         ends.append((begin, at))
-    least, most = min(0, *map(min, ends)), max(1, *map(max, ends))
+    reached = [end for pair in ends for end in pair]
+    least, most = min([0, *reached]), max([1, *reached])
     scale = (width - name_width - value_width - 8) / (most - least)
     body = []
     for n, (step, (begin, end)) in enumerate(zip(steps, ends, strict=True)):

@@ -137,6 +137,8 @@ class Visit:
         """Why the bill moved from the days before to the span; None where there are too many calls, or none before."""
         if not self.can_read_calls(before=True) or self.total(before=True) is None or self.total() is None:
             return None
+        if "kind" in by:  # the posting's: a call alone has none
+            return None
         key = (
             "movement",
             by,

@@ -1,0 +1,76 @@
+"""A small ledger of made-up calls of four tenants, with names that would do harm if a page took them for markup."""
+
+import re
+from datetime import UTC, datetime
+from itertools import count
+
+from starlette.testclient import TestClient
+
+from farthing.call import Call, Served, Usage
+from farthing.dashboard.access import Access
+from farthing.dashboard.books import Books
+from farthing.dashboard.web import Site, create_app
+from farthing.demo.executed import executed
+from farthing.demo.fleet import fleet
+from farthing.ledger.interface import Posting, Stored
+from farthing.ledger.memory import MemoryLedger
+from farthing.prices.book import shipped_book
+from farthing.prices.engine import price_served
+
+NOW = datetime(2026, 11, 19, 15, 30, tzinfo=UTC)
+HOSTILE = "<img src=x onerror=alert(1)>\"'&{{7*7}}"
+"""A tag as an attacker would choose it."""
+
+
+def posted(call):
+    return Stored(call, Posting.of(price_served(shipped_book(), call.served, call.sent_at)))
+
+
+def made_calls():
+    """Two days of each of two months, two odd calls and one that no book has a price for."""
+    starts = datetime(2026, 10, 17, tzinfo=UTC), datetime(2026, 11, 17, tzinfo=UTC)
+    asks = [
+        ask for n, start in enumerate(starts) for ask in fleet(start, 2, tenants=4, sessions_per_day=10, seed=3 + n)
+    ]
+    found = list(executed(ask for ask in asks if ask.at < NOW))
+    numbers = count()
+    for dims in (
+        {"tenant": "tenant-01", "feature": HOSTILE, "session": HOSTILE, "prompt": HOSTILE, "team": HOSTILE},
+        {"tenant": HOSTILE, "feature": "=1+1", "session": "s,1"},
+    ):
+        served = Served(model="claude-sonnet-4-5", usage=Usage(input_tokens=1000, output_tokens=100))
+        at = datetime(2026, 11, 18, 9, next(numbers), tzinfo=UTC)
+        found.append(Call(call_id=f"odd-{at.minute}", sent_at=at, source="jsonl", served=served, dims=dims))
+    at = datetime(2026, 11, 18, 10, tzinfo=UTC)
+    served = Served(model=f"claude-{HOSTILE}", usage=Usage(input_tokens=5, output_tokens=7))
+    dims = {"tenant": "tenant-02", "feature": "odd"}
+    found.append(Call(call_id="unpriced-1", sent_at=at, source="jsonl", served=served, dims=dims))
+    return sorted(found, key=lambda call: call.sent_at)
+
+
+class OpenLedger(MemoryLedger):
+    """Each request closes what it opened; this one is opened once for all."""
+
+    def close(self):
+        pass
+
+
+def books_over(ledger):
+    return Books(lambda: ledger, lambda: 1)
+
+
+def client_of(ledger, desk, access=None, *, now=NOW, hosts=frozenset(), address="127.0.0.1"):
+    site = Site(books_over(ledger), desk, access or Access(is_open=True), lambda: now, hosts)
+    return TestClient(create_app(site), base_url="http://127.0.0.1", follow_redirects=False, client=(address, 40_000))
+
+
+def form_token(html):
+    return re.search(r'name="form_token" value="([0-9a-f]{64})"', html)[1]
+
+
+def without_token(html):
+    return re.sub(r'(name="form_token" value=")[0-9a-f]{64}', r"\1", html)
+
+
+def of_tenant(calls, tenant):
+    return [call for call in calls if call.dims.get("tenant") == tenant]

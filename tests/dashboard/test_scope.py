@@ -1,0 +1,79 @@
+"""Whatever is asked, a scope answers with its own calls alone."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from farthing.dashboard.scope import Reader, Scope
+from farthing.ledger.interface import Posting, Query, Stored
+from farthing.ledger.memory import MemoryLedger
+from farthing.prices.book import shipped_book
+from farthing.prices.engine import price_served
+
+TENANTS = ("tenant-01", "tenant-02", "tenant-03")
+WHERE = st.dictionaries(
+    st.sampled_from(["tenant", "tag:tenant", "feature", "model"]),
+    st.lists(st.sampled_from([*TENANTS, "", "nobody", "support-chat", "coding-agent"]), max_size=3).map(tuple),
+    max_size=3,
+)
+QUERIES = st.builds(
+    Query,
+    by=st.lists(st.sampled_from(["tenant", "feature", "model", "session"]), max_size=2, unique=True).map(tuple),
+    bucket=st.sampled_from([None, "day", "month"]),
+    where=WHERE,
+    limit=st.sampled_from([None, 1, 3]),
+)
+
+
+class Shelf:
+    """A shelf without a cache."""
+
+    def __init__(self, ledger):
+        self._ledger = ledger
+
+    def ledger(self):
+        return self._ledger
+
+    def kept(self, _key, make):
+        return make(self._ledger)
+
+    def unsettled(self):
+        return ["somebody's"]
+
+
+def ledger_of(calls):
+    book, made = shipped_book(), MemoryLedger()
+    made.add(Stored(call, Posting.of(price_served(book, call.served, call.sent_at))) for call in calls)
+    return made
+
+
+@pytest.fixture(scope="module")
+def alone(calls):
+    """Ledgers of the calls that each scope may see."""
+    return {
+        kept: ledger_of([call for call in calls if call.dims.get("tenant") in kept])
+        for kept in (TENANTS[:1], TENANTS[1:2], TENANTS[:2])
+    }
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=QUERIES, kept=st.sampled_from([TENANTS[:1], TENANTS[1:2], TENANTS[:2]]))
+def test_a_narrowed_question_is_answered_as_if_there_were_no_other_calls(ledger, alone, query, kept):
+    scoped, own = Reader(Shelf(ledger), Scope(kept)), Reader(Shelf(alone[kept]), Scope())
+    assert scoped.report(query) == own.report(query)
+    assert [one.call.call_id for one in scoped.calls(query)] == [one.call.call_id for one in own.calls(query)]
+
+
+def test_one_call_is_there_for_its_tenant_alone(ledger, calls):
+    own, other = Reader(Shelf(ledger), Scope(("tenant-01",))), Reader(Shelf(ledger), Scope(("tenant-02",)))
+    call = next(call for call in calls if call.dims["tenant"] == "tenant-01")
+    for name in (call.call_id, call.served.message_id, call.served.request_id):
+        if name:
+            assert own.get(name).call == call
+            assert other.get(name) is None
+
+
+def test_what_is_nobodys_in_particular_is_not_for_a_tenant(ledger):
+    assert Reader(Shelf(ledger), Scope(("tenant-01",))).unsettled() == []
+    assert Reader(Shelf(ledger), Scope(("tenant-01",))).corrections() == []
+    assert Reader(Shelf(ledger), Scope()).unsettled() == ["somebody's"]
