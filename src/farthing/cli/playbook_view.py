@@ -126,6 +126,7 @@ def print_step(console: Console, plan: Plan, step: PlanStep, *, whole: bool) -> 
     if plan.days is not None and abs(step.alone_pusd - step.saved_pusd) > step.saved_pusd * _INTERACTS:
         alone = output.usd(plan.days.a_month(step.alone_pusd))
         _line(console, "alone", f"{alone} a month: the steps before it change what is left for it")
+    _line(console, "ceiling", _ceiling(plan, step))
     _line(console, "prerequisite", proposal.prerequisite)
     _line(console, "assumes", proposal.assumes)
     if step.stays:
@@ -246,6 +247,21 @@ def _later(plan: Plan, step: PlanStep) -> str:
     later = plan.days.a_month(step.later_pusd) * plan.days.number // (plan.days.number - plan.days.later)
     told = f"{verb} {output.usd(abs(later))} a month in the last third of the days, {output.usd(first)} before"
     return told + (": do not do this before you know why" if step.lost_later else "")
+
+
+def _ceiling(plan: Plan, step: PlanStep) -> str:
+    """How much of what caching could save at most on its calls a step catches."""
+    caught, capture = step.ceiling, step.capture
+    if caught is None or plan.days is None:
+        return ""
+    before = caught.capture
+    if capture is None or before is None:
+        return "no caching could save anything on these prompts"
+    most = output.usd(plan.days.a_month(caught.none_pusd - caught.least_pusd))
+    return (
+        f"the best plan in hindsight saves {most} a month against no caching; this alone catches {capture:.0%} of it, "
+        f"what was done {before:.0%}"
+    )
 
 
 def _risk(step: PlanStep) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from farthing.ledger.interface import Query
     from farthing.prices.book import PriceBook
+    from farthing.whatif.replay.ceiling import Caught, Found
     from farthing.whatif.replay.choice import Choice
     from farthing.whatif.replay.totals import Backtest, Replayed, Step, Sums
 
@@ -108,7 +109,22 @@ def backtest_lines(backtest: Backtest) -> list[str]:
             f"  lengths of blocks in {backtest.calibrated_calls:,} of them are estimates, fitted to the prefixes that "
             "responses measured"
         )
+    if (ceiling := backtest.ceiling) is not None and ceiling.all.calls:
+        lines.append(f"  {ceiling_line(ceiling.all, 'was', ceiling)}")
     return lines
+
+
+def ceiling_line(caught: Caught, did: str, found: Found | None = None) -> str:
+    """How much of what any caching could save a policy catches."""
+    capture = caught.capture
+    if capture is None:
+        return f"no caching could save anything on these {caught.calls:,} prompts"
+    told = (
+        f"caching as it {did} makes {output.usd(caught.none_pusd)} of prompts {output.usd(caught.paid_pusd)}, the best "
+        f"plan in hindsight {output.usd(caught.least_pusd)}: {capture:.0%} of the ceiling"
+    )
+    broken = 0 if found is None else found.prefix_violations + found.order_inversions
+    return told + (f", which {broken:,} choices of blocks put out of reach" if broken else "")
 
 
 def _show_steps(console: Console, found: Replayed) -> None:
@@ -154,6 +170,8 @@ def _show_fate(console: Console, last: Step) -> None:
     total = sum(last.fate) or 1
     told = [f"{name} {100 * tokens / total:.1f} %" for name, tokens in zip(FATES, last.fate, strict=True) if tokens]
     console.print(f"Prompt tokens of the {last.replayed_calls:,} replayed calls: {', '.join(told)}")
+    if last.ceiling is not None and last.ceiling.all.calls:
+        console.print(ceiling_line(last.ceiling.all, "is chosen", last.ceiling).capitalize(), soft_wrap=True)
     if last.pings:
         console.print(f"{last.pings:,} pings keep prefixes alive, for {output.usd(last.pings_pusd)} of the sum")
 

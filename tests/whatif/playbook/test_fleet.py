@@ -10,6 +10,7 @@ from farthing.demo.fleet import fleet
 from farthing.demo.jobs import JOBS
 from farthing.prices.book import shipped_book
 from farthing.whatif.levers.find import find_all
+from farthing.whatif.playbook.advice import Guide
 from farthing.whatif.playbook.guides import covered_by
 from farthing.whatif.playbook.plan import plan
 from farthing.whatif.playbook.policy import HEADER, block_of, read_policy, step_of
@@ -53,10 +54,22 @@ def test_the_clock_at_the_top_of_a_prompt_is_a_finding_with_a_remedy_of_its_own(
 def test_the_plan_is_one_replay_of_its_steps(noisy):
     """A plain replay of all calls under the same choices says the same, step by step."""
     calls, made = noisy
-    found = replay(calls, [step.proposal.choice for step in made.steps], BOOK)
+    found = replay(calls, [step.proposal.choice for step in made.steps], BOOK, ceiling_by=lambda _: None)
     assert [step.saved_pusd for step in found.steps] == [step.saved_pusd for step in made.steps]
     assert (found.before.pusd, found.steps[-1].sums.pusd) == (made.before_pusd, made.after_pusd)
     assert found.backtest.to_json() == made.backtest.to_json()
+
+
+def test_a_step_of_caching_says_how_much_of_the_ceiling_it_catches(noisy):
+    _, made = noisy
+    caching = {step.proposal.id.split()[1]: step for step in made.steps if step.proposal.guide is Guide.CACHING}
+    chat = caching["feature=support-chat"]
+    assert chat.ceiling.capture == 0  # nothing is cached today
+    assert 0.5 < chat.capture <= 1
+    wasteful = caching["feature=extraction"]
+    assert wasteful.ceiling.least_pusd <= wasteful.ceiling.none_pusd < wasteful.ceiling.paid_pusd
+    assert all(step.ceiling is None for step in made.steps if step.proposal.guide is not Guide.CACHING)
+    assert made.backtest.ceiling.all.least_pusd == sum(one.least_pusd for one in made.backtest.ceiling.of.values())
 
 
 def test_every_step_can_be_applied_and_says_what_its_choice_says(noisy):

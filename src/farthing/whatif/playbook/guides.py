@@ -101,9 +101,23 @@ def _row(plan: Plan, guide: Guide) -> GuideRow:
     kind = weakest(Kind.DERIVED, *(step.kind for step in steps))
     a_month = plan.days.a_month(saved) if plan.days is not None else 0
     why = "" if steps else _why_nothing(plan, guide)
+    if guide is Guide.CACHING:
+        why = "; ".join(filter(None, (why, _ceiling(plan))))
     if guide is Guide.COMMITMENTS and not steps:
         kind = Kind.ASSUMED
     return GuideRow(guide, PUBLISHED[guide], saved, a_month, share, kind, tuple(step.number for step in steps), why)
+
+
+def _ceiling(plan: Plan) -> str:
+    """How much of what any caching could save was saved as it was."""
+    ceiling = plan.backtest.ceiling
+    if ceiling is None or plan.days is None or ceiling.all.capture is None:
+        return ""
+    most = display(plan.days.a_month(ceiling.all.none_pusd - ceiling.all.least_pusd))
+    return (
+        f"the best plan in hindsight would save ${most} a month against no caching, and the calls as they were catch "
+        f"{ceiling.all.capture:.0%} of that"
+    )
 
 
 def _why_nothing(plan: Plan, guide: Guide) -> str:

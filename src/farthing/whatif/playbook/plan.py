@@ -20,7 +20,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.units import Kind, weakest
-from farthing.whatif.playbook.advice import Finding, Proposal
+from farthing.whatif.levers.route import Route, route_of
+from farthing.whatif.playbook.advice import Finding, Guide, Proposal
 from farthing.whatif.playbook.days import Days, Monthly, monthly
 from farthing.whatif.playbook.merge import merged
 from farthing.whatif.playbook.order import in_order, knots, taken_place_of, ways_out
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
     from farthing.whatif.commitments import Demand
+    from farthing.whatif.replay.ceiling import Caught
     from farthing.whatif.replay.totals import Backtest
 
     CallsAgain = Callable[[], Iterable[Call | Stored]]
@@ -62,6 +64,8 @@ class PlanStep(NamedTuple):
         later_calls: Calls it is about in the last third.
         instead_of: Numbers of earlier steps whose place it takes, for calls that both are about.
         stays: Reason to number of calls that it cannot take and that count as recorded.
+        ceiling: For a step of caching, what the best plan in hindsight could have saved on its calls, and what their
+            caching as it was saved; None for any other.
 
     """
 
@@ -76,11 +80,17 @@ class PlanStep(NamedTuple):
     later_calls: int
     instead_of: tuple[int, ...]
     stays: dict[str, int]
+    ceiling: Caught | None = None
 
     @property
     def lost_later(self) -> bool:
         """Whether it lost on the last third of the days."""
         return self.later_pusd < 0
+
+    @property
+    def capture(self) -> float | None:
+        """Its share of what caching could save at most on its calls; None where that is not known."""
+        return None if self.ceiling is None else self.ceiling.capture_at(self.ceiling.paid_pusd - self.alone_pusd)
 
 
 class Dropped(NamedTuple):
@@ -165,7 +175,7 @@ def plan(
     proposals = list({one.id: one for one in found if isinstance(one, Proposal)}.values())
     findings = sorted((one for one in found if isinstance(one, Finding)), key=lambda one: -(one.cost_pusd or 0))
     profile = Profile()
-    trial = Trial([one.choice for one in proposals], book, terms).run(calls_again(), profile)
+    trial = Trial([one.choice for one in proposals], book, terms, route_of).run(calls_again(), profile)
     days = trial.days or Days(0, 0)
     chosen = _Chosen(proposals, trial, days)
     chosen.try_knots(lambda choices: Trial(choices, book, terms).run(calls_again()))
@@ -191,6 +201,8 @@ def plan(
     assert done is not None, "at least one round"
     assert done.pusd[0] == profile.pusd, "what no step touches is in both sums"
     made, together = _steps(steps, done, alone, seed)
+    if terms is None:  # the ceiling is at list
+        made = tuple(step._replace(ceiling=_ceiling_of(step.proposal, trial.backtest)) for step in made)
     return Plan(
         trial.backtest,
         trial.days,
@@ -204,6 +216,15 @@ def plan(
         done.demand(),
         replays,
     )
+
+
+def _ceiling_of(proposal: Proposal, backtest: Backtest) -> Caught | None:
+    """The ceiling of the route that a proposal of caching is about."""
+    if proposal.guide is not Guide.CACHING or backtest.ceiling is None or len(proposal.choice.rules) != 1:
+        return None
+    where = proposal.choice.rules[0].where
+    of = backtest.ceiling.of.items()
+    return next((caught for route, caught in of if isinstance(route, Route) and route.where == where), None)
 
 
 class _Chosen:

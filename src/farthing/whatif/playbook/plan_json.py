@@ -106,6 +106,7 @@ def _step(step: PlanStep) -> dict[str, Any]:
         "free": proposal.is_free,
         "instead_of": list(step.instead_of),
         "calls_kept_as_recorded": step.stays,
+        "ceiling": _ceiling(step),
         "first_two_thirds_usd": usd_text(step.first_pusd),
         "last_third_usd": usd_text(step.later_pusd),
         "lost_in_last_third": step.lost_later,
@@ -117,6 +118,20 @@ def _step(step: PlanStep) -> dict[str, Any]:
         "configuration": configuration_of(proposal),
         "caller_change": proposal.caller_change,
         "verify": proposal.verify,
+    }
+
+
+def _ceiling(step: PlanStep) -> dict[str, Any] | None:
+    caught = step.ceiling
+    if caught is None:
+        return None
+    before, after = caught.capture, step.capture
+    return {
+        "none_usd": usd_text(caught.none_pusd),
+        "paid_usd": usd_text(caught.paid_pusd),
+        "hindsight_usd": usd_text(caught.least_pusd),
+        "capture_before": None if before is None else round(before, 6),
+        "capture": None if after is None else round(after, 6),
     }
 
 

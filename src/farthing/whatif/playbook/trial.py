@@ -15,7 +15,7 @@ from farthing.whatif.replay.replay import replay
 from farthing.whatif.replay.run import Run, without_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from farthing.call import Call
     from farthing.ledger.interface import Stored
@@ -40,7 +40,14 @@ class Trial:
 
     backtest: Backtest
 
-    def __init__(self, choices: Sequence[Choice], book: PriceBook, terms: ContractTerms | None) -> None:
+    def __init__(
+        self,
+        choices: Sequence[Choice],
+        book: PriceBook,
+        terms: ContractTerms | None,
+        ceiling_by: Callable[[Call], Hashable] | None = None,
+    ) -> None:
+        self._ceiling_by = ceiling_by
         self.days: Days | None = None
         self.saved: list[defaultdict[int, int]] = [defaultdict(int) for _ in choices]
         self._choices = choices
@@ -61,7 +68,8 @@ class Trial:
                 profile.add(call, given.bill, given.pusd)
             self._take(given, [at for at, choice in enumerate(self._choices) if is_about(choice, call)], last)
 
-        self.backtest = replay(calls, [], self._book, terms=self._terms, given_to=given_to).backtest
+        tried = replay(calls, [], self._book, terms=self._terms, given_to=given_to, ceiling_by=self._ceiling_by)
+        self.backtest = tried.backtest
         if first is not None and last is not None:
             self.days = Days(first, last - first + 1)
         for run in self._runs:

@@ -59,7 +59,11 @@ def replay_ledger(
     """
     if isinstance(ledger, Grouping) and terms is None and all(is_of_price_alone(choice) for choice in choices):
         return replay_groups(ledger, query, choices, book, cumulative=cumulative)
-    return replay(ledger.calls(query), choices, book, terms=terms, cumulative=cumulative)
+    return replay(ledger.calls(query), choices, book, terms=terms, cumulative=cumulative, ceiling_by=_all_of_them)
+
+
+def _all_of_them(_: Call) -> str:
+    return ""
 
 
 def is_of_price_alone(choice: Choice) -> bool:

@@ -19,7 +19,7 @@ from farthing.whatif.replay.run import Given, Run, amount, without_volume
 from farthing.whatif.replay.totals import Backtest, Replayed, Sums, prompt_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from farthing.call import Call
     from farthing.prices.bill import Bill
@@ -40,6 +40,7 @@ def replay(
     each: Callable[[int, Outcome], None] | None = None,
     given_to: Callable[[Given], None] | None = None,
     lengths: Lengths | None = None,
+    ceiling_by: Callable[[Call], Hashable] | None = None,
 ) -> Replayed:
     """
     Replay *calls* under *choices*.
@@ -53,6 +54,8 @@ def replay(
         each: Called with a choice's number and each call under it; pings come beside their calls.
         given_to: Called with each priced call, as every choice gets it.
         lengths: Where lengths of prefixes are learned that other calls teach as well; None: from *calls* alone.
+        ceiling_by: Seek the ceiling of caching, for the back-test and each choice that replays the cache, with a sum
+            for each value that this gives; None: do not.
 
     Raises:
         BadInput: A call was sent before the one before it.
@@ -60,9 +63,12 @@ def replay(
     """
     terms = without_volume(terms)
     backtest, before = Backtest(), Sums()
-    as_it_was = Run(AS_IT_WAS, book, None, lambda outcome: _compare(backtest, outcome))
+    as_it_was = Run(AS_IT_WAS, book, None, lambda outcome: _compare(backtest, outcome), ceiling_by)
     chosen = accumulated(choices) if cumulative else choices
-    runs = [Run(choice, book, terms, _numbered(each, number)) for number, choice in enumerate(chosen)]
+    runs = [
+        Run(choice, book, terms, _numbered(each, number), ceiling_by if _caches(choice) else None)
+        for number, choice in enumerate(chosen)
+    ]
     last, lengths = None, lengths or Lengths()
     for one in calls:
         call = one.call if isinstance(one, Stored) else one
@@ -85,10 +91,11 @@ def replay(
             given_to(given)
         for run in runs:
             run.take(given)
-    as_it_was.catch_up(None)
+    as_it_was.finish()
+    backtest.ceiling = as_it_was.step.ceiling
     saved_from = before.pusd
     for run in runs:
-        run.catch_up(None)
+        run.finish()
         run.step.saved_pusd = saved_from - run.step.sums.pusd
         saved_from = run.step.sums.pusd if cumulative else saved_from
     return Replayed(backtest, before, tuple(run.step for run in runs))
@@ -100,6 +107,10 @@ def accumulated(choices: Sequence[Choice]) -> list[Choice]:
     for choice in choices:
         summed.append(summed[-1].then(choice) if summed else choice)
     return summed
+
+
+def _caches(choice: Choice) -> bool:
+    return any(rule.levers.cache is not None and rule.levers.cache.is_replayed for rule in choice.rules)
 
 
 def _numbered(each: Callable[[int, Outcome], None] | None, number: int) -> Callable[[Outcome], None] | None:

@@ -13,15 +13,16 @@ from farthing.prices.contracts import price_under
 from farthing.prices.engine import price_served
 from farthing.units import Kind, weakest
 from farthing.whatif.replay import moved
+from farthing.whatif.replay.ceiling import Ceiling
 from farthing.whatif.replay.moved import Moved, Stays
 from farthing.whatif.replay.places import Sightings, breakpoints
 from farthing.whatif.replay.prompt import scaled
 from farthing.whatif.replay.rules import FATES, Cache
-from farthing.whatif.replay.totals import Step
+from farthing.whatif.replay.totals import Step, prompt_counts
 from farthing.whatif.replay.warm import Due, Warmth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
 
     from farthing.prices.bill import Bill
     from farthing.prices.book import PriceBook
@@ -108,6 +109,7 @@ class Run:
         book: Prices.
         terms: The contract in force, which the choice's own replaces; None: list.
         each: Called with every outcome, in the order in which calls are worked on.
+        group: Says in whose sums of the ceiling a call is; None: no ceiling is sought.
 
     """
 
@@ -117,8 +119,11 @@ class Run:
         book: PriceBook,
         terms: ContractTerms | None,
         each: Callable[[Outcome], None] | None = None,
+        group: Callable[[Call], Hashable] | None = None,
     ) -> None:
         self.step = Step(choice)
+        self._group = group
+        self._ceiling = None if group is None else Ceiling()
         self._choice = choice
         self._book = book
         self._terms = without_volume(choice.contract or terms)
@@ -130,6 +135,12 @@ class Run:
         self._number = 0
         self._levers = None if choice.dimensions else choice.levers_for(_ANY)
         self._new_terms = choice.contract is not None
+
+    def finish(self) -> None:
+        """After the last call: work on what still waits, and find the ceiling."""
+        self.catch_up(None)
+        if self._ceiling is not None:
+            self.step.ceiling = self._ceiling.found()
 
     def take(self, given: Given) -> None:
         """The next call in order of sending."""
@@ -162,6 +173,7 @@ class Run:
     def _work(self, given: Given, levers: Levers, to: Moved) -> None:
         caching = levers.cache
         usage, kind, marks = _as_recorded(to)
+        asked = None
         if caching is not None and caching.is_replayed:
             asked, found, began = self._through_cache(given, levers, to)
             if given.why_not is not None:
@@ -173,11 +185,13 @@ class Run:
         served = to.served if usage is to.served.usage else msgspec.structs.replace(to.served, usage=usage)
         untouched = served is given.call.served and to.at == given.call.sent_at
         if untouched and not self._new_terms:
+            self._count_ceiling(asked, None)
             self._book_call(
                 Outcome(given.call, to.at, served, given.bill, given.pusd, given.bill.kind, given.bill), given
             )
             return
         bill = price_served(self._book, served, to.at)
+        self._count_ceiling(asked, bill if marks is not None else None)
         if bill.list_pusd is None:
             self._stay(given, NO_PRICE)
             return
@@ -187,6 +201,23 @@ class Run:
         off = marks is not None and given.prompt is not None and given.prompt.is_calibrated
         outcome = Outcome(given.call, to.at, served, bill, pusd, kind, given.bill, marks=marks, is_calibrated=off)
         self._book_call(outcome, given)
+
+    def _count_ceiling(self, asked: _Asked | None, bill: Bill | None) -> None:
+        """Let the ceiling know of a prompt; without a *bill* of one replayed prompt it only warms the cache."""
+        if self._ceiling is None or self._group is None or asked is None:
+            return
+        rates: Sequence[int | None] | None = None
+        paid = 0
+        if bill is not None and len(bill.components) == 1 and bill.components[0].billed:
+            rates = bill.components[0].band.rates
+            counts = prompt_counts(bill.components[0].usage)
+            paid = sum(count * (rate or 0) for count, rate in zip(counts, rates, strict=False))
+        at_us = moved.microseconds(asked.to.at)
+        tokens_min = _tokens_min(asked.to)
+        group = self._group(asked.given.call)
+        self._ceiling.take(
+            asked.scope, asked.prompt, at_us, tokens_min=tokens_min, rates=rates, paid_pusd=paid, group=group
+        )
 
     def _through_cache(self, given: Given, levers: Levers, to: Moved) -> tuple[_Asked | None, Found | None, bool]:
         """Run the rules for a call with blocks; whether it is known when its response began."""
@@ -206,8 +237,7 @@ class Run:
         return asked, found, known
 
     def _ask(self, asked: _Asked, at_us: int, begins_us: int | None) -> Found:
-        model = asked.to.model
-        tokens_min = asked.to.tokens_min if model.applies.prompt_caching is not False else _NEVER_CACHED
+        tokens_min = _tokens_min(asked.to)
         return self._cache.ask(
             asked.scope, asked.prompt, asked.marks, at_us=at_us, begins_us=begins_us, tokens_min=tokens_min
         )
@@ -247,6 +277,8 @@ class Run:
         step.pings_pusd += pusd
         step.saved_kinds_pusd[kind] -= pusd
         step.sums.add(bill, pusd, kind)
+        if self._ceiling is not None and self._group is not None:
+            self._ceiling.pinged(bill.list_pusd, self._group(given.call))
         if self._each is not None:
             self._each(Outcome(given.call, at, served, bill, pusd, kind, given.bill, is_ping=True, marks=asked.marks))
 
@@ -322,6 +354,11 @@ def under_factors(usage: Usage, to: Moved) -> Usage:
         output_tokens=output,
         thinking_tokens=min(output, scaled(usage.thinking_tokens, to.output_factor)),
     )
+
+
+def _tokens_min(to: Moved) -> int:
+    """The shortest prefix that is cached; out of reach where the model caches nothing."""
+    return to.tokens_min if to.model.applies.prompt_caching is not False else _NEVER_CACHED
 
 
 def _replayed_usage(usage: Usage, found: Found) -> Usage:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from farthing.call import Usage
     from farthing.prices.bill import Bill
+    from farthing.whatif.replay.ceiling import Found
     from farthing.whatif.replay.choice import Choice
 
 UNITS = (*TOKEN_UNITS, Unit.WEB_SEARCH)
@@ -106,6 +107,8 @@ class Step:
         cache_stays: Reason to number of calls whose cache counts are kept, for they cannot be replayed.
         pings, pings_pusd: Requests that keep prefixes alive, and their cost, which ``sums`` contain.
         deferred: Calls that were worked on later than they were sent.
+        ceiling: What the best plan of caching could have saved on the replayed prompts, and what this one saves; None
+            where it was not sought.
 
     """
 
@@ -122,6 +125,7 @@ class Step:
         self.pings = 0
         self.pings_pusd = 0
         self.deferred = 0
+        self.ceiling: Found | None = None
 
     @property
     def kind(self) -> Kind:
@@ -143,6 +147,7 @@ class Step:
             "cache_kept_as_recorded": dict(self.cache_stays.most_common()),
             "pings": self.pings,
             "pings_usd": money.usd_text(self.pings_pusd),
+            "ceiling": None if self.ceiling is None or not self.replayed_calls else self.ceiling.to_json(),
         }
 
 
@@ -159,6 +164,8 @@ class Backtest:
         measured: Their prompt tokens as measured: input, 5m writes, 1h writes, reads. replayed: by the rules.
         measured_pusd, replayed_pusd: Their cost at list.
         calibrated_calls: Of them, how many had block counts that did not agree with what was measured.
+        ceiling: What the best plan of caching could have saved on those prompts, and what the one that was saves; None
+            where it was not sought.
 
     """
 
@@ -176,6 +183,7 @@ class Backtest:
         self.measured_pusd = 0
         self.replayed_pusd = 0
         self.calibrated_calls = 0
+        self.ceiling: Found | None = None
 
     @property
     def error_pusd(self) -> int:
@@ -226,6 +234,7 @@ class Backtest:
                 "replayed_usd": money.usd_text(self.replayed_pusd),
                 "error_usd": money.usd_text(self.error_pusd),
                 "error_share": None if self.error_share is None else round(self.error_share, 6),
+                "ceiling": None if self.ceiling is None else self.ceiling.to_json(),
             },
         }
 
