@@ -182,6 +182,17 @@ class TestJoining:
         add(ledger, told("first", session="s"), told("last", session="s", at=NOON + HOUR))
         assert owners(ledger) == {1: "first", 2: "first", 4: "last", 8: "last", 16: "last"}
 
+    def test_one_after_the_call_goes_before_a_nearer_one_before_it_whatever_names_them(self, ledger):
+        ledger.add([call("a", 1, n="1", branch="x", team="y"), call("b", 2, n="2", session="s", tenant="acme")])
+        add(
+            ledger,
+            told("before", tag=("branch", "x"), at=NOON - HOUR),
+            told("after", tag=("team", "y"), at=NOON + 9 * HOUR),
+            told("anybody's before", session="s", at=NOON - HOUR),
+            told("acme's after", session="s", at=NOON + 9 * HOUR, dims={"tenant": "acme"}),
+        )
+        assert owners(ledger) == {1: "after", 2: "acme's after"}
+
     def test_of_outcomes_at_one_instant_the_smallest_id(self, ledger):
         ledger.add([call("a", 1, n="1", session="s", at=NOON - HOUR), call("b", 2, n="2", session="s", at=LATER)])
         add(ledger, told("y", session="s"), told("x", session="s"), told("z", session="s"))

@@ -109,19 +109,21 @@ def test_the_dearest_carry_the_spend(helpdesk):
 
 def test_a_range_is_one_of_calls_and_says_what_it_cuts(ledger):
     ledger.add([call("a", 1, at=NOON - HOUR, session="1"), call("b", 2, session="1"), call("c", 4, session="2")])
+    ledger.add([call("d", 8, at=NOON - HOUR, session="3")])
     ledger.add_outcomes(
         [
             outcome("cut", at=NOON + HOUR, session="1"),
             outcome("whole", at=NOON + 9 * HOUR, session="2"),
             outcome("early", at=NOON - HOUR, session="none"),
             outcome("late", at=NOON + HOUR, session="none either"),
+            outcome("of calls before", at=NOON + HOUR, session="3"),
         ],
         received_at=NOON,
     )
     total = outcome_report(ledger, Query(since=NOON)).total
     assert (total.outcomes, total.without_calls, total.partial, total.pusd) == (3, 1, 1, 6)
     total = outcome_report(ledger, Query(until=NOON)).total
-    assert (total.outcomes, total.without_calls, total.partial, total.pusd) == (2, 1, 1, 1)
+    assert (total.outcomes, total.without_calls, total.partial, total.pusd) == (3, 1, 1, 9)
 
 
 def test_filters_look_at_what_outcomes_without_calls_say_of_themselves(ledger):
