@@ -376,6 +376,20 @@ def test_thresholds_are_told_once_a_window_whoever_sees_them(gate):
     assert [one.share for one in told[3:]] == [Fraction(1, 2), Fraction(4, 5)]
 
 
+def test_thresholds_that_many_reach_at_once_are_told_one_tick_after_the_other(gate, monkeypatch):
+    monkeypatch.setattr("farthing.limits.gate._ASKED_AT_ONCE", 10)
+    told = []
+    made = gate(budget(each="tenant", alert_at=["0.5"]), on_threshold=told.append)
+    for number in range(25):
+        made.settle(admitted(made, 6, tenant=f"t{number}"), 6 * USD)
+    counts = []
+    for second in range(1, 4):
+        made.tick(NOON + timedelta(seconds=second))
+        counts.append(len(told))
+    assert counts == [10, 20, 25]
+    assert len({one.value for one in told}) == 25
+
+
 def test_a_soft_budget_refuses_nothing_even_without_a_price(gate):
     made = gate(budget(mode="soft", limit_usd=1))
     assert admitted_of(made, 5, 100) == 5

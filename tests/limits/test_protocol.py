@@ -2,6 +2,7 @@
 
 import pytest
 
+from farthing.limits import purse as purse_module
 from farthing.limits.protocol import WANTED_S, AccountKey, Ask, Granted, Share, Short
 from farthing.limits.purse import EXPIRY_S, IDLE_SYNCS, SLICE_OF_ROOM, Purse, Refusal, Ticket, Wanted
 
@@ -313,3 +314,43 @@ def test_what_had_no_price_can_be_pledged_and_counts_once_it_has_one(banks):
     assert purse.redeem("batch", 33)
     purse.close(1)
     assert line(purse.bank) == (33, 0, 0)
+
+
+# -- many accounts ----------------------------------------------------------------------------------------------------
+
+
+def test_a_sync_says_so_many_at_most_each_in_its_turn_and_wanted_ones_first(banks, monkeypatch):
+    monkeypatch.setattr(purse_module, "SYNCED_AT_ONCE", 10)
+    purse, other = Purse(banks.open("p"), "p"), Purse(banks.open("q"), "q")
+    keys = [AccountKey("tenant", f"tenant={number}") for number in range(25)]
+    for key in keys:
+        purse.settle(reserve(purse, 4, 6_400, key), 4)
+    last = keys[-1]
+    reserve(purse, 10, 6_400, last)  # takes a slice as well
+    assert isinstance(reserve(other, 6_390, 6_400, last), Refusal)
+    told = []
+    for second in range(3):
+        assert purse.sync(second) == (second == 2)
+        told.append({one.key for one in purse.bank.lines() if one.spent_pusd})
+    assert [len(one) for one in told] == [10, 20, 25]
+    assert last in told[0]
+    assert purse.sync(4)
+
+
+def test_a_purse_that_closes_says_all_of_it(banks, monkeypatch):
+    monkeypatch.setattr(purse_module, "SYNCED_AT_ONCE", 10)
+    purse = Purse(banks.open("p"), "p")
+    for number in range(25):
+        purse.settle(reserve(purse, 4, 6_400, AccountKey("tenant", f"tenant={number}")), 4)
+    purse.close(0)
+    assert [(one.spent_pusd, one.held_pusd) for one in banks.open("q").lines()] == [(4, 0)] * 25
+
+
+def test_what_was_counted_while_the_bank_did_not_answer_is_said_in_turns(banks, monkeypatch):
+    monkeypatch.setattr(purse_module, "SYNCED_AT_ONCE", 10)
+    purse = Purse(banks.open("p"), "p")
+    for number in range(25):
+        wanted = wants(4, key=AccountKey("tenant", f"tenant={number}"))
+        purse.settle(purse.reserve(wanted, 4, "", 0, forced=True), 4)
+    purse.close(0)
+    assert [(one.spent_pusd, one.held_pusd) for one in banks.open("q").lines()] == [(4, 0)] * 25

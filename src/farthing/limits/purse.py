@@ -12,6 +12,7 @@ Not safe for several threads.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.errors import LedgerFault
@@ -26,6 +27,9 @@ SLICE_OF_ROOM, SLICE_CALLS = 64, 64
 """A lease takes at most one 64th of what is left, so that idle slices of a few processes are little; and 64 calls."""
 IDLE_SYNCS = 30
 """An account that nobody used for so many syncs gives its slice back and is dropped from memory."""
+
+SYNCED_AT_ONCE = 256
+"""Accounts in one sync: about 5 ms in SQLite."""
 
 EXPIRY_S = 7200
 """A ticket that nobody settled for so long has an unknown outcome: longer than any call is allowed to take."""
@@ -45,12 +49,14 @@ class Pocket:
         total_spent_pusd: What all holders had spent then.
         idle: Syncs since it was last used. doubt: the bank may have it otherwise, so the next report says it again.
         limit_pusd: None for an account that only counts.
+        fresh: It was looked at since somebody last set this to False.
 
     """
 
     __slots__ = (
         "doubt",
         "elsewhere_pusd",
+        "fresh",
         "idle",
         "key",
         "lease_pusd",
@@ -72,6 +78,7 @@ class Pocket:
         self.total_spent_pusd = 0
         self.idle = 0
         self.doubt = False
+        self.fresh = False
 
     @property
     def free_pusd(self) -> int:
@@ -87,6 +94,7 @@ class Pocket:
 
     def saw(self, state: State) -> None:
         """Remember the account as the bank has it."""
+        self.fresh = True
         self.total_spent_pusd = state.spent_pusd
         self.reported_pusd = state.mine_pusd
         self.elsewhere_pusd = (self.limit_pusd or 0) - state.spent_pusd - state.held_pusd
@@ -266,31 +274,49 @@ class Purse:
             return self.bank.truth(holder, spent, {})
         return True
 
-    def sync(self, now_s: float, *, give_back: bool = False) -> None:
+    def sync(self, now_s: float, *, give_back: bool = False) -> bool:
         """
         Report what was spent; give back slices that are idle or wanted by others.
+
+        At most :data:`SYNCED_AT_ONCE` accounts, those that others want before all others and then those whose turn is
+        longest ago: the process does nothing else meanwhile.
+
+        Returns:
+            Whether that was all; else the next sync goes on.
 
         Raises:
             LedgerFault: The bank does not answer; nothing changed, the next sync says it all.
 
         """
         self._expire(now_s)
-        unseen = [one for one in self.pockets.values() if one.elsewhere_pusd is None]
+        unseen = [one for one in self.pockets.values() if one.elsewhere_pusd is None][:SYNCED_AT_ONCE]
         if unseen:  # counted while the bank did not answer: it knows what was reported there before
             self._looked(self.bank.lease(self.holder, [Ask(one.key, None, 0, 0) for one in unseen], now_s), unseen)
-        wanted = frozenset(self.bank.wanted(self.holder, now_s))
-        pockets, shares = [], []
-        for pocket in self.pockets.values():
-            kept = self._kept(pocket, give_back=give_back or pocket.key in wanted)
-            if pocket.spent_pusd or kept != pocket.lease_pusd or pocket.doubt:
-                pockets.append(pocket)
-                shares.append(Share(pocket.key, pocket.reported_pusd + pocket.spent_pusd, kept))
+        pockets, shares = self._due(self.bank.wanted(self.holder, now_s), give_back=give_back)
         if shares:
             self._reported(pockets, shares, self.bank.report(self.holder, shares, now_s))
+            for pocket in pockets:  # to the end of the line
+                self.pockets[pocket.key] = self.pockets.pop(pocket.key)
         for pocket in list(self.pockets.values()):
             pocket.idle += 1
             if pocket.idle > IDLE_SYNCS and not (pocket.reserved_pusd or pocket.lease_pusd or pocket.spent_pusd):
                 del self.pockets[pocket.key]  # the bank remembers what was reported
+        return max(len(shares), len(unseen)) < SYNCED_AT_ONCE
+
+    def _due(self, wanted: Iterable[AccountKey], *, give_back: bool) -> tuple[list[Pocket], list[Share]]:
+        """What to report now, in order."""
+        first = {key: self.pockets[key] for key in wanted if key in self.pockets}
+        pockets: list[Pocket] = []
+        shares: list[Share] = []
+        rest = (pocket for key, pocket in self.pockets.items() if key not in first)
+        for pocket in chain(first.values(), rest):
+            if len(shares) == SYNCED_AT_ONCE:
+                break
+            kept = self._kept(pocket, give_back=give_back or pocket.key in first)
+            if pocket.elsewhere_pusd is not None and (pocket.spent_pusd or kept != pocket.lease_pusd or pocket.doubt):
+                pockets.append(pocket)
+                shares.append(Share(pocket.key, pocket.reported_pusd + pocket.spent_pusd, kept))
+        return pockets, shares
 
     def _expire(self, now_s: float) -> None:
         """Tickets are in the order they were cut in."""
@@ -308,7 +334,8 @@ class Purse:
             LedgerFault: The bank does not answer; it takes this process for dead then, and loses nothing.
 
         """
-        self.sync(now_s, give_back=True)
+        while not self.sync(now_s, give_back=True):
+            pass
         self.bank.leave(self.holder)
 
     def _leased(self, asks: Sequence[Ask], parts: Iterable[Part], now_s: float) -> Refusal | None:
