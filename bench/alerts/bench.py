@@ -3,8 +3,8 @@ How well alerts see what rose, how often they are wrong, and how far off the for
 
     python bench/alerts/bench.py DATA [--split HOURS] [--false-per-week 0.25]
 
-DATA holds ``servegen/m-small`` and ``nab`` as published (docs/measurements.md, Alerts). Nothing is fitted to a label: the
-threshold is set on the natural traffic before the split, and judged on the rest.
+DATA holds ``servegen/m-small`` and ``nab`` as published (docs/measurements.md, Alerts). Nothing is fitted to a label:
+the threshold is set on the natural traffic before the split, and judged on the rest.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _spikes(clients: Path, split: int, per_week: float) -> Table:
-    table = Table("series", "half", "threshold", "false/tenant-week", "recall (delay, h):", title="injected spikes")
+    table = Table("series", "half", "threshold", "false/tenant-week", title="injected spikes")
     for times, hours in spikes.SPIKES:
         table.add_column(f"{times:g}x {hours} h")
     kinds: list[tuple[str, list[list[Hour]], Tuning, float]] = [
@@ -60,16 +60,18 @@ def _spikes(clients: Path, split: int, per_week: float) -> Table:
         for half, some in halves:
             for matched in (False, True):
                 found = spikes.judged(some, tuning, split, per_week, at_most=at_most, matched=matched)
-                cells = [f"{share:.2f} ({wait:.1f}) of {tried}" for share, tried, wait in found.recall.values()]
+                cells = [f"{share:.2f} of {tried}, {wait:.1f} h" for share, tried, wait in found.recall.values()]
                 label = f"{found.threshold:.2f}" + (" (matched)" if matched else "")
-                table.add_row(name, half, label, f"{found.false_per_week:.2f} ({found.false})", "", *cells)
+                table.add_row(name, half, label, f"{found.false_per_week:.2f} ({found.false})", *cells)
     return table
 
 
 def _labelled(folder: Path, per_week: float) -> Table:
     """NAB: the first third of each series sets one threshold for all; labelled windows after it are to be found."""
-    table = Table("NAB, 17 CloudWatch series", "windows found", "false episodes", "per series-week", title="labelled")
-    series = list(data.labelled(folder))
+    table = Table(
+        "NAB, CloudWatch series of over a week", "windows found", "false episodes", "per series-week", title="labelled"
+    )
+    series = [one for one in data.labelled(folder) if len(one[1]) > WEEK_H]
     scores = [spikes.natural(hours, VOLUME) for _, hours, _ in series]
     splits = [max(spikes.WARM_H + 48, len(hours) // 3) for _, hours, _ in series]
     early = [one[spikes.WARM_H : split] for one, split in zip(scores, splits, strict=True)]

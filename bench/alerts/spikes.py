@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SPIKES = ((2.0, 6), (3.0, 3), (5.0, 3), (10.0, 3))
 """Times how much, for how many hours."""
 WARM_H = 72
-TRIALS = 12
+TRIALS = 8
 
 
 class Outcome(NamedTuple):

@@ -52,6 +52,8 @@ def test_nothing_known_is_not_nothing_doubted():
     assert day_spread([1.0] * 50) == pytest.approx(0.6)
 
 
-def test_days_cancel_out_at_first_and_drift_apart_later():
-    assert total_spread(0.2, 24 * 5) < total_spread(0.2, 24)
-    assert total_spread(0.2, 24 * 200) > total_spread(0.2, 24 * 5)
+def test_the_further_the_less_sure_until_a_level_has_drifted_as_far_as_it_does():
+    spreads = [total_spread(0.2, 24 * days) for days in (1, 3, 7, 14, 30)]
+    assert spreads == sorted(spreads)
+    assert spreads[3] == spreads[4]
+    assert total_spread(0.2, 1) > total_spread(0.2, 24)  # an hour alone is wilder than a day

@@ -3,8 +3,8 @@ What the next hours will cost, and a whole month, with an interval. Pure; statis
 
 An hour is expected to be like the same hour of the last days, newer ones counting more, and of the last weeks; all of
 it is raised or lowered by how the last twelve hours compare with what this rule would have said of them, an effect that
-fades from day to day. The interval comes from the rule's own errors: each of the last days is forecast from the day
-before it, and the errors of a day are taken to cancel out within a month in part, and to drift in part.
+fades from day to day. The interval comes from the rule's own errors: each of the last days is forecast from what came
+before it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LEVEL_MAX = 1.0
 _TESTED_DAYS = 14
 _KNOWN_DAYS_MIN = 3
 _SPREAD_MIN, _SPREAD_UNKNOWN = 0.05, 0.6
-_DRIFT = 0.5
+_DRIFT, _DRIFT_DAYS = 0.3, 14
 _Z80 = 1.2816
 HISTORY_H_MIN = 48
 """Hours of history before which nothing is forecast."""
@@ -96,9 +96,14 @@ def day_spread(history: Sequence[float]) -> float:
 
 
 def total_spread(day: float, ahead: int) -> float:
-    """The same for the sum of many hours: single days cancel out, the drift of their level adds up."""
+    """
+    The same for the sum of many hours.
+
+    Days that are off are mostly off together, for the level has moved: their errors do not cancel out, and a level goes
+    on to drift for two weeks or so (docs/measurements.md, Alerts, says how often the interval keeps its word).
+    """
     days = max(ahead / 24, 1 / 24)
-    return day * math.sqrt(min(4.0, 1 / days) + _DRIFT**2 * days / 3)
+    return day * math.sqrt(min(4.0, max(1.0, 1 / days)) + _DRIFT * min(days, _DRIFT_DAYS))
 
 
 def _usual(known: Sequence[float], at: int) -> float:

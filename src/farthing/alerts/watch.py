@@ -59,7 +59,8 @@ class Tuning(NamedTuple):
         pseudo_share: See there.
         rate_min: What is at least usual, per call; a share of refusals starts at none.
         momentum: How much of the rise of the hours before is expected to go on; 1: all.
-        rise_quantile: Which of its own rises is "nearly the largest".
+        rise_quantile: Which of its own rises is "nearly the largest"; low enough that one change of its level, which
+            shows for hours, does not make a series blind to the next.
         rise_min: Least natural rise a series is thought capable of, as a logarithm.
         rise_unknown: The same for a series of which nothing is known yet.
         rise_unknown_h: How many hours of its own that counts as.
@@ -83,7 +84,7 @@ class Tuning(NamedTuple):
     burst_unit: float = 0.5
 
 
-SHARE = Tuning(is_share=True, hours_before=24, momentum=0.7)
+SHARE = Tuning(is_share=True, hours_before=24, momentum=0.7, rise_quantile=0.94)
 VOLUME = Tuning(is_share=False, hours_before=72, rise_quantile=0.99, rise_unknown_h=10.0)
 _BURSTS_BEFORE = 6
 
