@@ -298,6 +298,7 @@ def test_a_pledge_is_kept_whatever_the_ledger_says_until_it_is_redeemed(banks):
 def test_a_process_that_goes_on_after_a_pledge_holds_it_no_longer(banks):
     purse = Purse(banks.open("p"), "p")
     purse.pledge(reserve(purse, 60, 100), "batch", 0)
+    assert line(purse.bank)[:2] == (0, 60)
     purse.sync(1)
     assert line(purse.bank)[:2] == (0, 60)
     assert isinstance(reserve(purse, 41, 100), Refusal)

@@ -12,6 +12,7 @@ Not safe for several threads.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -228,7 +229,7 @@ class Purse:
         """
         Hand what a ticket reserved to the bank, until its outcome is told under *name*.
 
-        Until the next sync it counts twice: never too little, whenever this process is killed.
+        For a moment it counts twice: never too little, whenever this process is killed.
 
         Args:
             ticket: Reserved, else nothing happens.
@@ -253,6 +254,10 @@ class Purse:
             pocket.lease_pusd -= reserved_pusd
             pocket.doubt = True  # the bank has yet to hear that this process leases less
         ticket.stands = PLEDGED
+        pockets = list(dict.fromkeys(pocket for pocket, _ in ticket.parts if pocket.elsewhere_pusd is not None))
+        with suppress(LedgerFault):  # else the next sync says it
+            shares = [self._share(pocket) for pocket in pockets]
+            self._reported(pockets, shares, self.bank.report(self.holder, shares, now_s))
 
     def redeem(self, name: str, actual_pusd: int) -> bool:
         """
@@ -360,10 +365,13 @@ class Purse:
 
     def _told(self, pocket: Pocket, now_s: float) -> State:
         """Report one account at once: whoever is refused is told what was spent, not what was held for it."""
-        share = Share(pocket.key, pocket.reported_pusd + pocket.spent_pusd, self._kept(pocket, give_back=False))
+        share = self._share(pocket)
         (state,) = states = self.bank.report(self.holder, [share], now_s)
         self._reported([pocket], [share], states)
         return state
+
+    def _share(self, pocket: Pocket) -> Share:
+        return Share(pocket.key, pocket.reported_pusd + pocket.spent_pusd, self._kept(pocket, give_back=False))
 
     @staticmethod
     def _kept(pocket: Pocket, *, give_back: bool) -> int:
