@@ -13,6 +13,7 @@ from farthing.cli import output
 from farthing.cli.whatif_choose import backtest_lines
 from farthing.money import display
 from farthing.units import Kind
+from farthing.whatif.levers.traffic import WORTH_SAYING
 from farthing.whatif.playbook.advice import Risk
 from farthing.whatif.playbook.days import DAYS_MIN
 from farthing.whatif.playbook.guides import covered_by, guide_rows
@@ -205,15 +206,25 @@ def _print_findings(console: Console, plan: Plan) -> None:
     if not findings:
         return
     console.print("\n[bold]Findings[/], which no step above turns off; their costs overlap and are in no sum")
+    trifling = [
+        one for one in findings if one.cost_pusd is not None and one.cost_pusd < WORTH_SAYING * plan.before_pusd
+    ]
     for one in findings:
+        if one in trifling:
+            continue
         cost = "cost unknown" if one.cost_pusd is None else f"{output.usd(plan.days.a_month(one.cost_pusd))} a month"
         console.print(f" [bold]{escape(one.title)}[/]  {cost} {_finding_kind(one)}", soft_wrap=True)
         _line(console, "why", one.why)
         _line(console, "where", one.where)
         _line(console, "change", one.change)
+        if one.id in plan.repairs:
+            left = output.usd(plan.days.a_month(plan.repairs[one.id]))
+            _line(console, "after the steps", f"{left} a month is left to save by it, with caching put back")
         if one.evidence:
             console.print(f"   [dim]calls[/] {escape(' '.join(one.evidence[:2]))}", soft_wrap=True)
-
+    for one in trifling:
+        a_month = output.usd(plan.days.a_month(one.cost_pusd or 0))
+        console.print(f" {escape(one.title)}  {a_month} a month {_finding_kind(one)}", soft_wrap=True)
     for one in plan.findings:
         if one.id in covered:
             console.print(f" [dim]{escape(one.title)}: step {covered[one.id]} ends that[/]", soft_wrap=True)

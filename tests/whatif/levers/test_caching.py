@@ -3,8 +3,9 @@
 from tests.whatif.levers.traffic_made import made
 
 from farthing.prices.book import shipped_book
+from farthing.whatif.levers import caching
 from farthing.whatif.levers.caching import find, judged
-from farthing.whatif.levers.policies import Tried
+from farthing.whatif.levers.policies import CANDIDATES, Tried
 from farthing.whatif.levers.sketch import OverTime, Ruler
 from farthing.whatif.levers.traffic import traffic_of
 from farthing.whatif.playbook.advice import Risk
@@ -95,3 +96,13 @@ def test_an_hour_is_chosen_where_pauses_are_longer_than_five_minutes():
 def test_estimated_lengths_are_said():
     (one,) = found([asked(100 * n, counts=(6100, 0, 0, 0)) for n in range(500)])
     assert "estimates" in one.why
+
+
+def test_callers_are_told_of_every_policy_with_its_lifetimes():
+    told = {name: caching._CALLERS[name] for name in caching._SIMPLEST_FIRST}
+    assert set(told) == set(CANDIDATES) - {"as_marked"}
+    assert {name for name, text in told.items() if "ttl 1h" in text} == {name for name in told if "1h" in name}
+    kept = CANDIDATES["system kept warm"]
+    assert f"every {kept.ping_every_s // 60} minutes, up to {kept.pings} times" in told["system kept warm"]
+    assert "within the last hour" in told["second sight"]
+    assert not any("gateway" in text for text in told.values())

@@ -49,6 +49,16 @@ def test_a_prompt_sent_again_wastes_the_first_call():
     assert one.evidence[0].startswith("call-")
 
 
+def test_a_retry_storm_is_said_however_little_it_costs():
+    dims = {"feature": "cheap", "session": "s"}
+    calls = [made(1000 * n + late, [(f"q{n}", 100, "messages")], dims=dims) for n in range(40) for late in (0, 30)]
+    dear = [made(100_000 + n, [(f"d{n}", 190_000, "messages")], dims={"feature": "dear"}) for n in range(1000)]
+    traffic = measured([*calls, *dear])
+    (one,) = retries.find(traffic)
+    assert one.title.startswith("50 % of the calls of cheap")
+    assert not traffic.is_worth_saying(one.cost_pusd)
+
+
 def test_the_same_prompt_of_others_or_later_is_no_retry():
     by_others = [
         made(5 * n, [("ping", 3000, "messages")], dims={"feature": "made", "user": f"u{n}"}) for n in range(99)

@@ -10,6 +10,7 @@ from farthing.demo.fleet import fleet
 from farthing.demo.jobs import JOBS
 from farthing.prices.book import shipped_book
 from farthing.whatif.levers.find import find_all
+from farthing.whatif.levers.fronts import with_stable_front
 from farthing.whatif.playbook.advice import Guide
 from farthing.whatif.playbook.guides import covered_by
 from farthing.whatif.playbook.plan import plan
@@ -49,6 +50,19 @@ def test_the_clock_at_the_top_of_a_prompt_is_a_finding_with_a_remedy_of_its_own(
     assert covered_by(front, made.steps) is None
     unread = [one for one in made.findings if one.id.startswith("unread-writes feature=extraction")]
     assert all(covered_by(one, made.steps) for one in unread)
+
+
+def test_a_remedy_is_priced_after_the_steps_that_work_around_it(noisy):
+    """The step stops writes that the clock makes useless; step and remedy together come to the remedy alone."""
+    calls, made = noisy
+    (front,) = [one for one in made.findings if one.id.startswith("front-changes feature=contract-questions")]
+    (step,) = [step for step in made.steps if step.proposal.id == "cache " + front.id.partition(" ")[2]]
+    left = made.repairs[front.id]
+    about = [call for call in calls if front.repair.rules[0].is_about(call)]
+    recorded = replay(about, [], BOOK).before.pusd
+    repaired = replay(with_stable_front(about, front.position), [front.repair], BOOK).steps[0].sums.pusd
+    assert left > 0
+    assert left + step.saved_pusd == recorded - repaired
 
 
 def test_the_plan_is_one_replay_of_its_steps(noisy):

@@ -107,6 +107,6 @@ def _proposal(traffic: Traffic, one: Measures, signs: list[str], open_pusd: int)
         evidence=one.evidence["dearest"].ids,
         prerequisite="whoever reads the answers can wait: an hour as a rule, up to 24 hours by the API's promise",
         policy=policy(route, batch=True, turnaround_s=TURNAROUND_S),
-        caller_change="create a batch and fetch its results, where calls do not pass the gateway",
+        caller_change="create a batch and fetch its results",
         verify=f"calls of {route.label} are served with service tier batch, at half the rate per token",
     )

@@ -151,7 +151,7 @@ def _proposal(traffic: Traffic, one: Measures, tried: Tried, verdict: Verdict) -
             else ""
         ),
         policy=policy(route, cache=_as_table(caching)),
-        caller_change=_caller_change(verdict.name),
+        caller_change=_CALLERS[verdict.name],
         verify=(
             f"cache writes of {route.label} fall to nothing"
             if verdict.name == NONE
@@ -179,9 +179,20 @@ def _as_table(caching: Caching) -> dict[str, object]:
     return table
 
 
-def _caller_change(name: str) -> str:
-    if name == NONE:
-        return "leave out cache_control"
-    if name.startswith("automatic"):
-        return "set cache_control at the top level of the request"
-    return "put cache_control on the last block of the instructions" + (" and on the last block" * ("end" in name))
+_ON_SYSTEM = "put cache_control on the last tool and on the last block of the instructions"
+_CALLERS = {
+    NONE: "leave out cache_control",
+    "automatic 5m": "set cache_control at the top level of the request",
+    "automatic 1h": "set cache_control with ttl 1h at the top level of the request",
+    "system 5m": _ON_SYSTEM,
+    "system 1h": f"{_ON_SYSTEM}, each with ttl 1h",
+    "system and end": f"{_ON_SYSTEM}, and on the last block of the request",
+    "system 1h and end 5m": f"{_ON_SYSTEM}, each with ttl 1h, and on the last block of the request with ttl 5m",
+    "second sight": (
+        "put cache_control on the last block up to which a prompt is one that was sent within the last hour, "
+        "and nowhere where there is none"
+    ),
+    "system kept warm": (
+        f"{_ON_SYSTEM}, and send the request again with max_tokens 0 every 4 minutes, up to 12 times after its last use"
+    ),
+}

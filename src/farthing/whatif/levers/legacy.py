@@ -85,7 +85,7 @@ def _proposal(traffic: Traffic, one: Measures, models: tuple[Model, Model], afte
         prerequisite="its prompts still do their work: prompts written for an older model can cost more on a newer one",
         assumes=assumes,
         policy=policy(route, model=new.id),
-        caller_change=f"ask for {new.id}, where calls do not pass the gateway",
+        caller_change=f"ask for {new.id}",
         verify=f"calls of {route.label} are served by {new.id}; cost per call falls, and answers stay as they were",
     )
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from farthing.units import Kind
 from farthing.whatif.levers.caching import judged
 from farthing.whatif.levers.fronts import changing_place
-from farthing.whatif.levers.policies import NONE, REPAIRED
+from farthing.whatif.levers.policies import CANDIDATES, NONE, REPAIRED
 from farthing.whatif.levers.saying import percent, usd, usd_a_day
 from farthing.whatif.levers.traffic import CALLS_MIN
 from farthing.whatif.playbook.advice import Finding, Guide
+from farthing.whatif.replay.choice import Choice
 
 if TYPE_CHECKING:
     from farthing.whatif.levers.measures import Measures
@@ -81,6 +82,7 @@ def _changing(traffic: Traffic, one: Measures, tried: Tried) -> Finding | None:
         ),
         about=one.route.where,
         position=place.position,
+        repair=Choice.of(f"{one.route.label}: {best}", where=one.route.where, cache=CANDIDATES[best]),
     )
 
 

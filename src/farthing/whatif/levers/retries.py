@@ -21,7 +21,7 @@ def find(traffic: Traffic) -> list[Finding]:
     """A finding for each route whose calls are repeated, and for each whose clients leave without asking again."""
     found = []
     for one in traffic.habits:
-        if _is_habit(one, one.repeated) and traffic.is_worth_saying(one.repeated_pusd):
+        if _is_habit(one, one.repeated):  # said however little it costs: it is a fault, and grows with traffic
             found.append(_repeated(traffic, one))
         elif _is_habit(one, one.left) and traffic.is_worth_saying(one.left_pusd):
             found.append(_left(traffic, one))

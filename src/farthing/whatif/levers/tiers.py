@@ -96,6 +96,6 @@ def _proposal(traffic: Traffic, one: Measures, models: tuple[Model, Model], afte
         ),
         assumes=f"answers of the same length and as good{tokenizer}",
         policy=policy(route, model=new.id),
-        caller_change=f"ask for {new.id}, where calls do not pass the gateway",
+        caller_change=f"ask for {new.id}",
         verify="the share of right answers on labelled cases stays within the margin, on a part of the calls first",
     )

@@ -101,6 +101,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         about: The calls, as the condition of a rule of a choice; empty where it is no single route.
         position: Where the cost is that of a block which changes from call to call, that block's number from 0:
             :func:`farthing.whatif.levers.fronts.with_stable_front` makes the calls as they would be without it.
+        repair: The caching that goes with a constant block there; None without a position.
 
     """
 
@@ -116,3 +117,4 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     change: str
     about: dict[str, tuple[str, ...]] = {}
     position: int | None = None
+    repair: Choice | None = None

@@ -26,6 +26,7 @@ from farthing.whatif.playbook.days import Days, Monthly, monthly
 from farthing.whatif.playbook.merge import merged
 from farthing.whatif.playbook.order import in_order, knots, taken_place_of, ways_out
 from farthing.whatif.playbook.profile import Profile
+from farthing.whatif.playbook.repairs import repairs
 from farthing.whatif.playbook.sequence import Sequenced, in_sequence
 from farthing.whatif.playbook.trial import Trial
 from farthing.whatif.replay.choice import Choice
@@ -112,6 +113,8 @@ class Plan(NamedTuple):
         before_pusd, after_pusd: The priced calls as recorded, and with every step. The difference is the sum of steps.
         steps: In order. saved_a_month: all of them together.
         dropped: What is not in it. findings: what costs money and no step turns off, the dearest first.
+        repairs: Per finding of a block that changes, by id: what a constant block would save on top of the steps, where
+            it is more than 0.
         profile: What the calls are like. demand: the bill by the hour with every step, for commitments.
         replays: How often the calls were gone through.
 
@@ -125,6 +128,7 @@ class Plan(NamedTuple):
     saved_a_month: Monthly
     dropped: tuple[Dropped, ...]
     findings: tuple[Finding, ...]
+    repairs: dict[str, int]
     profile: Profile
     demand: Demand | None
     replays: int
@@ -212,6 +216,7 @@ def plan(
         together,
         tuple(chosen.dropped),
         tuple(findings),
+        repairs(calls_again, findings, [one.choice for one in steps], book, terms),
         profile,
         done.demand(),
         replays,

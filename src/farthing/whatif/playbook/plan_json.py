@@ -158,6 +158,7 @@ def _finding(one: Finding, plan: Plan) -> dict[str, Any]:
         "covered_by_step": covered_by(one, plan.steps),
         "cost_usd": _usd(one.cost_pusd),
         "a_month_usd": _usd(a_month),
+        "left_after_steps_usd": _usd(plan.repairs.get(one.id)),
         "kind": str(one.kind),
         "why": one.why,
         "where": one.where,
