@@ -134,3 +134,7 @@ def test_the_shipped_threshold_fades_as_traffic_comes():
     assert blended(0.8, None, 0) == 0.8
     assert blended(0.8, 1.6, 4.0) == pytest.approx(1.2)
     assert blended(0.8, 1.6, 400) == pytest.approx(1.6, abs=0.02)
+
+
+def test_years_of_sameness_do_not_make_a_percent_an_incident():
+    assert blended(0.8, 0.3, 10_000) == pytest.approx(0.6)

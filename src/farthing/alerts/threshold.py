@@ -91,7 +91,13 @@ _ABOVE_ALL = 1.001
 
 
 def blended(shipped: float, own: float | None, tenant_weeks: float) -> float:
-    """The threshold to use: the shipped one until a ledger has traffic of its own, then more and more its own."""
+    """
+    The threshold to use: the shipped one until a ledger has traffic of its own, then more and more its own.
+
+    Never under three quarters of the shipped one: where everything has been the same for weeks, a change of some
+    percent would be unheard of, and still not worth a message.
+    """
     if own is None:
         return shipped
-    return (PRIOR_WEEKS * shipped + tenant_weeks * own) / (PRIOR_WEEKS + tenant_weeks)
+    mixed = (PRIOR_WEEKS * shipped + tenant_weeks * own) / (PRIOR_WEEKS + tenant_weeks)
+    return max(mixed, 0.75 * shipped)
