@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check fix bench docs lock clean
+.PHONY: help setup run browser test check fix bench docs lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -36,7 +36,14 @@ $(STAMP): $(LOCK) pyproject.toml | $(BIN)/python
 run: $(STAMP) ## Show a real bill, made from a month of three applications' traffic
 	@$(BIN)/farthing demo
 
-test: $(STAMP) ## Run every test; ARGS go to pytest
+# The dashboard's pages are tested in the system's own Chromium; without one those tests are skipped, and say so.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get && apt-get -qq update && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends --yes chromium; } >/dev/null 2>&1 || \
+	  echo "There is no Chromium here: tests of the dashboard in a browser are skipped (apt-get install chromium)." >&2
+
+test: $(STAMP) browser ## Run every test; ARGS go to pytest
 	@$(BIN)/pytest $(ARGS)
 
 check: $(STAMP) ## Lint, format, types, import graph, docs; changes nothing
