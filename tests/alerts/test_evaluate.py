@@ -8,8 +8,9 @@ import pytest
 
 from farthing.alerts.channels import Channel
 from farthing.alerts.coming import coming
-from farthing.alerts.evaluate import Settings, evaluate
-from farthing.alerts.owners import standings
+from farthing.alerts.evaluate import Settings, budget_signals, evaluate
+from farthing.alerts.forecast import Total
+from farthing.alerts.owners import Standing, standings
 from farthing.call import Usage
 from farthing.limits.budgets import Budget
 
@@ -152,6 +153,21 @@ def test_shares_are_told_once_each_and_a_forecast_once(ledger, store, quiet, now
         told += [(step.incident.kind, step.event, step.incident.level) for step in steps if step.event]
     assert told[:2] == [("budget", "opened", 80), ("forecast", "opened", 0)]
     assert sorted(told[2:]) == [("budget", "escalated", 100), ("forecast", "resolved", 0)]
+
+
+def test_a_forecast_that_hovers_about_its_limit_is_one_incident(now):
+    def standing(expected, earliest):
+        at = (now + HOUR if expected else None, now + HOUR if earliest else None, None)
+        end = Total(80 * CENT, 100 * CENT, 120 * CENT)
+        return Standing(budget(100), "", now - 9 * HOUR, now + 99 * HOUR, 50 * CENT - 1, end, at)
+
+    (opened,) = budget_signals(standing(expected=True, earliest=True), now)
+    known = frozenset(opened.keys)
+    assert "will pass its limit of $1.00" in opened.title
+    assert budget_signals(standing(expected=False, earliest=True), now) == []
+    (still,) = budget_signals(standing(expected=False, earliest=True), now, known)
+    assert "may pass $1.00" in still.title
+    assert budget_signals(standing(expected=False, earliest=False), now, known) == []
 
 
 def test_a_budget_for_each_tenant(ledger, quiet, now):

@@ -109,7 +109,8 @@ def evaluate(
     seen = None if before is None or before > now else hour_number(before) - GAP_H
     found, watch, too_small = anomaly_signals(ledger, now, settings, judged_from=seen)
     standing = standings(ledger, budgets, now, settings.history_days)
-    signals = [*found, *(signal for one in standing for signal in budget_signals(one, now))]
+    known = frozenset(key for one in store.incidents() for key in one.keys)
+    signals = [*found, *(signal for one in standing for signal in budget_signals(one, now, known))]
     steps = store.advance(signals, now, channels)
     return Round(tuple(steps), tuple(store.incidents()), watch, tuple(standing), too_small)
 
@@ -170,8 +171,13 @@ def _figure(metric: str, value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def budget_signals(standing: Standing, now: datetime) -> list[Signal]:
-    """A budget's share that is reached, or else the day on which it will be used up."""
+def budget_signals(standing: Standing, now: datetime, known: frozenset[str] = frozenset()) -> list[Signal]:
+    """
+    A budget's share that is reached, and the day on which it will be used up.
+
+    A forecast that hovers about the limit is one incident: with its key among the *known* it goes on for as long as the
+    interval reaches the limit.
+    """
     budget = standing.budget
     who = f"budget {budget.name}" + (f", {standing.value}" if standing.value else "")
     limit, spent = budget.limit_pusd, standing.spent_pusd
@@ -195,24 +201,25 @@ def budget_signals(standing: Standing, now: datetime) -> list[Signal]:
         keys = (json.dumps(["budget", *key]),)
         stake = max(0, spent - limit)
         found.append(Signal("budget", keys, standing.starts_at, now, False, percent, title, stake, detail))  # noqa: FBT003
-    if standing.will_pass and standing.end_pusd is not None and standing.over_at[0] is not None:
+    forecast_key = json.dumps(["forecast", *key])
+    if standing.end_pusd is not None and (standing.will_pass or (forecast_key in known and standing.may_pass)):
         end = standing.end_pusd
-        expected, earliest, latest = standing.over_at[0], standing.over_at[1], standing.over_at[2]
-        span = f"{_day(earliest or expected)} to {_day(latest) if latest else 'not in this window'}"
+        expected, earliest, latest = standing.over_at
+        first, last = (_day(at) if at else "not in this window" for at in (earliest, latest))
+        when = f"will pass its limit of {usd(limit)} on {_day(expected)}" if expected else f"may pass {usd(limit)}"
         low, likely, high = (usd(round(pusd)) for pusd in end)
         ends = _day(standing.ends_at)
         forecast = {
-            "expected_over_at": expected.isoformat(),
+            "expected_over_at": expected.isoformat() if expected else None,
             "earliest_over_at": earliest.isoformat() if earliest else None,
             "latest_over_at": latest.isoformat() if latest else None,
             "end_usd": {name: usd_text(round(pusd)) for name, pusd in end._asdict().items()},
             "interval_percent": 80,
             "notes": [f"spent {usd(spent)} of {usd(limit)}; by {ends} {likely} ({low} to {high}, 80 percent, assumed)"],
         }
-        title = f"{who}: will pass its limit of {usd(limit)} on {_day(expected)} ({span})"
-        keys = (json.dumps(["forecast", *key]),)
+        title = f"{who}: {when} ({first} to {last})"
         stake = max(0, round(end.expected) - limit)
-        signal = Signal("forecast", keys, standing.starts_at, now, False, 0, title, stake, detail | forecast)  # noqa: FBT003
+        signal = Signal("forecast", (forecast_key,), standing.starts_at, now, False, 0, title, stake, detail | forecast)  # noqa: FBT003
         found.append(signal)
     return found
 

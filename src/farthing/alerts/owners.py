@@ -1,9 +1,8 @@
 """
 Budgets of the limits file against the ledger: spent in the window that is open, and whether its end is in sight.
 
-What counts is the ledger's list price by the hour, so a window that begins within an hour is not supported by any zone
-farthing knows of a whole hour's offset; for others the hour in which it begins counts whole. A scope by ``model`` is
-matched with the model that served.
+What counts is the ledger's list price by whole hours of UTC: where a zone is off by half an hour, the hour in which a
+window begins counts whole. A scope by ``model`` is matched with the model that served.
 """
 
 from __future__ import annotations
@@ -65,6 +64,11 @@ class Standing(NamedTuple):
     def will_pass(self) -> bool:
         """Whether it is expected to pass its limit, and has not yet."""
         return self.over_at[0] is not None and self.spent_pusd < self.budget.limit_pusd
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the interval of its end reaches its limit, and its spend does not yet."""
+        return self.over_at[1] is not None and self.spent_pusd < self.budget.limit_pusd
 
 
 def standings(ledger: Ledger, budgets: Sequence[Budget], now: datetime, history_days: int) -> list[Standing]:
