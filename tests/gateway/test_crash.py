@@ -339,3 +339,11 @@ def test_an_upstream_that_comes_and_goes_is_a_502_in_between(box, nursery, tmp_p
     assert nursery.end(near) == nursery.end(pid) == 0
     for folder in (middle, far):
         reckon(folder, box, since, set(), 0)
+
+
+def test_a_hangup_ends_nothing(box, nursery, tmp_path):
+    pid, base_url = nursery.start(tmp_path, box.base_url)
+    assert call(base_url, box.key, 0)
+    os.kill(pid, signal.SIGHUP)
+    assert all(call(base_url, box.key, number) for number in range(4))
+    assert nursery.end(pid) == 0

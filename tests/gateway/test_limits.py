@@ -9,6 +9,7 @@ from fractions import Fraction
 import anthropic
 import pytest
 
+from farthing import testing
 from farthing.limits.store import STORE_NAME, SqliteBank
 
 ASK = {"model": "claude-sonnet-5", "max_tokens": 50, "messages": [{"role": "user", "content": "Say <<output:40>>."}]}
@@ -68,6 +69,24 @@ def test_a_used_up_budget_refuses_before_anything_is_sent_and_says_who_how_much_
     assert headers["x-should-retry"] == "false"
     assert int(headers["retry-after"]) == 15 * 3600  # the sandbox begins at nine
     assert gateway.metrics.value("farthing_limit_refusals_total", "used up") == 1
+
+
+def test_what_was_spent_is_reported_within_seconds_however_seldom_the_ledger_is_filled(gateway_to, tmp_path):
+    file = tmp_path / "limits.toml"
+    file.write_text(budget("1"))
+    with testing.sandbox(start=None) as live:
+        gateway = gateway_to(live.base_url, limits=file, ingest_seconds=3600)
+        with sdk(live, gateway) as client:
+            client.messages.create(**ASK)
+        wait_until(lambda: reported(tmp_path) == live.books.total_pusd)
+
+
+def reported(folder):
+    bank = SqliteBank(folder / STORE_NAME)
+    try:
+        return sum(line.spent_pusd for line in bank.lines())
+    finally:
+        bank.close()
 
 
 def test_the_next_day_there_is_room_again(box, limited):

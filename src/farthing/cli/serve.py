@@ -54,8 +54,8 @@ def serve(  # noqa: PLR0917  typer passes by name
     server = kind(settings, file, book=book, terms=terms, host=host, port=port, log=_log)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.end_soon())  # until the server heeds them itself
-    if settings.keys is not None or settings.workers > 1:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):  # not on Windows
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # likewise; it ends no gateway, or calls would be lost
     _announce(server, settings, file, as_json=json)
     spare_collections()
     server.run()

@@ -98,7 +98,7 @@ class Running:
         self._desk: Desk | None = None
         self._collector: Collector | None = None
         self._recorder: Recorder | None = None
-        self._rounds: asyncio.Task[None] | None = None
+        self._rounds: list[asyncio.Task[None]] = []
 
     @property
     def ring(self) -> Ring | None:
@@ -167,12 +167,12 @@ class Running:
         )
         metrics.gauge("farthing_workers", lambda: int(self._desk is not None))
         metrics.publish()
-        if self._owner is not None:
-            rounds = self._owner.run(settings.ingest_seconds, self._before_round)
-        else:
-            rounds = self._small_rounds()
         self._heed_hangup()
-        self._rounds = asyncio.get_running_loop().create_task(rounds, name="gateway: journals into the ledger")
+        loop = asyncio.get_running_loop()
+        self._rounds.append(loop.create_task(self._small_rounds(), name="gateway: small rounds"))
+        if self._owner is not None:
+            rounds = self._owner.run(settings.ingest_seconds, recorder.flush)
+            self._rounds.append(loop.create_task(rounds, name="gateway: journals into the ledger"))
 
     def _new_limiter(self) -> Limiter | None:
         if self._limits is None:
@@ -187,19 +187,21 @@ class Running:
         return self._keeper
 
     def _heed_hangup(self) -> None:
-        """SIGHUP means :meth:`reload`, where there is something to reload and this is the main thread."""
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and (self._keys is not None or self._owner is None):
+        """SIGHUP means :meth:`reload`, where this is the main thread; it ends nothing, or calls would be lost."""
+        if threading.current_thread() is threading.main_thread():
             with contextlib.suppress(NotImplementedError):  # Windows
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
 
     async def _small_rounds(self) -> None:
         while True:
             await asyncio.sleep(_SMALL_ROUND_S)
-            self._before_round()
+            try:
+                self._small_round()
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not end the rounds
+                self._log(f"a round failed: {type(error).__name__}, a defect of farthing")
             self._metrics.publish()
 
-    def _before_round(self) -> None:
+    def _small_round(self) -> None:
         assert self._recorder is not None
         self._recorder.flush()
         if self._limiter is not None:
@@ -221,10 +223,9 @@ class Running:
         if self._keeper is not None:
             await asyncio.to_thread(self._keeper.close, _CONTENT_S_MAX)
             self._keeper.tick()
-        if self._rounds is not None:
-            self._rounds.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._rounds
+        for task in self._rounds:
+            task.cancel()
+        await asyncio.gather(*self._rounds, return_exceptions=True)
         if self._limiter is not None:
             self._limiter.close()
         if desk is not None:
