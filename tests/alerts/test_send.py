@@ -9,6 +9,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import msgspec
 import pytest
 
 from farthing.alerts import messages
@@ -204,6 +205,20 @@ def test_a_mail_without_the_encryption_that_was_asked_for_is_not_sent(smtp):
 def test_a_trial_says_that_nothing_is_wrong(web):
     send_message(Channel(name="s", kind="slack", url=web.url), trial("s", NOW), NOW)
     assert "nothing is wrong" in json.loads(web.got[0][2])["text"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "figure", "told"),
+    [("anomaly", "assumed", "above usual"), ("budget", "measured", "limit"), ("forecast", "assumed", "limit")],
+)
+def test_each_amount_says_what_it_is(kind, figure, told):
+    incident = msgspec.structs.replace(message().incident, kind=kind)
+    assert messages.incident_json(incident)["figure_kind"] == figure
+    (line,) = [line for line in messages.lines(incident) if line.startswith("at stake: $12.35")]
+    assert figure in line
+    assert told in line
+    nothing = msgspec.structs.replace(incident, stake_pusd=0)
+    assert not any("at stake" in line for line in messages.lines(nothing))
 
 
 GOOD = """

@@ -16,6 +16,7 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
 from farthing.money import usd_text
+from farthing.units import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,11 @@ _WORDS = {
     "renewed": "Still going on",
     "resolved": "Over",
 }
+_STAKES = {
+    "anomaly": "assumed: what is above usual, which is an estimate",
+    "budget": "measured: what is above the limit",
+    "forecast": "assumed: what is expected above the limit",
+}
 
 
 def plain(text: str) -> str:
@@ -47,8 +53,8 @@ def headline(incident: Incident, event: EventName) -> str:
 def lines(incident: Incident) -> list[str]:
     """What is known beside the headline, a line each."""
     found = [f"since {incident.began_at:%Y-%m-%d %H:%M} UTC, last seen {incident.last_at:%Y-%m-%d %H:%M} UTC"]
-    if incident.stake_pusd is not None:
-        found.append(f"at stake: {usd(incident.stake_pusd)} (assumed: what is usual is an estimate)")
+    if incident.stake_pusd:
+        found.append(f"at stake: {usd(incident.stake_pusd)} ({_STAKES[incident.kind]})")
     for one in incident.detail.get("drivers", ()):
         more = f", {usd(int(one['more_pusd']))} more" if one.get("more_pusd") is not None else ""
         found.append(f"driver: {one['dimension']} {one['value']} ({one['share_percent']}% of what grew{more})")
@@ -82,7 +88,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
         "snoozed_until": incident.snoozed_until.isoformat() if incident.snoozed_until else None,
         "stake_usd": None if incident.stake_pusd is None else usd_text(incident.stake_pusd),
-        "figure_kind": "assumed",
+        "figure_kind": str(Kind.MEASURED if incident.kind == "budget" else Kind.ASSUMED),
         "detail": incident.detail,
     }
 

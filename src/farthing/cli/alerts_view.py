@@ -66,9 +66,9 @@ def _print_incident(incident: Incident) -> None:
     color = _COLORS[incident.state]
     until = f" until {incident.snoozed_until:%Y-%m-%d %H:%M} UTC" if incident.snoozed_until else ""
     name = f"#{incident.id} {incident.state}{until}"
-    console.print(f"[{color}]{name}[/]  {escape(plain(incident.title))}")
+    console.print(f"[{color}]{name}[/]  {escape(plain(incident.title))}", soft_wrap=True)
     for line in lines(incident):
-        console.print(f"    {escape(line)}", style="dim")
+        console.print(f"    {escape(line)}", style="dim", soft_wrap=True)
 
 
 def round_json(found: Round, delivered: Delivered | None, now: datetime) -> dict[str, Any]:
