@@ -38,7 +38,7 @@ run: $(STAMP) ## Show a real bill, made from a month of three applications' traf
 
 # The dashboard's pages are tested in the system's own Chromium; without one those tests are skipped, and say so.
 browser:
-	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || \
 	  { test "$$(id -u)" = 0 && command -v apt-get && apt-get -qq update && \
 	    DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends --yes chromium; } >/dev/null 2>&1 || \
 	  echo "There is no Chromium here: tests of the dashboard in a browser are skipped (apt-get install chromium)." >&2
