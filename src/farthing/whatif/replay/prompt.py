@@ -31,7 +31,7 @@ class Prompt(NamedTuple):
 
     Attributes:
         hashes: Per block, of everything up to its end.
-        tokens: Per block; they add up to the measured prompt.
+        tokens: Per block; they add up to the measured prompt. recorded_ends: from the start to the end of each.
         sections: Per block, 0 tools, 1 system, 2 messages.
         cacheable: Per block, whether a breakpoint may stand there.
         marks: Position and lifetime of each breakpoint as recorded.
@@ -42,6 +42,7 @@ class Prompt(NamedTuple):
 
     hashes: list[int]
     tokens: list[int]
+    recorded_ends: list[int]
     sections: list[int]
     cacheable: list[bool]
     marks: list[tuple[int, Ttl]]
@@ -59,15 +60,15 @@ class Prompt(NamedTuple):
 
     def keys(self, dials: Dials) -> list[int]:
         """The hashes of the same prompt under other dials."""
-        if dials == self.dials:
+        recorded, wanted = masks_of(self.dials), masks_of(dials)
+        if recorded == wanted:
             return self.hashes
-        turned = [old ^ new for old, new in zip(masks_of(self.dials), masks_of(dials), strict=True)]
+        turned = [old ^ new for old, new in zip(recorded, wanted, strict=True)]
         return [one ^ turned[section] for one, section in zip(self.hashes, self.sections, strict=True)]
 
     def ends(self, factor: Fraction) -> list[int]:
         """Tokens from the start to the end of each block, where there are *factor* tokens for each recorded one."""
-        ends = accumulate(self.tokens)
-        return list(ends) if factor == 1 else [scaled(end, factor) for end in ends]
+        return self.recorded_ends if factor == 1 else [scaled(end, factor) for end in self.recorded_ends]
 
 
 def why_not_replayed(call: Call) -> str | None:
@@ -104,6 +105,7 @@ def prompt_of(call: Call, lengths: Lengths) -> Prompt:
     return Prompt(
         hashes,
         measured.tokens,
+        list(accumulate(measured.tokens)),
         [_SECTION.get(block.section, 2) for block in blocks],
         [block.cacheable for block in blocks],
         marks,

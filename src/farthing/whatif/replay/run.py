@@ -14,6 +14,7 @@ from farthing.prices.engine import price_served
 from farthing.units import Kind, weakest
 from farthing.whatif.replay import moved
 from farthing.whatif.replay.ceiling import Ceiling
+from farthing.whatif.replay.choice import UNTURNED
 from farthing.whatif.replay.moved import Moved, Stays
 from farthing.whatif.replay.places import Sightings, breakpoints
 from farthing.whatif.replay.prompt import scaled
@@ -147,6 +148,10 @@ class Run:
         levers = self._choice.levers_for(given.call) if self._levers is None else self._levers
         sent_us = moved.microseconds(given.call.sent_at)
         self.catch_up(sent_us)
+        if levers is UNTURNED and not self._new_terms:
+            bill, at = given.bill, given.call.sent_at
+            self._book_call(Outcome(given.call, at, given.call.served, bill, given.pusd, bill.kind, bill), given)
+            return
         found = moved.moved(given.call, levers, self._book)
         if isinstance(found, Stays):
             self._stay(given, found.reason)
