@@ -2,6 +2,7 @@
 
 from random import Random
 
+import msgspec
 import pytest
 from tests.whatif.levers.traffic_made import JOB, NO_HABITS, made, played
 
@@ -123,3 +124,21 @@ def test_calls_must_come_in_order():
     calls = [made(10, [("a", 5, "messages")]), made(5, [("b", 5, "messages")])]
     with pytest.raises(BadInput, match="calls in order of time"):
         find_all(calls, BOOK)
+
+
+def test_routes_of_one_name_on_two_models_are_told_apart():
+    both = played([JOB["extraction"]], sessions_per_day=20, days=4)
+    changed = [
+        msgspec.structs.replace(
+            call,
+            call_id=f"other {call.call_id}",
+            served=msgspec.structs.replace(call.served, model="claude-sonnet-5-5"),
+        )
+        for call in both
+    ]
+    calls = sorted([*both, *changed], key=lambda call: call.sent_at)
+    alone = {one.title for one in find_all(both, BOOK) if one.id.startswith(("cache ", "truncated "))}
+    told = {one.title for one in find_all(calls, BOOK) if one.id.startswith(("cache ", "truncated "))}
+    assert any("extraction to the cache" in title for title in alone)
+    assert any("extraction on claude-opus-4-5-20251101" in title for title in told)
+    assert not alone & told

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from farthing.whatif.levers import (
     batch,
     caching,
@@ -17,6 +19,7 @@ from farthing.whatif.levers import (
     tools,
 )
 from farthing.whatif.levers.traffic import traffic_of
+from farthing.whatif.playbook.advice import Finding, Guide, Proposal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from farthing.ledger.interface import Stored
     from farthing.prices.book import PriceBook
     from farthing.whatif.levers.traffic import Traffic
-    from farthing.whatif.playbook.advice import Finding, Proposal
 
 
 def find_all(calls: Iterable[Call | Stored], book: PriceBook) -> list[Proposal | Finding]:
@@ -45,7 +47,7 @@ def find_all(calls: Iterable[Call | Stored], book: PriceBook) -> list[Proposal |
 
 def find_in(traffic: Traffic) -> list[Proposal | Finding]:
     """The same over calls that were measured already."""
-    return [
+    found = [
         *caching.find(traffic),
         *batch.find(traffic),
         *legacy.find(traffic),
@@ -57,3 +59,17 @@ def find_in(traffic: Traffic) -> list[Proposal | Finding]:
         *retries.find(traffic),
         *history.find(traffic),
     ]
+    return [_told_apart(one, traffic) for one in found]
+
+
+def _told_apart(one: Proposal | Finding, traffic: Traffic) -> Proposal | Finding:
+    """The same with its model in the title where another model has a route of that name; moves of models say theirs."""
+    where = one.about if isinstance(one, Finding) else one.choice.rules[0].where
+    if one.guide is Guide.ROUTING:
+        return one
+    for route in traffic.routes:
+        if route.by and route.where == where:
+            is_shared = sum((other.by, other.value) == (route.by, route.value) for other in traffic.routes) > 1
+            title = one.title.replace(route.label, f"{route.label} on {route.model}", 1)
+            return msgspec.structs.replace(one, title=title) if is_shared else one
+    return one

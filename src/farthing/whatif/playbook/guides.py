@@ -213,7 +213,7 @@ def _commitment(demand: Demand | None) -> str:
     offer = f"{float(ASKED_DISCOUNT):.0%} off for {ASKED_WEEKS} weeks"
     if verdict.recommended is None:
         more = len(verdict.refusals) - 1
-        told = f"no offer is known; at {offer} it would be refused: {verdict.refusals[0]}"
+        told = f"no offer is known; at {offer} what is left after this plan would be refused: {verdict.refusals[0]}"
         return told + (f" (and {_counted(more, 'reason')} more, which farthing commit says)" if more else "")
     units = display(verdict.recommended.units * 10**12, 0)
     saved = display(verdict.recommended.saving_pusd, 0)
