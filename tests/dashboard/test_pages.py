@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from html import unescape
 
 import pytest
 from tests.dashboard.made import HOSTILE, posted
 
+from farthing.dashboard.blocks import source_address
 from farthing.dashboard.nav import PAGES
 from farthing.dashboard.pages import calls as calls_page
 from farthing.ledger import open_ledger
@@ -121,6 +124,19 @@ def test_one_call_is_explained_as_the_command_line_does(client, on_disk, farthin
     for call in (calls[0], calls[-1], next(call for call in calls if call.call_id == "unpriced-1")):
         shown = figures(client, "/call", open=call.call_id)["explained"]
         assert shown == farthing.json("explain", call.call_id, "--ledger", on_disk)
+
+
+def test_only_pages_of_sources_are_led_to():
+    assert source_address("https://example.com/prices (as of May)").href == "https://example.com/prices"
+    assert source_address("javascript:alert(1)").href == source_address("").href == source_address("a book").href == ""
+
+
+def test_a_fact_leads_to_the_calls_that_share_it_and_to_no_others(client, calls):
+    call = next(call for call in calls if call.request and call.dims.get("prompt"))
+    html = client.get("/call", params={"open": call.call_id}).text
+    for link in re.findall(r'href="(/calls\?where=[^"]*)"', html):
+        page = client.get(unescape(link) + "&range=90d&format=json").json()
+        assert call.call_id in [row["call_id"] for row in rows(page, "calls")] or len(rows(page, "calls")) == 50
 
 
 def test_a_call_that_is_not_there_is_not_found(client):

@@ -244,6 +244,7 @@ def _print_next(console: Console, ledger: Path, traffic: Path) -> None:
     program = _program()
     console.print("\n[bold]Go on from here[/]")
     for command, what in (
+        (f"dashboard --ledger {ledger}", "the same in a browser"),
         (f"report --ledger {ledger} --by tenant", "by any dimension"),
         (f"report --ledger {ledger} --pareto", "which call types cost 80 %"),
         (f"price {traffic}", "JSON lines in, priced JSON lines out"),

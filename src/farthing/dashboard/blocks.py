@@ -226,6 +226,12 @@ def text(value: str | None, *, href: str = "", tone: Tone = "") -> Cell:
     return Cell(value or NOT_SET, value, href, tone if value else "quiet")
 
 
+def source_address(url: str) -> Cell:
+    """Where something was read: a link to its page alone, for what stands behind it names versions and threads."""
+    page = url.split(maxsplit=1)[0] if url.strip() else ""
+    return Cell(url, url, page if page.startswith("https://") else "")
+
+
 def share_of(part: int, whole: int) -> int:
     """Parts of 1000, for a bar."""
     return 0 if whole <= 0 else max(0, min(1000, part * 1000 // whole))

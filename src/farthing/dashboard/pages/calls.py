@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from farthing.dashboard.blocks import Cell, Column, Facts, Note, Page, Table, Tile, Tiles, Tone, count, text, usd
+from farthing.call import DIMENSIONS
+from farthing.dashboard.blocks import (
+    Cell,
+    Column,
+    Facts,
+    Note,
+    Page,
+    Table,
+    Tile,
+    Tiles,
+    Tone,
+    count,
+    source_address,
+    text,
+    usd,
+)
 from farthing.dashboard.pages.shared import nothing
 from farthing.money import exact_usd_text, usd_text
 from farthing.reports.sums import percent
@@ -16,6 +31,7 @@ from farthing.units import Unit, weakest
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from farthing.call import Call
     from farthing.dashboard.visit import Visit
     from farthing.ledger.interface import Stored
     from farthing.prices.bill import Line
@@ -88,7 +104,7 @@ def _row(visit: Visit, stored: Stored) -> tuple[Cell, ...]:
     served, usage = call.served, call.served.usage
     pusd = posting.list_pusd if not visit.is_contract or posting.contract_pusd is None else posting.contract_pusd
     return (
-        Cell(f"{call.sent_at.astimezone(visit.zone):%-d %b %H:%M:%S}", call.sent_at.isoformat()),
+        Cell(f"{call.sent_at.astimezone(visit.zone):%-d\u00a0%b\u00a0%H:%M:%S}", call.sent_at.isoformat()),
         Cell(_short(call.call_id), call.call_id, visit.asked.url("/call", open=call.call_id)),
         text(served.model),
         text(call.dims.get("feature")),
@@ -101,13 +117,19 @@ def _row(visit: Visit, stored: Stored) -> tuple[Cell, ...]:
         ),
         count(usage.output_tokens),
         text(served.stop_reason or "", tone="quiet"),
-        Cell(f"{call.duration_ms / 1000:.1f} s" if call.duration_ms is not None else "", call.duration_ms),
+        Cell(_took(call.duration_ms), call.duration_ms),
     )
+
+
+def _took(duration_ms: int | None) -> str:
+    if duration_ms is None:
+        return ""
+    return f"{duration_ms} ms" if duration_ms < 1000 else f"{duration_ms / 1000:.1f} s"
 
 
 def _short(call_id: str) -> str:
     name = call_id.partition(":")[0]
-    return name if len(name) <= 16 else f"{name[:8]}\u2026{name[-6:]}"
+    return name if len(name) <= 14 else f"\u2026{name[-8:]}"
 
 
 def one_page(visit: Visit) -> Page:
@@ -128,7 +150,7 @@ def one_page(visit: Visit) -> Page:
     bill = price_served(book, call.served, call.sent_at)
     contract = None if visit.desk.terms is None else price_under(visit.desk.terms, bill, call.sent_at)
     explained = explain(call, bill, stored.posting, book.sources, contract)
-    rows = tuple((name, _fact(visit, name, value)) for name, value in facts(call))
+    rows = tuple((name, _fact(visit, call, name, value)) for name, value in facts(call))
     blocks = (
         _sums(explained, stored),
         _bill(explained),
@@ -212,17 +234,16 @@ def _line(line: Line) -> tuple[Cell, ...]:
 
 def _sources(explained: Explained) -> Table:
     columns = (Column("source", "Source"), Column("url", "Address"), Column("as_of", "As of"))
-    rows = tuple((text(key), text(one.url, href=one.url), text(one.as_of)) for key, one in explained.sources.items())
+    rows = tuple((text(key), source_address(one.url), text(one.as_of)) for key, one in explained.sources.items())
     return Table("sources", "Where its rates were read", columns, rows, empty="It cites none.")
 
 
-_FILTERS = {"model": "model", "source": "source"}
-
-
-def _fact(visit: Visit, name: str, value: str) -> Cell:
-    if name in _FILTERS or name in ("tenant", "feature", "session", "user", "prompt", "project"):
-        return Cell(value, value, visit.asked.elsewhere("/calls", where=((name, value),)))
-    return Cell(value, value)
+def _fact(visit: Visit, call: Call, name: str, value: str) -> Cell:
+    """A fact; one that calls can be filtered by leads to all that share it."""
+    shared = {"model": call.served.model, "source": call.source, **call.dims}
+    if shared.get(name) != value or name not in (*DIMENSIONS, "model", "source"):
+        return Cell(value, value)
+    return Cell(value, value, visit.asked.elsewhere("/calls", where=((name, value),)))
 
 
 def _siblings(visit: Visit, stored: Stored) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Cell, Column, Note, Page, Table, text
+from farthing.dashboard.blocks import Cell, Column, Note, Page, Table, source_address, text
 from farthing.errors import BadInput
 from farthing.money import usd_per_mtok_text
 from farthing.prices.card import Card, Facts
@@ -139,7 +139,7 @@ def _sources(visit: Visit) -> Table:
         Column("as_of", "As of"),
     )
     rows = tuple(
-        (text(key), text(one.kind), text(one.url, href=one.url), text(one.as_of))
+        (text(key), text(one.kind), source_address(one.url), text(one.as_of))
         for key, one in sorted(visit.desk.book.sources.items())
     )
     return Table("sources", "Where it was read", columns, rows, is_folded=True)

@@ -82,14 +82,14 @@ def _one(visit: Visit) -> Page:
     calls = [stored for _, stored in zip(range(_CALLS_SHOWN), visit.reader.calls(own.query()), strict=False)]
     tiles = Tiles(
         (
-            Tile("session", "Session", Cell(session, session), "", f"{total.calls:,} calls"),
-            Tile("usd", "Cost", usd(own.pusd(total)), str(total.kind)),
+            Tile("usd", "Cost", usd(own.pusd(total)), str(total.kind), f"{total.calls:,} calls"),
             Tile(
                 "cached",
                 "Read from the cache",
                 Cell(percent(total.usage.cache_read_tokens, total.usage.prompt_tokens)),
                 "measured",
             ),
+            Tile("session", "Session", Cell(session, session)),
         ),
         is_lead=True,
     )
@@ -123,7 +123,7 @@ def _picture(visit: Visit, calls: list[Stored]) -> Chart:
         narrow,
         tuple((one.name, one.color) for one in parts),
         "measured",
-        "Counts, not dollars: a token read costs a tenth of a fresh one.",
+        "Counts, not dollars: each class has a price of its own.",
     )
 
 
@@ -159,7 +159,7 @@ def _calls(visit: Visit, calls: list[Stored]) -> Table:
         written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
         rows.append(
             (
-                Cell(f"{call.sent_at.astimezone(visit.zone):%-d %b %H:%M:%S}", call.sent_at.isoformat()),
+                Cell(f"{call.sent_at.astimezone(visit.zone):%-d\u00a0%b\u00a0%H:%M:%S}", call.sent_at.isoformat()),
                 Cell(f"{number}", call.call_id, visit.asked.url("/call", open=call.call_id)),
                 text(call.served.model),
                 Cell("unpriced", None, tone="bad") if pusd is None else usd(pusd),
