@@ -134,6 +134,20 @@ def test_rebuilding_sets_every_account_to_the_truth_but_not_while_anybody_is_ali
     assert line(bank, B) == (0, 0, 0)
 
 
+def test_rebuilding_drops_accounts_of_windows_that_are_long_over(bank):
+    old, new, endless = (AccountKey("b", "tenant=acme", start_s) for start_s in (1_000, 2_000, 0))
+    for key in (old, new, endless):
+        bank.lease("one", [ask(key, need=5)], 0)
+        bank.report("one", [Share(key, 5, 0)], 0)
+        assert bank.first(key, "alert 1")
+    bank.leave("one")
+    bank.leave("two")
+    assert bank.rebuild({new: 5, endless: 5}, keep_presumed=True, forget_before_s=2_000)
+    assert [one.key for one in bank.lines()] == [endless, new]
+    assert [bank.first(key, "alert 1") for key in (new, endless)] == [False, False]
+    assert bank.first(old, "alert 1")
+
+
 def test_something_is_told_once(bank):
     assert [bank.first(A, "alert 1/2"), bank.first(A, "alert 1/2"), bank.first(B, "alert 1/2")] == [True, False, True]
 

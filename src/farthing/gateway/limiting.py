@@ -21,6 +21,7 @@ from farthing.limits.gate import Admitted, Degrade, Gate, GateFacts, Threshold
 from farthing.limits.replay import CALENDAR_DAYS_MAX, cost_pusd, spent_from
 from farthing.limits.routes import FlowFacts
 from farthing.limits.store import STORE_NAME, SqliteBank
+from farthing.limits.windows import window_at
 from farthing.limits.worst import worst_batch, worst_case
 from farthing.money import usd_text
 from farthing.prices.card import Unpriced
@@ -46,6 +47,8 @@ _BYTES_PER_TOKEN = 4
 _UNTOLD_MAX = 10_000
 """Batches whose bill the store of budgets could not be told yet; those beyond count at their worst case."""
 _TOLD_AT_ONCE = 10
+_KEPT_DAYS = 2 * CALENDAR_DAYS_MAX
+"""How long the store keeps accounts of windows that are over."""
 
 
 class Hold:
@@ -266,17 +269,19 @@ def begin_with_truth(
     """
     from farthing.ledger.duckdb import DuckDBLedger  # noqa: PLC0415 - heavy, and not needed to forward
 
-    if not limits.budgets:
+    windows = [window_at(one.window, now, one.zone) for one in limits.budgets if one.window != "call"]
+    if not windows:
         return
-    calendar = all(one.window in {"call", "hour", "day", "week", "month"} for one in limits.budgets)
-    query = Query(since=now - timedelta(days=CALENDAR_DAYS_MAX)) if calendar else Query()
+    begun = [window.starts_at for window in windows if window.starts_at is not None]
+    query = Query(since=min(begun)) if len(begun) == len(windows) else Query()
+    old_s = (now - timedelta(days=_KEPT_DAYS)).timestamp()
     try:
         with DuckDBLedger(ledger) as opened:
             rows = (stored for stored in opened.calls(query) if stored.call.source == "gateway")
             spent = spent_from(limits.budgets, rows, now)
         bank = SqliteBank(ledger.with_name(STORE_NAME), busy_s=5)
         try:
-            bank.rebuild(spent.pusd, keep_presumed=unsettled > 0)
+            bank.rebuild(spent.pusd, keep_presumed=unsettled > 0, forget_before_s=old_s)
         finally:
             bank.close()
     except FarthingError as error:

@@ -174,7 +174,7 @@ class Bank(Protocol):
         """What one holder leases, dead or alive; empty where nobody knows it."""
         ...
 
-    def rebuild(self, spent_pusd: Mapping[AccountKey, int], *, keep_presumed: bool) -> bool:
+    def rebuild(self, spent_pusd: Mapping[AccountKey, int], *, keep_presumed: bool, forget_before_s: float = 0) -> bool:
         """
         Begin with the truth: every account is set to what the ledger says, those not named to nothing.
 
@@ -182,6 +182,7 @@ class Bank(Protocol):
             spent_pusd: Sums of the ledger.
             keep_presumed: Some calls have no outcome: what was counted beyond the ledger's sum stays presumed. What is
                 pledged stays in any case.
+            forget_before_s: Accounts of calendar windows that began before that are dropped, or it grows for ever.
 
         Returns:
             False where some holder is alive, whose calls the ledger cannot know yet: nothing was changed.
@@ -311,10 +312,11 @@ class MemoryBank:
         """See :class:`Bank`."""
         return {key: one.leases[holder] for key, one in self.accounts.items() if one.leases.get(holder)}
 
-    def rebuild(self, spent_pusd: Mapping[AccountKey, int], *, keep_presumed: bool) -> bool:
+    def rebuild(self, spent_pusd: Mapping[AccountKey, int], *, keep_presumed: bool, forget_before_s: float = 0) -> bool:
         """See :class:`Bank`."""
         if self.alive:
             return False
+        self.accounts = {key: one for key, one in self.accounts.items() if not 0 < key.start_s < forget_before_s}
         for key in self.accounts.keys() | spent_pusd.keys():
             account = self.accounts.setdefault(key, Account())
             state, spent = account.state((), 0.0), spent_pusd.get(key, 0)

@@ -218,12 +218,13 @@ class SqliteBank:
             ).fetchall()
         return {AccountKey(*key): int(lease) for *key, lease in rows}
 
-    def rebuild(self, spent_pusd: Mapping[AccountKey, int], *, keep_presumed: bool) -> bool:
+    def rebuild(self, spent_pusd: Mapping[AccountKey, int], *, keep_presumed: bool, forget_before_s: float = 0) -> bool:
         """See :class:`~farthing.limits.protocol.Bank`."""
         with self._faults(), self._transaction():
             alive = self._db.execute("SELECT count(*) FROM holder WHERE alive = 1").fetchone()[0]
             if alive > len(self._gone()):
                 return False
+            self._forget(forget_before_s)
             for key in spent_pusd:
                 self._account(key)
             pledged: dict[int, int] = {}
@@ -238,6 +239,12 @@ class SqliteBank:
             self._db.execute("DELETE FROM share WHERE holder NOT GLOB ?", (_PLEDGES,))
             self._db.execute("DELETE FROM holder WHERE holder NOT GLOB ?", (_PLEDGES,))
         return True
+
+    def _forget(self, before_s: float) -> None:
+        found = self._db.execute("SELECT id FROM account WHERE start_s > 0 AND start_s < ?", (before_s,)).fetchall()
+        self._db.executemany("DELETE FROM share WHERE account = ?", found)
+        self._db.executemany("DELETE FROM mark WHERE account = ?", found)
+        self._db.executemany("DELETE FROM account WHERE id = ?", found)
 
     def first(self, key: AccountKey, mark: str) -> bool:
         """See :class:`~farthing.limits.protocol.Bank`."""
