@@ -57,6 +57,17 @@ def test_check_says_what_is_wrong(farthing, file):
     assert "did you mean each?" in farthing("budgets", "check", file, code=1).stderr
 
 
+def test_check_says_which_words_a_key_takes(farthing, file):
+    file.write_text(LIMITS.replace('"month"', '"fortnight"'))
+    assert "window is one of call, session, run, hour" in farthing("budgets", "check", file, code=1).stderr
+
+
+def test_check_names_the_rate_limits_beside_the_budgets(farthing, file):
+    file.write_text(LIMITS + '[[rate]]\nname = "each [customer]"\neach = "tenant"\nrequests_per_minute = 3\n')
+    assert "and rate limits: each [customer]" in farthing("budgets", "check", file).stdout
+    assert farthing.json("budgets", "check", file)["rates"] == ["each [customer]"]
+
+
 def test_the_settings_name_the_file(farthing, file, monkeypatch):
     assert "no limits file" in farthing("budgets", "list", code=1).stderr
     monkeypatch.setenv("FARTHING_GATEWAY_LIMITS", str(file))

@@ -65,14 +65,17 @@ def check(file: File = None, as_json: output.Json = False, config: options.Confi
     """Read a limits file and show the budgets in it, or say what is wrong and where."""
     limits = _limits(file, config)
     if as_json:
-        output.print_json({"ok": True, "budgets": [_budget_json(one) for one in limits.budgets]})
+        rates = [one.name for one in limits.rates]
+        output.print_json({"ok": True, "budgets": [_budget_json(one) for one in limits.budgets], "rates": rates})
         return
     table = _table("budget", "limit >", "window", "who", "when used up", "alerts at")
     for one in limits.budgets:
         window = one.window if one.window in _UNZONED else f"{one.window} ({one.zone.key})"
         alerts = "" if one.window == "call" else ", ".join(f"{float(share):.0%}" for share in one.alert_at)
         table.add_row(*map(_plain, (one.name, output.usd(one.limit_pusd), window, _scope(one), _mode(one), alerts)))
-    output.console().print(table if limits.budgets else "No budgets in this file: every call is admitted.")
+    output.console().print(table if limits.budgets else "No budgets in this file: no call is refused for its cost.")
+    if limits.rates:
+        output.console().print(_plain(f"and rate limits: {', '.join(one.name for one in limits.rates)}"))
 
 
 @app.command("dry-run")

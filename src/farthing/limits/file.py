@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -57,6 +57,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     upstream: UpstreamRule = UpstreamRule()
 
 
+_WORDS = {one.name: get_args(one.type) for struct in (_File, _Budget) for one in msgspec.structs.fields(struct)}
 _KEYS = sorted({*_File.__struct_fields__, *_Budget.__struct_fields__, *_Smooth.__struct_fields__})
 
 
@@ -178,7 +179,9 @@ def _share(value: _Exact, where: str, most: int) -> Fraction:
 
 
 def _hint(message: str) -> str:
-    """The nearest key there is, where the message names one that there is not."""
+    """The nearest key there is, where the message names one that there is not; or the words that a key takes."""
+    if (odd := re.search(r"Invalid enum value .* at `\$.*?(\w+)`$", message)) and _WORDS.get(odd[1]):
+        return f"{odd[1]} is one of {', '.join(map(str, _WORDS[odd[1]]))}"
     unknown = re.search(r"unknown field `([^`]*)`", message)
     near = difflib.get_close_matches(unknown[1], _KEYS, n=1) if unknown else []
     return f"did you mean {near[0]}?" if near else ""
