@@ -89,7 +89,7 @@ def test_history_beyond_the_twentieth_turn():
     extra = sum(1000 * (turn - 1) - 19_000 for turn in range(21, 51))
     assert one.cost_pusd == extra * PLAIN
     assert one.kind is Kind.ASSUMED
-    assert "74 %" not in one.why
+    assert "38% at turn 2, 71% at turn 5, 85% at turn 10, 92% at turn 20, 96% at turn 40" in one.why
     shares = history.history_share(traffic.routes[Route("feature", "made", "claude-sonnet-5-5")])
     assert shares[0] == (1, 1, 0.0)
     assert shares[19] == (20, 1, pytest.approx(19_000 / 20_600))

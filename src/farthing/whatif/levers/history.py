@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from farthing.whatif.levers.measures import Measures
     from farthing.whatif.levers.traffic import Traffic
 
+_SHOWN_TURNS = (2, 5, 10, 20, 40)
 TRIMMED_SHARE = 0.1
 """Assumption: history that costs less than this share of the route's bill is not worth touching."""
 
@@ -40,6 +41,12 @@ def history_share(one: Measures) -> list[tuple[int, int, float]]:
     ]
 
 
+def _growth(one: Measures) -> str:
+    """How the prompt's share of history grows, at a few turns that the route has."""
+    told = [f"{share:.0%} at turn {turn}" for turn, _, share in history_share(one) if turn in _SHOWN_TURNS]
+    return f" ({', '.join(told)})" if told else ""
+
+
 def _finding(traffic: Traffic, one: Measures) -> Finding:
     late = [turns for turn, turns in one.turns.items() if turn > TRIM_AFTER_TURNS]
     calls = sum(turns.calls for turns in late)
@@ -52,7 +59,7 @@ def _finding(traffic: Traffic, one: Measures) -> Finding:
         kind=Kind.ASSUMED,
         why=(
             f"{calls:,} calls are later than turn {TRIM_AFTER_TURNS}; {percent(history, prompt)} of their prompts is "
-            f"earlier messages. What they carry beyond turn {TRIM_AFTER_TURNS}'s history, {one.trimmed_tokens:,} "
+            f"earlier messages{_growth(one)}. What they carry beyond turn {TRIM_AFTER_TURNS}'s history, {one.trimmed_tokens:,} "
             f"tokens, cost {usd(one.trimmed_pusd)} as it was paid ({usd_a_day(traffic, one.trimmed_pusd)}): the most "
             "that trimming could save, before what a summary costs and what each cut writes to the cache again."
         ),
