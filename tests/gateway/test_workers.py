@@ -1,5 +1,6 @@
 """Several workers on one port: one gateway to whoever looks, even while workers are killed."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -24,6 +25,7 @@ from farthing.gateway.supervisor import pause_s
 from farthing.ledger import open_ledger
 from farthing.ledger.content import ContentStore
 from farthing.ledger.interface import Query
+from farthing.limits.store import STORE_NAME, SqliteBank
 
 ASK = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Say <<output:40>>."}]}
 
@@ -246,6 +248,37 @@ def test_a_hangup_turns_the_keys_of_every_worker(live, serve, tmp_path, workers)
     assert [one.call.dims["api_key"] for one in served.calls()[0]] == ["acme"]
     kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "token"]
     assert not any(secret.encode() in one for one in kept for secret in (live.key, key))
+
+
+def test_a_budget_holds_over_workers_with_many_calls_at_once_and_one_of_them_killed(live, serve, tmp_path):
+    (tmp_path / "limits.toml").write_text('[[budget]]\nname = "all"\nlimit_usd = "0.02"\nwindow = "total"\n')
+    served = serve(FARTHING_GATEWAY_LIMITS=str(tmp_path / "limits.toml"))
+    live.reply(*[testing.Reply(output_tokens=100, event_s=0.001)] * 400)
+    refused, ended = [], []
+
+    async def call(client, number):
+        try:
+            async with client.messages.stream(**ASK) as stream:
+                await stream.get_final_message()
+        except anthropic.APIStatusError as error:
+            refused.append(error.body["error"]["message"])
+        except Exception:  # noqa: BLE001  the killed worker had it, in whatever way the SDK says so
+            ended.append(number)
+        if number == 30:
+            os.kill(served.workers[0], signal.SIGKILL)
+
+    async def run():
+        async with anthropic.AsyncAnthropic(base_url=served.base_url, api_key=live.key, max_retries=0) as client:
+            await asyncio.gather(*[call(client, number) for number in range(200)])
+
+    asyncio.run(run())
+    served.until(lambda: "another one starts" in served.logged)
+    served.end()
+    with contextlib.closing(SqliteBank(tmp_path / STORE_NAME)) as bank:
+        (line,) = bank.lines()
+    assert 0 < live.books.total_pusd <= line.spent_pusd + line.held_pusd <= 20_000_000_000
+    assert len(refused) > 50
+    assert all(message.startswith("farthing: budget all") for message in refused)
 
 
 def test_workers_keep_content_in_one_store_that_a_kill_leaves_whole(live, serve, tmp_path):
