@@ -59,8 +59,8 @@ def _finding(traffic: Traffic, one: Measures) -> Finding:
         kind=Kind.ASSUMED,
         why=(
             f"{calls:,} calls are later than turn {TRIM_AFTER_TURNS}; {percent(history, prompt)} of their prompts is "
-            f"earlier messages{_growth(one)}. What they carry beyond turn {TRIM_AFTER_TURNS}'s history, {one.trimmed_tokens:,} "
-            f"tokens, cost {usd(one.trimmed_pusd)} as it was paid ({usd_a_day(traffic, one.trimmed_pusd)}): the most "
+            f"earlier messages{_growth(one)}. What they carry beyond turn {TRIM_AFTER_TURNS}'s history, "
+            f"{one.trimmed_tokens:,} tokens, cost {usd(one.trimmed_pusd)} as it was paid ({usd_a_day(traffic, one.trimmed_pusd)}): the most "
             "that trimming could save, before what a summary costs and what each cut writes to the cache again."
         ),
         where=f"messages after turn {TRIM_AFTER_TURNS}",
