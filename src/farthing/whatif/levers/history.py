@@ -60,8 +60,9 @@ def _finding(traffic: Traffic, one: Measures) -> Finding:
         why=(
             f"{calls:,} calls are later than turn {TRIM_AFTER_TURNS}; {percent(history, prompt)} of their prompts is "
             f"earlier messages{_growth(one)}. What they carry beyond turn {TRIM_AFTER_TURNS}'s history, "
-            f"{one.trimmed_tokens:,} tokens, cost {usd(one.trimmed_pusd)} as it was paid ({usd_a_day(traffic, one.trimmed_pusd)}): the most "
-            "that trimming could save, before what a summary costs and what each cut writes to the cache again."
+            f"{one.trimmed_tokens:,} tokens, cost {usd(one.trimmed_pusd)} as it was paid "
+            f"({usd_a_day(traffic, one.trimmed_pusd)}): the most that trimming could save, before what a summary "
+            "costs and what each cut writes to the cache again."
         ),
         where=f"messages after turn {TRIM_AFTER_TURNS}",
         calls=calls,
