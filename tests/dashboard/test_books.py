@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from tests.dashboard.made import posted
+from tests.dashboard.made import OpenLedger, posted
 
-from farthing.dashboard.books import books_of
+from farthing.dashboard.books import Books, books_of
 from farthing.errors import LedgerFault
 from farthing.ledger import open_ledger
 from farthing.ledger.interface import Query
@@ -98,3 +98,25 @@ def test_an_answer_is_made_once_until_the_ledger_changes(path, calls):
     with books.shelf() as shelf:
         assert shelf.kept("calls", answer) == 25
     assert len(made) == 2
+
+
+def test_while_the_ledger_cannot_be_opened_answers_stay_as_they_were_together():
+    ledgers, stamps = iter([OpenLedger(), LedgerFault("locked"), OpenLedger()]), iter([1, 2, 3])
+
+    def opened():
+        found = next(ledgers)
+        if isinstance(found, LedgerFault):
+            raise found
+        return found
+
+    books = Books(opened, lambda: next(stamps))
+    with books.shelf() as shelf:
+        assert shelf.kept("first", lambda _: "made at 1") == "made at 1"
+    with books.shelf() as shelf:
+        assert shelf.is_old
+        assert shelf.kept("first", lambda _: "made at 2") == "made at 1"
+        with pytest.raises(LedgerFault):
+            shelf.kept("second", lambda _: "of another moment")
+    with books.shelf() as shelf:
+        assert not shelf.is_old
+        assert shelf.kept("first", lambda _: "made at 3") == "made at 3"

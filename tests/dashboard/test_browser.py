@@ -230,5 +230,6 @@ def test_signing_in_by_hand_and_being_refused(ledger, desk, opened):
         assert page.get_by_role("link", name="Health").count() == 0
         page.get_by_role("button", name="Sign out").click()
         assert urlsplit(page.url).path == "/sign-in"
+        page.wait_for_load_state("networkidle")  # what is still on its way would fail when the server ends
     finally:
         server.stop()

@@ -37,6 +37,8 @@ class Shelf:
     def kept(self, _key, make):
         return make(self._ledger)
 
+    is_old = False
+
     def unsettled(self):
         return ["somebody's"]
 

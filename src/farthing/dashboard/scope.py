@@ -63,6 +63,11 @@ class Reader:
         self._shelf = shelf
         self.scope = scope
 
+    @property
+    def is_old(self) -> bool:
+        """Whether the ledger has changed since, and cannot be read now."""
+        return self._shelf.is_old
+
     def report(self, query: Query) -> list[Row]:
         """As :meth:`farthing.ledger.interface.Ledger.report`."""
         narrowed = self.scope.narrow(query)

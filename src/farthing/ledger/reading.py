@@ -7,6 +7,7 @@ that finds it locked tries again for a moment, and keeps it open no longer than 
 
 from __future__ import annotations
 
+import re
 import time
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STEP_S = 0.05
-_LOCKED = "lock"
+_LOCKED = re.compile(r"\block\b|different configuration")  # a damaged file's message speaks of a *block*
 
 
 class DuckDBReader(DuckDBLedger):
@@ -59,7 +60,7 @@ def _opened(path: Path, wait_s: float, memory_mb_max: int) -> duckdb.DuckDBPyCon
         try:
             return duckdb.connect(str(path), read_only=True, config={"memory_limit": f"{memory_mb_max}MB"})
         except duckdb.Error as error:
-            if _LOCKED not in str(error).lower() and "different configuration" not in str(error):
+            if not _LOCKED.search(str(error)):
                 raise LedgerFault(f"cannot read the ledger {path}: {str(error).partition(chr(10))[0]}") from error
             if time.monotonic() >= ends_at_s:
                 raise LedgerFault(f"cannot read the ledger {path} now: another process is writing it") from error
