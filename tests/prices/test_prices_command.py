@@ -86,7 +86,7 @@ def test_the_rates_of_a_day_as_known_on_another(farthing, arguments, output_rate
         (("sources", "NOWHERE"), "farthing prices sources"),
         (("use", "2020-01-01+000000000000"), "shipped"),
         (("diff", "nowhere"), "an installed version"),
-        (("--at", "1999-01-01", "claude-sonnet-5"), "has no standard rate"),
+        (("--at", "1999-01-01", "claude-sonnet-5"), "(released on 2026-06-30)"),
     ],
 )
 def test_what_is_not_there_is_one_clear_line_and_exit_code_1(farthing, arguments, says):

@@ -139,9 +139,11 @@ def compile_card(book: Rates, facts: Facts) -> Card | Unpriced:
     rows = _rows(book, named, facts)
     if not rows:
         as_known = f" as known on {facts.known_on}" if facts.known_on else ""
+        released = named.model.released
+        early = released is not None and facts.valid_on < released
         return Unpriced(
             f"{named.model.id} has no {facts.speed} rate on {facts.valid_on}{as_known} on {CHANNELS[named.channel]} "
-            f"({named.model.status})"
+            f"({f'released on {released}' if early else named.model.status})"
         )
     try:
         wanted, kind, note = _wanted_multipliers(named, facts)
