@@ -2,8 +2,11 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 
 import anthropic
 import pytest
@@ -67,3 +70,27 @@ def test_it_forwards_meters_and_ends_cleanly(start, tmp_path, number):
 def test_what_it_cannot_do_is_said_in_one_line(farthing, tmp_path, arguments, said):
     arguments = [*arguments, "--ledger", tmp_path / "ledger.duckdb"]
     assert said in farthing.json("serve", *arguments, code=1)["error"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_dashboard_is_there_and_ends_with_the_gateway_however_that_ends(start, number):
+    with testing.sandbox(start=None) as box:
+        process, facts = start("--upstream", box.base_url, "--dashboard", "0")
+        with urllib.request.urlopen(facts["dashboard"]) as page:
+            assert page.status == 200
+            assert b"Overview" in page.read()
+        process.send_signal(number)
+        process.communicate(timeout=30)
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(facts["dashboard"]).close()
+        except OSError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the dashboard went on without its gateway")
+
+
+def test_without_its_dashboard_the_gateway_does_not_start(farthing, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        arguments = ["--dashboard", taken.getsockname()[1], "--port", 0, "--ledger", tmp_path / "ledger.duckdb"]
+        assert "the dashboard" in farthing.json("serve", *arguments, code=1)["error"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,9 @@ def dashboard(  # noqa: PLR0917  typer passes by name
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")] = 8790,
     demo: Annotated[bool, typer.Option("--demo", help="Show a made-up fleet instead of the ledger.")] = False,
+    end_with_input: Annotated[
+        bool, typer.Option("--end-with-input", help="End when standard input does: for programs that start it.")
+    ] = False,
     ledger: options.LedgerPath = None,
     config: options.Config = None,
     json: output.Json = False,
@@ -43,8 +47,15 @@ def dashboard(  # noqa: PLR0917  typer passes by name
     server = DashboardServer(create_app(site), host=host, port=port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.end_soon())  # until the server heeds them itself
+    if end_with_input:  # whoever started us holds the other end, and it closes however they end
+        threading.Thread(target=_end_with_input, args=(server,), daemon=True).start()
     _announce(server, site, as_json=json)
     server.run()
+
+
+def _end_with_input(server: DashboardServer) -> None:
+    sys.stdin.buffer.read()
+    server.end_soon()
 
 
 def _site(ledger: Path | None, config: Path | None, host: str) -> Site:
