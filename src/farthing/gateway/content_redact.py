@@ -33,9 +33,10 @@ _KEY = re.compile(
     r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
 )
 _KEY_SIGNS = ("sk-", "AKIA", "ASIA", "gh", "xox", "AIza", "eyJ", "-----BEGIN")
-_DIGITS = re.compile(r"[0-9](?=[0-9 -]{12})[0-9]*+(?:[ -][0-9]++)*+")
+# A group is never possessive here: before Python 3.11.5 such a one keeps what its last, failed turn had taken.
+_DIGITS = re.compile(r"[0-9](?=[0-9 -]{12})[0-9]*+(?:[ -][0-9]++)*")
 _IBAN = re.compile(
-    r"(?<![0-9A-Za-z])(?:[A-Z]{2}[0-9]{2}[0-9A-Z]*+(?: [0-9A-Z]++)*+|[a-z]{2}[0-9]{2}[0-9a-z]{11,30}(?![0-9a-z]))"
+    r"(?<![0-9A-Za-z])(?:[A-Z]{2}[0-9]{2}[0-9A-Z]*+(?: [0-9A-Z]++)*|[a-z]{2}[0-9]{2}[0-9a-z]{11,30}(?![0-9a-z]))"
 )
 _PHONE = re.compile(
     r"(?<![\w.+])\+[1-9][0-9]?(?:[ ().-]{0,2}[0-9]){6,13}(?![0-9])"
