@@ -41,6 +41,7 @@ class Asked(NamedTuple):
         sort: Name of a column, with ``-`` before it for the greatest first; empty: the page's choice.
         page: From 1.
         open: What is opened on the page, if anything.
+        given: (name, value) pairs that this page alone understands.
         format: How the answer is to look.
 
     """
@@ -55,6 +56,7 @@ class Asked(NamedTuple):
     sort: str = ""
     page: int = 1
     open: str = ""
+    given: tuple[tuple[str, str], ...] = ()
     format: Format = "html"
 
     @property
@@ -78,6 +80,7 @@ class Asked(NamedTuple):
             *_pair("sort", other.sort),
             *_pair("page", "" if other.page == 1 else str(other.page)),
             *_pair("open", other.open),
+            *(pair for pair in other.given if pair[1]),
             *_pair("format", "" if other.format == "html" else other.format),
         ]
         where = self.path if path is None else path
@@ -85,14 +88,18 @@ class Asked(NamedTuple):
 
     def elsewhere(self, path: str, **changes: Any) -> str:
         """Another page about the same days and calls, without what only this page knows."""
-        return self.url(path, **{"by": (), "bucket": None, "sort": "", "open": "", **changes})
+        return self.url(path, **{"by": (), "bucket": None, "sort": "", "open": "", "given": (), **changes})
+
+    def said(self, name: str, default: str = "") -> str:
+        """What the page's own *name* is given as; *default* where it is not, or empty."""
+        return dict(self.given).get(name, "") or default
 
     def keeping(self, name: str, value: str) -> tuple[tuple[str, str], ...]:
         """The filters with *name* kept to *value* alone."""
         return (*(pair for pair in self.where if pair[0] != name), (name, value))
 
 
-def read_asked(path: str, pairs: Sequence[tuple[str, str]]) -> Asked:
+def read_asked(path: str, pairs: Sequence[tuple[str, str]], own: Sequence[str] = ()) -> Asked:
     """
     Read a question.
 
@@ -100,6 +107,7 @@ def read_asked(path: str, pairs: Sequence[tuple[str, str]]) -> Asked:
         path: The page's path.
         pairs: Names and values of the query string, in order; unknown names are refused, for a misspelt filter that is
             silently left out is a wrong number.
+        own: Names that this page alone understands.
 
     Raises:
         BadInput: A name or a value is none that there is.
@@ -112,10 +120,10 @@ def read_asked(path: str, pairs: Sequence[tuple[str, str]]) -> Asked:
             raise BadInput(f"read a {name} of {len(value)} letters", f"at most {VALUE_CHARS_MAX}")
         if name == "where":
             where.append(_filter(value))
-        elif name in _NAMES:
+        elif name in _NAMES or name in own:
             given[name] = value
         else:
-            raise BadInput(f"read {name!r} in the address", f"one of {', '.join(_NAMES)}, where")
+            raise BadInput(f"read {name!r} in the address", f"one of {', '.join((*_NAMES, *own))}, where")
     if given.get("add", "").strip():
         where.append((_dimension(given["add"].strip()), given.get("value", "")))
     if len(where) > FILTERS_MAX:
@@ -131,6 +139,7 @@ def read_asked(path: str, pairs: Sequence[tuple[str, str]]) -> Asked:
         sort=given.get("sort", ""),
         page=_page(given.get("page", "") or "1"),
         open=given.get("open", ""),
+        given=tuple((name, given[name]) for name in own if name in given),
         format=cast("Format", _one_of("format", given.get("format", ""), get_args(Format)) or "html"),
     )
 

@@ -20,6 +20,24 @@ MINUS = "\N{MINUS SIGN}"
 Tone = Literal["", "good", "bad", "warn", "quiet"]
 
 
+class Button(NamedTuple):
+    """
+    One press that changes something.
+
+    Attributes:
+        label: On it.
+        act: What the page's ``act`` is asked to do.
+        fields: What it is about, (name, value) pairs.
+        about: Read out with the label where it alone does not say what is meant.
+
+    """
+
+    label: str
+    act: str
+    fields: tuple[tuple[str, str], ...] = ()
+    about: str = ""
+
+
 class Cell(NamedTuple):
     """
     One value.
@@ -31,6 +49,7 @@ class Cell(NamedTuple):
         tone: How it looks.
         share: Of a bar behind it, 0 to 1000; None: no bar.
         hint: More, for those who point at it.
+        buttons: What can be done about its row, by those who may.
 
     """
 
@@ -40,6 +59,7 @@ class Cell(NamedTuple):
     tone: Tone = ""
     share: int | None = None
     hint: str = ""
+    buttons: tuple[Button, ...] = ()
 
 
 class Column(NamedTuple):
@@ -50,6 +70,7 @@ class Column(NamedTuple):
         name: In CSV and JSON. label: above it.
         is_number: Whether it holds numbers.
         href: The page sorted by it; empty: it cannot be. sorted: as ``aria-sort`` has it, or empty.
+        is_buttons: Whether it holds buttons alone: it is in no export.
 
     """
 
@@ -58,6 +79,7 @@ class Column(NamedTuple):
     is_number: bool = False
     href: str = ""
     sorted: str = ""
+    is_buttons: bool = False
 
 
 class Table(NamedTuple):
@@ -168,7 +190,49 @@ class Facts(NamedTuple):
     block: str = "facts"
 
 
-Block = Table | Tiles | Chart | Note | Facts
+class Actions(NamedTuple):
+    """Buttons side by side, with a word about them; shown to those who may press them."""
+
+    buttons: tuple[Button, ...]
+    text: str = ""
+    title: str = ""
+
+    block: str = "actions"
+
+
+class Field(NamedTuple):
+    """
+    One thing to fill in.
+
+    Attributes:
+        name: In the address. label: before it.
+        value: What it holds now.
+        choices: (value, label) pairs to choose from; empty: free text.
+        hint: Below it.
+        placeholder: In it, while it is empty.
+
+    """
+
+    name: str
+    label: str
+    value: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    hint: str = ""
+    placeholder: str = ""
+
+
+class Form(NamedTuple):
+    """A question to fill in, that asks the same page anew; its answer has an address like every other."""
+
+    title: str
+    fields: tuple[Field, ...]
+    button: str = "Show"
+    note: str = ""
+
+    block: str = "form"
+
+
+Block = Table | Tiles | Chart | Note | Facts | Actions | Form
 
 
 class Page(NamedTuple):

@@ -51,15 +51,20 @@ def page_csv(page: Page) -> str:
     out = io.StringIO()
     if shown is not None:
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([safe_cell(column.name) for column in shown.columns])
-        writer.writerows([[_plain(cell) for cell in row] for row in shown.rows])
+        writer.writerow([safe_cell(column.name) for column in shown.columns if not column.is_buttons])
+        writer.writerows([[_plain(cell) for _, cell in _figures(shown, row)] for row in shown.rows])
     return out.getvalue()
 
 
 def _table(table: Table) -> dict[str, Any]:
-    names = [column.name for column in table.columns]
-    rows = [dict(zip(names, (_exact(cell) for cell in row), strict=True)) for row in table.rows]
+    rows = [{name: _exact(cell) for name, cell in _figures(table, row)} for row in table.rows]
     return {"name": table.name, "title": table.title, "kind": table.kind or None, "rows": rows}
+
+
+def _figures(table: Table, row: tuple[Cell, ...]) -> list[tuple[str, Cell]]:
+    """A row's cells with their columns' names; buttons are no figures."""
+    pairs = zip(table.columns, row, strict=True)
+    return [(column.name, cell) for column, cell in pairs if not column.is_buttons]
 
 
 def _exact(cell: Cell) -> str | int | None:

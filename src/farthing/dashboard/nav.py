@@ -22,7 +22,7 @@ from farthing.dashboard.pages import (
 from farthing.ledger.interface import FACTS, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from farthing.dashboard.access import Role
     from farthing.dashboard.blocks import Page
@@ -34,36 +34,45 @@ class PageRoute(NamedTuple):
     One page.
 
     Attributes:
-        path: Its address. label: in the menu; empty: it is not there.
+        path: Its address. label: in the menu; empty: it is not there. group: under which heading.
         page: Makes it.
         least: The least role that sees it.
         is_whole: Whether it tells of everybody's calls, so that a viewer bound to tenants does not see it.
         has_span: Whether it is about days. has_filters: whether filters change it. has_groups: whether it groups.
+        own: Names in the address that this page alone understands.
+        act: Does what a button says: (visit, name of the act, the form's fields). A FarthingError says why it cannot.
+            None: there are no buttons. act_least: the least role that may press them.
 
     """
 
     path: str
     label: str
+    group: str
     page: Callable[[Visit], Page]
     least: Role = "viewer"
     is_whole: bool = False
     has_span: bool = True
     has_filters: bool = True
     has_groups: bool = False
+    own: tuple[str, ...] = ()
+    act: Callable[[Visit, str, Mapping[str, str]], None] | None = None
+    act_least: Role = "operator"
 
 
 PAGES = (
-    PageRoute("/", "Overview", overview.page, has_groups=True),
-    PageRoute("/explore", "Cost explorer", explore.page, has_groups=True),
-    PageRoute("/calls", "Calls", calls.page),
-    PageRoute("/call", "", calls.one_page, has_span=False, has_filters=False),
-    PageRoute("/sessions", "Sessions", sessions.page),
-    PageRoute("/cache", "Cache", cache.page, has_groups=True),
-    PageRoute("/models", "Models", models.page),
-    PageRoute("/budgets", "Budgets", budgets.page, has_span=False, has_filters=False),
-    PageRoute("/playbook", "Playbook", playbook.page, is_whole=True, has_span=False, has_filters=False),
-    PageRoute("/prices", "Prices", prices.page, has_span=False, has_filters=False),
-    PageRoute("/health", "Health", health.page, least="operator", is_whole=True, has_span=False, has_filters=False),
+    PageRoute("/", "Overview", "Spend", overview.page, has_groups=True),
+    PageRoute("/explore", "Cost explorer", "Spend", explore.page, has_groups=True),
+    PageRoute("/calls", "Calls", "Spend", calls.page),
+    PageRoute("/call", "", "Spend", calls.one_page, has_span=False, has_filters=False),
+    PageRoute("/sessions", "Sessions", "Spend", sessions.page),
+    PageRoute("/cache", "Cache", "Save", cache.page, has_groups=True),
+    PageRoute("/models", "Models", "Save", models.page),
+    PageRoute("/playbook", "Playbook", "Save", playbook.page, is_whole=True, has_span=False, has_filters=False),
+    PageRoute("/budgets", "Budgets", "Hold", budgets.page, has_span=False, has_filters=False),
+    PageRoute("/prices", "Prices", "Books", prices.page, has_span=False, has_filters=False),
+    PageRoute(
+        "/health", "Health", "Books", health.page, least="operator", is_whole=True, has_span=False, has_filters=False
+    ),
 )
 
 CHOICES = tuple(name for name in (*DIMENSIONS, *FACTS) if name not in ("session", "user"))

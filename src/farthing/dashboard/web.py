@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, quote
 
@@ -16,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from farthing.dashboard import formats, security
 from farthing.dashboard.access import HERE
-from farthing.dashboard.asked import read_asked
+from farthing.dashboard.asked import Asked, read_asked
 from farthing.dashboard.blocks import Note, Page
 from farthing.dashboard.nav import CHOICES, PAGES, PageRoute, filters_of
 from farthing.dashboard.scope import Reader
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _BODY_BYTES_MAX = 4_096
 _THEMES = ("light", "dark", "auto")
+_NOT_OURS = ("That form is not ours", "It came from elsewhere, or is too old. Open the page anew.")
 _FAULTS: tuple[tuple[type[FarthingError], tuple[str, int]], ...] = (
     (BadInput, ("That question cannot be read", 400)),
     (LedgerFault, ("The ledger cannot be read now", 503)),
@@ -68,6 +70,7 @@ def create_app(site: Site) -> Starlette:
     routes: list[Route | Mount] = [
         Route(route.path, served.page(route), methods=["GET"], name=route.path) for route in PAGES
     ]
+    routes += [Route(route.path, served.act(route), methods=["POST"]) for route in PAGES if route.act is not None]
     routes += [
         Route("/sign-in", served.sign_in, methods=["GET", "POST"]),
         Route("/sign-out", served.sign_out, methods=["POST"]),
@@ -138,18 +141,48 @@ class _Served:
 
         return handler
 
+    def act(self, route: PageRoute) -> Callable[[Request], Awaitable[Response]]:
+        """The handler of a page's buttons: what is done shows on the page that it leads back to."""
+
+        async def handler(request: Request) -> Response:
+            user = self._user(request)
+            fields = None if user is None else await self._form(request)
+            if user is None or fields is None:
+                return self._said(request, user, *_NOT_OURS, 403)
+            return await run_in_threadpool(self._done, request, route, user, fields)
+
+        return handler
+
+    def _done(self, request: Request, route: PageRoute, user: User, fields: dict[str, str]) -> Response:
+        """What one button does, whatever goes wrong with it."""
+        assert route.act is not None
+        if not self._reaches(user, route) or not user.may(route.act_least):
+            told = f"It takes the role of {route.act_least}."
+            return self._said(request, user, "That is not yours to change", told, 403)
+        try:
+            with self._site.books.shelf() as shelf:
+                visit = Visit(Asked(route.path), Reader(shelf, user.scope), self._site.desk, user, self._site.now())
+                route.act(visit, fields.get("act", ""), fields)
+        except FarthingError as error:
+            return self._fault(request, user, error)
+        back = security.local_path(fields.get("next", route.path))
+        return RedirectResponse(back, 303)
+
+    def _fault(self, request: Request, user: User, error: FarthingError) -> Response:
+        title, status = next(told for kind, told in _FAULTS if isinstance(error, kind))
+        return self._said(request, user, title, str(error), status)
+
     def _answer(self, request: Request, route: PageRoute, user: User) -> Response:
         """One page, whatever goes wrong with it."""
         if not self._reaches(user, route):
             return self._said(request, user, "This page is not for you", "Your sign-in does not reach it.", 403)
         try:
-            asked = read_asked(route.path, request.query_params.multi_items())
+            asked = read_asked(route.path, request.query_params.multi_items(), route.own)
             with self._site.books.shelf() as shelf:
                 visit = Visit(asked, Reader(shelf, user.scope), self._site.desk, user, self._site.now())
                 return self._formatted(request, route, visit, route.page(visit))
         except FarthingError as error:
-            title, status = next(told for kind, told in _FAULTS if isinstance(error, kind))
-            return self._said(request, user, title, str(error), status)
+            return self._fault(request, user, error)
 
     def _formatted(self, request: Request, route: PageRoute, visit: Visit, page: Page) -> Response:
         if visit.asked.format == "json":
@@ -168,6 +201,7 @@ class _Served:
             asked=visit.asked,
             presets=PRESETS,
             choices=CHOICES,
+            may_act=route.act is not None and visit.user.may(route.act_least),
             options=filters_of(visit) if route.has_filters else {},
             note=self._site.desk.note,
         )
@@ -184,7 +218,7 @@ class _Served:
         theme = request.cookies.get(security.THEME_COOKIE, "auto")
         pages = [route for route in PAGES if route.label and user is not None and self._reaches(user, route)]
         return {
-            "pages": pages,
+            "groups": [(group, list(members)) for group, members in groupby(pages, key=lambda route: route.group)],
             "user": user,
             "theme": theme if theme in _THEMES else "auto",
             "form_token": self._sessions.form_token(self._session(request)),
@@ -253,9 +287,7 @@ class _Served:
         if request.method == "POST":
             fields = await self._form(request)
             if fields is None:
-                return self._said(
-                    request, None, "That form is not ours", "It came from elsewhere, or is too old. Sign in anew.", 403
-                )
+                return self._said(request, None, *_NOT_OURS, 403)
             back = security.local_path(fields.get("next", "/"))
             user = self._site.access.by_token(fields.get("token", "").strip())
             if user is not None:
@@ -271,7 +303,7 @@ class _Served:
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
         if await self._form(request) is None:
-            return self._said(request, None, "That form is not ours", "It came from elsewhere, or is too old.", 403)
+            return self._said(request, None, *_NOT_OURS, 403)
         self._sessions.sign_out(request.cookies.get(security.COOKIE, ""))
         response = RedirectResponse("/sign-in", 303)
         response.delete_cookie(security.COOKIE)
@@ -281,7 +313,7 @@ class _Served:
         """Light, dark, or as the machine has it; remembered in a cookie."""
         fields = await self._form(request)
         if fields is None or fields.get("theme") not in _THEMES:
-            return self._said(request, None, "That form is not ours", "It came from elsewhere, or is too old.", 403)
+            return self._said(request, None, *_NOT_OURS, 403)
         response = RedirectResponse(security.local_path(fields.get("next", "/")), 303)
         _set_cookie(response, security.THEME_COOKIE, fields["theme"], 365 * 86_400)
         return response
