@@ -322,13 +322,37 @@ def duck():
         yield opened
 
 
+def emptied(duck):
+    for table in ("calls", "passes", "rollup", "requests", "outcomes", "replaced_outcomes"):
+        duck._connection.execute(f"DELETE FROM {table}")
+
+
+@settings(max_examples=60, deadline=None)
+@given(history=histories(), query=queries(), tenants=st.sampled_from(((), ("x",), ("x", "y"))))
+def test_outcomes_of_some_tenants_take_calls_as_if_there_were_no_others(duck, history, query, tenants):
+    calls, events = history
+    whole, without = MemoryLedger(), MemoryLedger()
+    emptied(duck)
+    for engine in (whole, duck, without):
+        engine.add(calls)
+    add(duck, *events)
+    add(whole, *events)
+    kept = [outcome for outcome in whole.outcomes() if outcome.tenant in tenants]
+    add(without, *kept)
+    wanted = sorted(without.shares(query), key=str)
+    for engine in (whole, duck):
+        assert sorted(engine.shares(query, tenants=tenants), key=str) == wanted
+        assert engine.outcomes(tenants) == kept
+        assert engine.outcome_count(tenants) == len(kept)
+        assert engine.outcome_count() == len(engine.outcomes())
+
+
 @settings(max_examples=80, deadline=None)
 @given(history=histories(), query=queries(), basis=st.sampled_from(("list", "contract")))
 def test_both_engines_say_the_same_and_every_picodollar_is_somewhere(duck, history, query, basis):
     calls, events = history
     plain = MemoryLedger()
-    for table in ("calls", "passes", "rollup", "requests", "outcomes", "replaced_outcomes"):
-        duck._connection.execute(f"DELETE FROM {table}")
+    emptied(duck)
     for engine in (plain, duck):
         engine.add(calls)
     half = len(events) // 2

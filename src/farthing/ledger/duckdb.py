@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from farthing.ledger.interface import Begun, Contract, Ingested
-    from farthing.ledger.outcome import Basis, Outcome, OutcomesAdded, Replaced, Share, Tail
+    from farthing.ledger.outcome import Basis, Outcome, OutcomesAdded, Replaced, Share, Tail, Tenants
     from farthing.ledger.price_groups import Group, Split
     from farthing.ledger.staging import Written
     from farthing.prices.book import PriceBook
@@ -178,24 +178,29 @@ class DuckDBLedger:
         with self._using() as connection, transaction(connection):
             return outcome_tables.add(connection, outcomes, received_at)
 
-    def outcomes(self) -> list[Outcome]:
-        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcomes`."""
+    def outcomes(self, tenants: Tenants = None) -> list[Outcome]:
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcomes`."""
         with self._using() as connection:
-            return outcome_tables.read(connection)
+            return outcome_tables.read(connection, tenants)
+
+    def outcome_count(self, tenants: Tenants = None) -> int:
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcome_count`."""
+        with self._using() as connection:
+            return outcome_tables.count(connection, tenants)
 
     def outcome(self, outcome_id: str) -> tuple[Outcome, tuple[Replaced, ...]] | None:
-        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcome`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcome`."""
         with self._using() as connection:
             return outcome_tables.get(connection, outcome_id)
 
-    def shares(self, query: Query, basis: Basis = "list") -> list[Share]:
-        """See :meth:`farthing.ledger.outcome.OutcomeStore.shares`."""
+    def shares(self, query: Query, basis: Basis = "list", tenants: Tenants = None) -> list[Share]:
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.shares`."""
         zone = question.check(query)
         with self._using() as connection:
-            return outcome_tables.shares(connection, Asked(query, zone, self._span(query)), basis)
+            return outcome_tables.shares(connection, Asked(query, zone, self._span(query)), basis, tenants)
 
     def tail(self, query: Query, basis: Basis = "list") -> Tail:
-        """See :meth:`farthing.ledger.outcome.OutcomeStore.tail`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.tail`."""
         zone = question.check(query)
         with self._using() as connection:
             return outcome_tables.tail(connection, Asked(query, zone, self._span(query)), basis)

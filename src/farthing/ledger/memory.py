@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from farthing.ledger.interface import Contract, Posting
-    from farthing.ledger.outcome import Basis, Outcome, OutcomesAdded, Replaced, Share, Tail
+    from farthing.ledger.outcome import Basis, Outcome, OutcomesAdded, Replaced, Share, Tail, Tenants
     from farthing.prices.book import PriceBook
 
 
@@ -133,25 +133,29 @@ class MemoryLedger:
             assert self._open is not None
             return self._outcomes.add(outcomes, received_at)
 
-    def outcomes(self) -> list[Outcome]:
-        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcomes`."""
+    def outcomes(self, tenants: Tenants = None) -> list[Outcome]:
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcomes`."""
         with self._lock:
             assert self._open is not None
-            return self._outcomes.all()
+            return self._outcomes.all(tenants)
+
+    def outcome_count(self, tenants: Tenants = None) -> int:
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcome_count`."""
+        return len(self.outcomes(tenants))
 
     def outcome(self, outcome_id: str) -> tuple[Outcome, tuple[Replaced, ...]] | None:
-        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcome`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcome`."""
         with self._lock:
             assert self._open is not None
             return self._outcomes.get(valid_text(outcome_id))
 
-    def shares(self, query: Query, basis: Basis = "list") -> list[Share]:
-        """See :meth:`farthing.ledger.outcome.OutcomeStore.shares`."""
+    def shares(self, query: Query, basis: Basis = "list", tenants: Tenants = None) -> list[Share]:
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.shares`."""
         with self._lock:
-            return self._outcomes.shares(self.calls(query), query, basis)
+            return self._outcomes.shares(self.calls(query), query, basis, tenants)
 
     def tail(self, query: Query, basis: Basis = "list") -> Tail:
-        """See :meth:`farthing.ledger.outcome.OutcomeStore.tail`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.tail`."""
         return tail_of(self.calls(query), basis)
 
     def close(self) -> None:

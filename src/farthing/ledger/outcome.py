@@ -169,32 +169,26 @@ DEAREST = 10
 _TEXTS = ("outcome_id", "name", "session", "request", "tag_name", "tag_value")
 
 
-@runtime_checkable
-class OutcomeStore(Protocol):
-    """An engine that keeps outcomes beside its calls. They come in any order, and are joined when somebody asks."""
+Tenants = tuple[str, ...] | None
+"""Only the outcomes that say they are one of these tenants', as if there were no others; None: every outcome."""
 
-    def add_outcomes(self, outcomes: Iterable[Outcome], *, received_at: datetime) -> OutcomesAdded:
-        """
-        Keep outcomes, each once by its id, all or none.
 
-        One that is told otherwise later is replaced, and what was known is kept. One that is told again as it was at
-        any time before changes nothing, so an old file may be read again (:func:`verdict`).
+class OutcomeReader(Protocol):
+    """Outcomes beside calls, to ask."""
 
-        Raises:
-            LedgerFault: Nothing was written.
-
-        """
+    def outcomes(self, tenants: Tenants = None) -> list[Outcome]:
+        """Every outcome as it stands, by id."""
         ...
 
-    def outcomes(self) -> list[Outcome]:
-        """Every outcome as it stands, by id."""
+    def outcome_count(self, tenants: Tenants = None) -> int:
+        """How many those are."""
         ...
 
     def outcome(self, outcome_id: str) -> tuple[Outcome, tuple[Replaced, ...]] | None:
         """One outcome and what was known before, oldest first; None where there is none."""
         ...
 
-    def shares(self, query: Query, basis: Basis = "list") -> list[Share]:
+    def shares(self, query: Query, basis: Basis = "list", tenants: Tenants = None) -> list[Share]:
         """
         What the calls in a query's range and filters cost, by outcome and by ``query.by``, in no order.
 
@@ -208,6 +202,24 @@ class OutcomeStore(Protocol):
 
     def tail(self, query: Query, basis: Basis = "list") -> Tail:
         """How few of the calls in a query's range and filters carry how much."""
+        ...
+
+
+@runtime_checkable
+class OutcomeStore(OutcomeReader, Protocol):
+    """An engine that keeps outcomes beside its calls. They come in any order, and are joined when somebody asks."""
+
+    def add_outcomes(self, outcomes: Iterable[Outcome], *, received_at: datetime) -> OutcomesAdded:
+        """
+        Keep outcomes, each once by its id, all or none.
+
+        One that is told otherwise later is replaced, and what was known is kept. One that is told again as it was at
+        any time before changes nothing, so an old file may be read again (:func:`verdict`).
+
+        Raises:
+            LedgerFault: Nothing was written.
+
+        """
         ...
 
 
@@ -246,6 +258,11 @@ def verdict(known: Outcome | None, former: Iterable[Outcome], told: Outcome) -> 
     if any(_same(told, one) for one in (known, *former)):
         return "known"
     return "corrected"
+
+
+def is_of(outcome: Outcome, tenants: Tenants) -> bool:
+    """Whether an outcome is among those of *tenants*."""
+    return tenants is None or outcome.tenant in tenants
 
 
 class Finder:

@@ -18,6 +18,7 @@ from farthing.ledger.outcome import (
     Share,
     Tail,
     checked_outcome,
+    is_of,
     verdict,
 )
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from farthing.ledger.interface import Posting, Query, Stored
-    from farthing.ledger.outcome import Basis
+    from farthing.ledger.outcome import Basis, Tenants
     from farthing.units import Kind
 
 
@@ -51,19 +52,20 @@ class OutcomesInMemory:
             self._outcomes[told.outcome_id] = told
         return OutcomesAdded(**counts)
 
-    def all(self) -> list[Outcome]:
-        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcomes`."""
-        return sorted(self._outcomes.values(), key=lambda outcome: outcome.outcome_id)
+    def all(self, tenants: Tenants = None) -> list[Outcome]:
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcomes`."""
+        kept = (outcome for outcome in self._outcomes.values() if is_of(outcome, tenants))
+        return sorted(kept, key=lambda outcome: outcome.outcome_id)
 
     def get(self, outcome_id: str) -> tuple[Outcome, tuple[Replaced, ...]] | None:
-        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcome`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcome`."""
         found = self._outcomes.get(outcome_id)
         return None if found is None else (found, tuple(self._replaced[outcome_id]))
 
-    def shares(self, calls: Iterable[Stored], query: Query, basis: Basis) -> list[Share]:
-        """See :meth:`farthing.ledger.outcome.OutcomeStore.shares`; *calls* are those of the query."""
+    def shares(self, calls: Iterable[Stored], query: Query, basis: Basis, tenants: Tenants = None) -> list[Share]:
+        """See :meth:`farthing.ledger.outcome.OutcomeReader.shares`; *calls* are those of the query."""
         zone = question.check(query)
-        finder = Finder(self._outcomes.values())
+        finder = Finder(self.all(tenants))
         sums: dict[tuple[str | None, JoinedBy | None, tuple[str | None, ...], Kind], list[int]] = {}
         for stored in calls:
             found = finder.find(stored.call)
@@ -77,7 +79,7 @@ class OutcomesInMemory:
 
 
 def tail_of(calls: Iterable[Stored], basis: Basis) -> Tail:
-    """See :meth:`farthing.ledger.outcome.OutcomeStore.tail`."""
+    """See :meth:`farthing.ledger.outcome.OutcomeReader.tail`."""
     priced = [
         DearCall(stored.call.call_id, stored.call.sent_at, stored.call.served.model, pusd)
         for stored in calls

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from farthing.ledger.asking import Asked
-    from farthing.ledger.outcome import Basis
+    from farthing.ledger.outcome import Basis, Tenants
 
 _AT_ONCE = 20_000
 _COLUMNS = {
@@ -65,14 +65,23 @@ def add(connection: duckdb.DuckDBPyConnection, outcomes: Iterable[Outcome], rece
     return total
 
 
-def read(connection: duckdb.DuckDBPyConnection) -> list[Outcome]:
-    """See :meth:`farthing.ledger.outcome.OutcomeStore.outcomes`."""
-    text = f"SELECT {', '.join(_COLUMNS)} FROM outcomes ORDER BY outcome_id"  # noqa: S608 - our own words
-    return [_outcome(row) for row in connection.execute(text).fetchall()]
+def read(connection: duckdb.DuckDBPyConnection, tenants: Tenants) -> list[Outcome]:
+    """See :meth:`farthing.ledger.outcome.OutcomeReader.outcomes`."""
+    relation, parameters = _of(tenants)
+    text = f"SELECT {', '.join(_COLUMNS)} FROM {relation} ORDER BY outcome_id"  # noqa: S608 - our own words
+    return [_outcome(row) for row in connection.execute(text, parameters).fetchall()]
+
+
+def count(connection: duckdb.DuckDBPyConnection, tenants: Tenants) -> int:
+    """See :meth:`farthing.ledger.outcome.OutcomeReader.outcome_count`."""
+    relation, parameters = _of(tenants)
+    found = connection.execute(f"SELECT count(*) FROM {relation}", parameters).fetchone()  # noqa: S608 - our own words
+    assert found is not None
+    return int(found[0])
 
 
 def get(connection: duckdb.DuckDBPyConnection, outcome_id: str) -> tuple[Outcome, tuple[Replaced, ...]] | None:
-    """See :meth:`farthing.ledger.outcome.OutcomeStore.outcome`."""
+    """See :meth:`farthing.ledger.outcome.OutcomeReader.outcome`."""
     wanted = [valid_text(outcome_id)]
     found = _rows(connection, "outcomes", _COLUMNS, wanted)
     if not found:
@@ -82,16 +91,18 @@ def get(connection: duckdb.DuckDBPyConnection, outcome_id: str) -> tuple[Outcome
     return _outcome(found[0]), tuple(Replaced(_outcome(row[:-2]), row[-2].replace(tzinfo=UTC)) for row in former)
 
 
-def shares(connection: duckdb.DuckDBPyConnection, asked: Asked, basis: Basis) -> list[Share]:
-    """See :meth:`farthing.ledger.outcome.OutcomeStore.shares`."""
+def shares(connection: duckdb.DuckDBPyConnection, asked: Asked, basis: Basis, tenants: Tenants) -> list[Share]:
+    """See :meth:`farthing.ledger.outcome.OutcomeReader.shares`."""
+    relation, parameters = _of(tenants)
     keys = [f"{asked.value(name)} AS key_{n}" for n, name in enumerate(asked.query.by)]
     fragments = {
         "conditions": asked.conditions(),
         "cost": _COST[basis],
         "keys": "".join(f"{key},\n    " for key in keys),
+        "outcomes": relation,
     }
     fragments["names"] = _names(connection, fragments["conditions"])
-    found = connection.execute(_filled("outcome_shares", fragments), asked.parameters)
+    found = connection.execute(_filled("outcome_shares", fragments), asked.parameters | parameters)
     return [
         Share(
             outcome_id, None if rank is None else JOINED_BY[rank], tuple(key), Kind(kind), calls, unpriced_calls, pusd
@@ -101,7 +112,7 @@ def shares(connection: duckdb.DuckDBPyConnection, asked: Asked, basis: Basis) ->
 
 
 def tail(connection: duckdb.DuckDBPyConnection, asked: Asked, basis: Basis) -> Tail:
-    """See :meth:`farthing.ledger.outcome.OutcomeStore.tail`."""
+    """See :meth:`farthing.ledger.outcome.OutcomeReader.tail`."""
     conditions, cost = asked.conditions(), _COST[basis]
     row = connection.execute(
         _filled("outcome_tail", {"conditions": conditions, "cost": cost}), asked.parameters
@@ -115,6 +126,13 @@ def tail(connection: duckdb.DuckDBPyConnection, asked: Asked, basis: Basis) -> T
     calls, pusd, top_1_pusd, top_5_pusd = row
     named = tuple(DearCall(name, at.replace(tzinfo=UTC), model, cost) for name, at, model, cost in dearest)
     return Tail(calls, pusd, top_1_pusd, top_5_pusd, named)
+
+
+def _of(tenants: Tenants) -> tuple[str, dict[str, Any]]:
+    """The outcomes of some tenants as a relation, and its parameters."""
+    if tenants is None:
+        return "outcomes", {}
+    return "(SELECT * FROM outcomes WHERE tenant IN (SELECT unnest($tenants::VARCHAR[])))", {"tenants": list(tenants)}
 
 
 def _add(connection: duckdb.DuckDBPyConnection, batch: Sequence[Outcome], received_at: datetime) -> OutcomesAdded:

@@ -7,11 +7,11 @@ WITH named AS MATERIALIZED (
     FROM (
         SELECT rank, name, value, unnest(['*', coalesce('=' || tenant, '')]) AS scope, happened_at, outcome_id
         FROM (
-            SELECT 0 AS rank, '' AS name, request AS value, tenant, happened_at, outcome_id FROM outcomes
+            SELECT 0 AS rank, '' AS name, request AS value, tenant, happened_at, outcome_id FROM {outcomes}
             UNION ALL
-            SELECT 1, '', session, tenant, happened_at, outcome_id FROM outcomes
+            SELECT 1, '', session, tenant, happened_at, outcome_id FROM {outcomes}
             UNION ALL
-            SELECT 2, tag_name, tag_value, tenant, happened_at, outcome_id FROM outcomes
+            SELECT 2, tag_name, tag_value, tenant, happened_at, outcome_id FROM {outcomes}
         )
         WHERE coalesce(value, '') <> ''
     )
