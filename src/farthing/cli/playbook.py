@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,14 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from farthing.ledger.interface import Ledger, Query, Stored
-    from farthing.whatif.playbook.desk import Desk
+    from farthing.whatif.playbook.decide import Files
     from farthing.whatif.playbook.journal import Entry
     from farthing.whatif.playbook.plan import Plan
-    from farthing.whatif.playbook.shown import Shown
 
 PASSES = 4
 """The calls are gone through about so often: to find, to try, to replay in sequence once or twice."""
-OLD = timedelta(days=14)
 MONTH = timedelta(days=30)
 
 app = typer.Typer(invoke_without_command=True)
@@ -39,18 +37,6 @@ PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", hel
 Holdout = Annotated[
     float, typer.Option("--holdout", metavar="SHARE", min=0, max=0.5, help="Recorded; nothing keeps it yet.")
 ]
-
-
-class _Files(NamedTuple):
-    """What the playbook keeps, beside the ledger unless the settings say otherwise."""
-
-    ledger: Path
-    policy: Path
-    journal: Path
-
-    @property
-    def shown(self) -> Path:
-        return self.journal.with_name("playbook.plan.json")
 
 
 @app.callback()
@@ -112,26 +98,16 @@ def apply(  # noqa: PLR0917  flags are many
 
     The policy is recorded; farthing serve does not act on it yet, so callers change what it says until then.
     """
-    from farthing.whatif.playbook.shown import named
+    from farthing.whatif.playbook.decide import OLD, apply_steps, kept_plan
 
     files = _files(ledger, config, policy)
-    shown = _shown(files)
+    plan = kept_plan(files)
     if every == bool(steps):
         raise BadInput("read steps and --all" if every else "read no step", "steps, or --all")
-    by_number = {str(one.number): one.id for one in shown.steps}
-    by_id = {one.id: one for one in shown.steps}
-    ids = list(by_id) if every else [by_number.get(text) or named(text, list(by_id)) for text in steps or []]
     now = datetime.now(UTC)
-    decided = [by_id[one].decided(now, holdout) for one in dict.fromkeys(ids)]
-    desk = _desk(files)
-    live = {one.step.id for one in desk.look().live}
-    if every:
-        decided = [one for one in decided if one.step.id not in live]
-    elif applied := [one.step.id for one in decided if one.step.id in live]:  # before any of them is written
-        raise BadInput(f"read the step {applied[0]!r}, which is applied", "another", "farthing playbook status")
-    entries = [desk.apply(one, now) for one in decided]
-    if shown.at < now - OLD:
-        output.note(f"that plan was made on {shown.at:%Y-%m-%d}; farthing playbook makes a new one")
+    entries = apply_steps(files, None if every else steps, _who(), now, holdout_share=holdout)
+    if plan.at < now - OLD:
+        output.note(f"that plan was made on {plan.at:%Y-%m-%d}; farthing playbook makes a new one")
     _tell(entries, as_json=as_json)
 
 
@@ -145,13 +121,11 @@ def undo(  # noqa: PLR0917  flags are many
     config: options.Config = None,
 ) -> None:
     """Take a step out of the policy, which gets the bytes it would have without it, and say so in the journal."""
-    from farthing.whatif.playbook.shown import named
+    from farthing.whatif.playbook.decide import undo_step
 
     if last == (step is not None):
         raise BadInput("read a step and --last" if last else "read no step", "the id of an applied step, or --last")
-    desk = _desk(_files(ledger, config, policy))
-    step_id = None if step is None else named(step, [one.step.id for one in desk.look().live])
-    _tell([desk.undo(step_id, datetime.now(UTC))], as_json=as_json)
+    _tell([undo_step(_files(ledger, config, policy), step, _who(), datetime.now(UTC))], as_json=as_json)
 
 
 @app.command()
@@ -164,10 +138,11 @@ def status(
     """Show what applied steps have saved since, beside what they were predicted to, as far as calls show it."""
     from farthing.cli.ledger_file import contract_in_force, open_ledger
     from farthing.ledger.interface import Query
+    from farthing.whatif.playbook.desk import Desk
     from farthing.whatif.playbook.realised import realised, realised_since
 
     files = _files(ledger, config, policy)
-    journal = _desk(files).look()
+    journal = Desk(files.policy, files.journal).look()
     if journal.damaged:
         output.note(f"{journal.damaged:,} damaged lines in {files.journal} are left out")
     now, book = datetime.now(UTC), options.price_book(config)
@@ -189,16 +164,12 @@ def status(
     view.print_status(output.console(), found, files.policy)
 
 
-def _files(ledger: Path | None, config: Path | None, policy: Path | None = None) -> _Files:
+def _files(ledger: Path | None, config: Path | None, policy: Path | None = None) -> Files:
     from farthing.cli.ledger_file import ledger_path
+    from farthing.whatif.playbook.decide import files_of
 
     settings = options.settings(config).config.playbook
-    path = ledger_path(ledger, config)
-    return _Files(
-        path,
-        policy or settings.policy or path.with_name("policy.toml"),
-        settings.journal or path.with_name("playbook.journal"),
-    )
+    return files_of(ledger_path(ledger, config), policy or settings.policy, settings.journal)
 
 
 def _plan(ledger: Ledger, span: tuple[datetime | None, datetime | None], config: Path | None, *, hidden: bool) -> Plan:
@@ -239,37 +210,14 @@ def _counted(ledger: Ledger, query: Query, passes: int, *, hidden: bool) -> Iter
         yield calls
 
 
-def _keep(files: _Files, plan: Plan) -> None:
+def _keep(files: Files, plan: Plan) -> None:
     """Remember what was shown, for ``apply``; a folder that cannot be written to only costs that."""
-    from farthing.whatif.playbook.plan_json import struct_json
-    from farthing.whatif.playbook.shown import shown
+    from farthing.whatif.playbook.decide import keep_plan
 
-    new = files.shown.with_name(f".{files.shown.name}.new")
     try:
-        new.write_bytes(struct_json(shown(plan, datetime.now(UTC), str(files.ledger))))
-        new.replace(files.shown)
+        keep_plan(files, plan, datetime.now(UTC))
     except OSError as error:
-        output.note(f"cannot keep this plan for farthing playbook apply: {files.shown}: {error.strerror}")
-
-
-def _shown(files: _Files) -> Shown:
-    import msgspec
-
-    from farthing.whatif.playbook.shown import Shown
-
-    try:
-        return msgspec.json.decode(files.shown.read_bytes(), type=Shown)
-    except FileNotFoundError:
-        raise BadInput(f"found no plan at {files.shown}", "one", "run farthing playbook first") from None
-    except msgspec.MsgspecError as error:
-        read = f"read {files.shown}: {error}"
-        raise BadInput(read, "a plan as it was shown", "run farthing playbook again") from error
-
-
-def _desk(files: _Files) -> Desk:
-    from farthing.whatif.playbook.desk import Desk
-
-    return Desk(files.policy, files.journal, _who())
+        output.note(f"cannot keep this plan for farthing playbook apply: {files.plan}: {error.strerror}")
 
 
 def _who() -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
     from farthing.reports.movement import Movement
+    from farthing.whatif.playbook.decide import Files
 
 CALLS_READ_MAX = 60_000
 """More calls than this are not gone through one by one while somebody waits."""
@@ -50,7 +51,8 @@ class Desk(NamedTuple):
         zone: The settings' time zone, an IANA name.
         ledger: The ledger's file. journals: folder of the gateway's journals.
         limits: The limits file, or None. monthly_budget_pusd: of the settings, or None.
-        plan: Where the savings plan shown last is kept. decisions: the journal of decisions.
+        plan: Where the savings plan shown last is kept. decisions: the journal of decisions. policy: the file that they
+            are written into; None: beside the ledger.
         note: Said on every page; empty: nothing.
 
     """
@@ -65,6 +67,14 @@ class Desk(NamedTuple):
     limits: Path | None = None
     monthly_budget_pusd: int | None = None
     note: str = ""
+    policy: Path | None = None
+
+    @property
+    def playbook(self) -> Files:
+        """What the playbook keeps."""
+        from farthing.whatif.playbook.decide import files_of  # noqa: PLC0415 - most pages do without
+
+        return files_of(self.ledger, self.policy, self.decisions, self.plan)
 
 
 class Visit:

@@ -7,7 +7,7 @@ A plan made again later would have other numbers, because there are more calls.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,7 @@ from farthing.errors import BadInput
 from farthing.money import display
 from farthing.whatif.playbook.desk import Decided
 from farthing.whatif.playbook.journal import Predicted
+from farthing.whatif.playbook.plan_json import plan_json
 from farthing.whatif.playbook.policy import StepTable, step_of
 
 if TYPE_CHECKING:
@@ -52,16 +53,25 @@ class ShownStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A plan as it was shown, and when; aware, UTC."""
+    """
+    A plan as it was shown.
+
+    Attributes:
+        at: When; aware, UTC. ledger: whose calls.
+        steps: As they can be applied.
+        told: All that the plan holds, as :func:`farthing.whatif.playbook.plan_json.plan_json` has it.
+
+    """
 
     at: datetime
     ledger: str
     steps: tuple[ShownStep, ...]
+    told: dict[str, Any]
 
 
 def shown(plan: Plan, at: datetime, ledger: str) -> Shown:
     """What is kept of a plan."""
-    return Shown(at, ledger, tuple(_step(plan, step) for step in plan.steps))
+    return Shown(at, ledger, tuple(_step(plan, step) for step in plan.steps), plan_json(plan))
 
 
 def predicted_of(plan: Plan, step: PlanStep) -> Predicted:
