@@ -105,6 +105,15 @@ class TestReport:
         assert "+?" in next(line for line in text.splitlines() if line.startswith("bolt"))
 
     @pytest.mark.parametrize("columns", ["40", "80", "200"])
+    def test_each_kind_of_outcome_is_told_where_there_are_several(self, shop, tmp_path):
+        assert "per success" in shop("outcomes", "report").stdout
+        rows = "u1,2026-10-05T18:00:00Z,success,s1,,,,,\n"
+        (tmp_path / "more.csv").write_text(HEADER.replace("id,", "id,outcome,", 1) + rows.replace("u1", "u1,merged"))
+        shop("outcomes", "import", "more.csv")
+        kinds = {row["outcome"]: row for row in shop.json("outcomes", "report")["by_outcome"]}
+        assert (kinds["merged"]["outcomes"], kinds[None]["outcomes"]) == (1, 4)
+        assert "merged" in shop("outcomes", "report").stdout
+
     def test_a_table_fits(self, shop, monkeypatch, columns):
         monkeypatch.setenv("COLUMNS", columns)
         table = shop("outcomes", "report", "--by", "tenant").stdout.splitlines()[:3]

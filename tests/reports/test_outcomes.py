@@ -99,9 +99,34 @@ def test_an_outcome_of_two_rows_stands_where_it_cost_most_and_calls_stand_in_the
     assert report.total.elsewhere == 1
 
 
+def test_each_kind_of_outcome_has_its_own_means(ledger):
+    ledger.add([call("a", 60, session="1"), call("b", 40, session="2"), call("c", 9, session="3"), call("d", 1)])
+    told = [
+        outcome("x", "success", session="1", name="solved", value_pusd=500),
+        outcome("y", "failure", session="2", name="solved"),
+        outcome("z", "success", session="3"),
+        outcome("w", "success", session="nobody's"),
+    ]
+    ledger.add_outcomes(told, received_at=NOON)
+    report = outcome_report(ledger, Query())
+    solved, nameless = report.names
+    assert (solved.key, solved.outcomes, solved.per_outcome_pusd, solved.per_success_pusd) == (("solved",), 2, 50, 100)
+    assert (solved.calls, solved.pusd, solved.value_pusd, solved.valued) == (2, 100, 500, 1)
+    assert (nameless.key, nameless.per_success_pusd, nameless.without_calls) == ((None,), 9, 1)
+    assert [one.outcome_id for one in report.without_calls] == ["w"]
+
+
+def test_other_calls_of_an_outcome_are_looked_for_where_it_is_said(ledger):
+    ledger.add([call("a", 1, session="1"), call("b", 1, at=NOON - 48 * HOUR, session="1")])
+    ledger.add_outcomes([outcome("x", session="1")], received_at=NOON)
+    today, week = Query(since=NOON - HOUR), Query(since=NOON - 24 * HOUR)
+    assert outcome_report(ledger, today).total.partial == 1
+    assert outcome_report(ledger, today, around=week).total.partial == 0
+
+
 def test_the_dearest_carry_the_spend(helpdesk):
     report = outcome_report(helpdesk, Query())
-    assert report.outcomes_pusd == (600, 200, 100, 50)
+    assert [one.pusd for one in report.costs] == [600, 200, 100, 50]
     assert [one.outcome.outcome_id for one in report.dearest] == ["t3", "t2", "t1", "t4"]
     assert (report.top_outcomes_pusd(1), report.top_outcomes_pusd(50)) == (600, 800)
     assert report.calls_tail.top_1_pusd == 600
@@ -238,7 +263,12 @@ def test_cost_of_all_outcomes_and_of_calls_without_one_is_the_ledgers_total(hist
     cost = booked.list_pusd if basis == "list" else booked.contract_pusd
     assert (report.total.pusd, report.total.calls) == (cost, booked.calls)
     assert report.total.outcome_pusd + report.total.free_pusd == cost
-    assert sum(report.outcomes_pusd) == report.total.outcome_pusd
+    sums = ("outcomes", "outcome_pusd", "without_calls", "partial", "value_pusd", "revenue_pusd", "paid", "valued")
+    for name in sums:
+        assert sum(getattr(row, name) for row in report.names) == getattr(report.total, name), name
+    assert all((row.pusd, row.free_calls) == (row.outcome_pusd, 0) for row in report.names)
+    assert len(report.costs) + len(report.without_calls) == report.total.outcomes
+    assert sum(one.pusd for one in report.costs) == report.outcomes_pusd == report.total.outcome_pusd
     summed = ("calls", "unpriced_calls", "pusd", "free_pusd", "free_calls", "outcomes", "outcome_pusd")
     summed += ("without_calls", "partial", "value_pusd", "revenue_pusd", "paid", "valued")
     for name in summed:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from farthing.reports.outcomes import OutcomeReport, OutcomeRow
 
 _DEAREST = 5
+_NAMES = 12
 _UNKNOWN = "[dim]-[/]"
 _CALLS = ("call", "calls")
 
@@ -45,6 +46,7 @@ def print_outcomes(console: Console, report: OutcomeReport) -> None:
         return
     console.print(_table(console, report))
     _print_sums(console, report)
+    _print_names(console, report)
     _print_unknown(console, total)
     if not total.outcomes:
         console.print("[dim]There is no outcome yet: farthing outcomes import FILE.csv puts some in.[/]")
@@ -127,6 +129,26 @@ def _print_sums(console: Console, report: OutcomeReport) -> None:
     )
 
 
+def _print_names(console: Console, report: OutcomeReport) -> None:
+    """What each kind of outcome takes, where there are several."""
+    if len(report.names) < 2:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("outcome", overflow="fold")
+    for head in ("outcomes", "ok", "cost", "per outcome", "per success"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in report.names[:_NAMES]:
+        table.add_row(
+            _plain(sums.key_cell("outcome", row.key[0])),
+            f"{row.outcomes:,}",
+            sums.percent(row.by_status["success"].outcomes, row.outcomes),
+            _money(row.outcome_pusd, row.outcome_unpriced_calls),
+            _mean(row, row.per_outcome_pusd),
+            _mean(row, row.per_success_pusd),
+        )
+    console.print(table)
+
+
 def _print_unknown(console: Console, total: OutcomeRow) -> None:
     if total.without_calls:
         console.print(
@@ -144,7 +166,7 @@ def _print_unknown(console: Console, total: OutcomeRow) -> None:
 
 
 def _print_tail(console: Console, report: OutcomeReport) -> None:
-    tail, whole = report.calls_tail, sum(report.outcomes_pusd)
+    tail, whole = report.calls_tail, report.outcomes_pusd
     if tail.pusd > 0:
         one, five = (sums.percent(part, tail.pusd) for part in (tail.top_1_pusd, tail.top_5_pusd))
         text = f"The dearest 1 % of calls carry [bold]{one}[/] of the cost, 5 % carry {five}"

@@ -27,7 +27,7 @@ from farthing.units import Kind, weakest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from farthing.ledger.outcome import OutcomeStore, Share
+    from farthing.ledger.outcome import OutcomeReader, Share
 
 Key = tuple[str | None, ...]
 
@@ -139,10 +139,11 @@ class OutcomeReport(msgspec.Struct, frozen=True, kw_only=True):
         query: The question; basis: what a call was taken to cost.
         rows: Dearest first, by what their calls or their outcomes cost, then by key.
         total: Their sum; ``elsewhere`` counts each outcome once.
+        names: Outcomes and the calls that belong to them, by the outcome's name, in the same order; None: it has none.
         joined: Calls by the name that joined them to their outcome.
         calls_tail: How few calls carry how much.
-        outcomes_pusd: What each outcome with calls cost, dearest first.
-        dearest: The dearest ten of them.
+        costs: Each outcome with calls, dearest first.
+        without_calls: The others, by id.
 
     """
 
@@ -150,17 +151,30 @@ class OutcomeReport(msgspec.Struct, frozen=True, kw_only=True):
     basis: Basis
     rows: tuple[OutcomeRow, ...]
     total: OutcomeRow
+    names: tuple[OutcomeRow, ...]
     joined: dict[str, int]
     calls_tail: Tail
-    outcomes_pusd: tuple[int, ...]
-    dearest: tuple[Dear, ...]
+    costs: tuple[Dear, ...]
+    without_calls: tuple[Outcome, ...]
+
+    @property
+    def dearest(self) -> tuple[Dear, ...]:
+        """The dearest ten outcomes."""
+        return self.costs[:10]
+
+    @property
+    def outcomes_pusd(self) -> int:
+        """What all outcomes cost together."""
+        return self.total.outcome_pusd
 
     def top_outcomes_pusd(self, percent: int) -> int:
         """What the dearest *percent* % of the outcomes cost, rounded up to whole outcomes."""
-        return sum(self.outcomes_pusd[: -(-len(self.outcomes_pusd) * percent // 100)])
+        return sum(one.pusd for one in self.costs[: -(-len(self.costs) * percent // 100)])
 
 
-def outcome_report(store: OutcomeStore, query: Query, basis: Basis = "list") -> OutcomeReport:
+def outcome_report(
+    store: OutcomeReader, query: Query, basis: Basis = "list", *, around: Query | None = None
+) -> OutcomeReport:
     """
     What outcomes cost in a query's range and filters, by ``query.by``; ``bucket`` does not matter.
 
@@ -168,6 +182,12 @@ def outcome_report(store: OutcomeStore, query: Query, basis: Basis = "list") -> 
 
     The range is one of calls. An outcome is counted where a call of it is in; one without any call, where its own time
     is in and what it says of itself passes the filters.
+
+    Args:
+        store: Calls and outcomes.
+        query: The question.
+        basis: What a call is taken to cost.
+        around: Where an outcome's other calls are looked for; None: among all calls.
 
     Raises:
         BadInput: A dimension or time zone does not exist.
@@ -177,7 +197,7 @@ def outcome_report(store: OutcomeStore, query: Query, basis: Basis = "list") -> 
     limit, query = query.limit, msgspec.structs.replace(query, bucket=None, limit=None)
     question.check(query)
     shares = store.shares(query, basis)
-    everywhere = store.shares(Query(), basis) if query.since or query.until or query.where else shares
+    everywhere = store.shares(around or Query(), basis) if query.since or query.until or query.where else shares
     calls_of: dict[str, int] = defaultdict(int)
     for share in everywhere:
         if share.outcome_id is not None:
@@ -189,22 +209,25 @@ def outcome_report(store: OutcomeStore, query: Query, basis: Basis = "list") -> 
         if share.outcome_id is not None:
             by_outcome.setdefault(share.outcome_id, []).append(share)
     dear: list[Dear] = []
+    without_calls: list[Outcome] = []
     for outcome in store.outcomes():
         own = by_outcome.get(outcome.outcome_id)
         if own is not None:
             dear.append(sheet.add_outcome(outcome, own, calls_of[outcome.outcome_id]))
         elif outcome.outcome_id not in calls_of and _keeps(query, outcome):
             sheet.add_outcome(outcome, (), 0)
+            without_calls.append(outcome)
     dear.sort(key=lambda one: (-one.pusd, one.outcome.outcome_id))
     return OutcomeReport(
         query=query,
         basis=basis,
         rows=_limited(sorted(sheet.rows.values(), key=_order), limit),
         total=sheet.total,
+        names=tuple(sorted(sheet.names.values(), key=_order)),
         joined=sheet.joined,
         calls_tail=store.tail(query, basis),
-        outcomes_pusd=tuple(one.pusd for one in dear),
-        dearest=tuple(dear[:10]),
+        costs=tuple(dear),
+        without_calls=tuple(without_calls),
     )
 
 
@@ -214,6 +237,7 @@ class _Sheet:
     def __init__(self, query: Query) -> None:
         self._by = tuple(map(question.plain, query.by))
         self.rows: dict[Key, OutcomeRow] = {}
+        self.names: dict[str, OutcomeRow] = {}
         self.total = _empty(())
         self.joined: dict[str, int] = dict.fromkeys(JOINED_BY, 0)
 
@@ -238,7 +262,7 @@ class _Sheet:
         calls, unpriced, pusd = (sum(n) for n in zip((0, 0, 0), *(share[-3:] for share in own), strict=True))
         joins = [Kind.MEASURED if share.joined_by == "request" else Kind.DERIVED for share in own]
         kind = weakest(*joins, *(share.kind for share in own))
-        for row in (self._row(key), self.total):
+        for row in (self._row(key), self._name(outcome.name, own), self.total):
             sums = row.by_status[outcome.status]
             sums.outcomes += 1
             sums.without_calls += not own
@@ -259,6 +283,18 @@ class _Sheet:
         row = self.rows.get(key)
         if row is None:
             row = self.rows[key] = _empty(key)
+        return row
+
+    def _name(self, name: str, own: Sequence[Share]) -> OutcomeRow:
+        """The row of a name, with these calls in it."""
+        row = self.names.get(name)
+        if row is None:
+            row = self.names[name] = _empty((name or None,))
+        for share in own:
+            row.calls += share.calls
+            row.unpriced_calls += share.unpriced_calls
+            row.pusd += share.pusd
+            row.kind = weakest(row.kind, share.kind)
         return row
 
     def _home(self, outcome: Outcome, own: Sequence[Share]) -> Key:

@@ -18,7 +18,6 @@ _PLACES = 6
 def outcomes_json(report: OutcomeReport) -> dict[str, Any]:
     """A whole report. What is not known is null; ``cost_usd`` sums as the module of the report says."""
     query, tail = report.query, report.calls_tail
-    outcomes_pusd = sum(report.outcomes_pusd)
     return {
         "by": list(query.by),
         "since": query.since.isoformat() if query.since else None,
@@ -27,6 +26,7 @@ def outcomes_json(report: OutcomeReport) -> dict[str, Any]:
         "price": report.basis,
         "rows": [{"key": dict(zip(query.by, row.key, strict=True)), **row_json(row)} for row in report.rows],
         "totals": row_json(report.total),
+        "by_outcome": [{"outcome": row.key[0], **row_json(row)} for row in report.names],
         "joined_calls": {
             name: {"calls": calls, "kind": str(Kind.MEASURED if name == "request" else Kind.DERIVED)}
             for name, calls in report.joined.items()
@@ -46,8 +46,8 @@ def outcomes_json(report: OutcomeReport) -> dict[str, Any]:
                 ],
             },
             "outcomes": {
-                "count": len(report.outcomes_pusd),
-                **_tops(outcomes_pusd, report.top_outcomes_pusd(1), report.top_outcomes_pusd(5)),
+                "count": len(report.costs),
+                **_tops(report.outcomes_pusd, report.top_outcomes_pusd(1), report.top_outcomes_pusd(5)),
                 "dearest": [
                     {
                         **outcome_json(one.outcome),
