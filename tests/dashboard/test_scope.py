@@ -1,14 +1,19 @@
 """Whatever is asked, a scope answers with its own calls alone."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.dashboard.made import NOW
 
 from farthing.dashboard.scope import Reader, Scope
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.ledger.memory import MemoryLedger
+from farthing.ledger.outcome import Outcome
 from farthing.prices.book import shipped_book
 from farthing.prices.engine import price_served
+from farthing.whatif.replay.choice import Choice
 
 TENANTS = ("tenant-01", "tenant-02", "tenant-03")
 WHERE = st.dictionaries(
@@ -73,6 +78,47 @@ def test_one_call_is_there_for_its_tenant_alone(ledger, calls):
         if name:
             assert own.get(name).call == call
             assert other.get(name) is None
+
+
+TOLD = st.lists(
+    st.builds(
+        Outcome,
+        outcome_id=st.sampled_from("abcdef"),
+        happened_at=st.sampled_from([NOW, NOW - timedelta(days=1)]),
+        session=st.sampled_from(["tenant-01-00001", "tenant-02-00001", "tenant-03-00001", "nobody's"]),
+        value_pusd=st.sampled_from([None, 1, 2]),
+        dims=st.sampled_from([{}, *({"tenant": name} for name in TENANTS)]),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(query=QUERIES, kept=st.sampled_from([TENANTS[:1], TENANTS[:2]]), told=TOLD)
+def test_outcomes_are_joined_as_if_there_were_only_those_that_may_be_seen(calls, query, kept, told):
+    few = [call for call in calls if call.dims.get("session") in {one.session for one in told}]
+    everybody, own = ledger_of(few), ledger_of([call for call in few if call.dims["tenant"] in kept])
+    for one in told:  # one after the other: a later word of the same id corrects the earlier one
+        everybody.add_outcomes([one], received_at=NOW)
+    mine = [one for one in everybody.outcomes() if one.tenant in kept]
+    own.add_outcomes(mine, received_at=NOW)
+    scoped, alone = Reader(Shelf(everybody), Scope(kept)), Reader(Shelf(own), Scope())
+    assert scoped.outcomes() == alone.outcomes() == mine
+    assert scoped.outcome_count() == len(mine)
+    assert sorted(scoped.shares(query), key=str) == sorted(alone.shares(query), key=str)
+    assert scoped.tail(query) == alone.tail(query)
+    for name in "abcdef":
+        found = scoped.outcome(name)
+        assert (found is not None) == (name in [one.outcome_id for one in mine])
+        assert found is None or all(one.outcome.tenant in kept for one in found[1])
+
+
+def test_calls_are_replayed_as_if_there_were_no_others(ledger, alone):
+    choices = (Choice.of(batch=True), Choice.of(model="claude-haiku-5-5"))
+    scoped, own = Reader(Shelf(ledger), Scope(TENANTS[:1])), Reader(Shelf(alone[TENANTS[:1]]), Scope())
+    found = scoped.replayed(Query(), choices, shipped_book())
+    assert found.to_json() == own.replayed(Query(), choices, shipped_book()).to_json()
+    assert found.steps[0].saved_pusd > 0
 
 
 def test_what_is_nobodys_in_particular_is_not_for_a_tenant(ledger):

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
     from farthing.dashboard.books import Shelf
-    from farthing.ledger.interface import Begun, Correction, Query, Row, Stored
+    from farthing.ledger.interface import Begun, Correction, Ledger, Query, Row, Stored
+    from farthing.ledger.outcome import Basis, Outcome, OutcomeStore, Replaced, Share, Tail
+    from farthing.prices.book import PriceBook
+    from farthing.whatif.replay.choice import Choice
+    from farthing.whatif.replay.totals import Replayed
 
 _T = TypeVar("_T")
 _BOUND = "tenant"
@@ -47,6 +51,10 @@ class Scope(NamedTuple):
     def allows(self, stored: Stored) -> bool:
         """Whether that call may be seen."""
         return self.tenants is None or stored.call.dims.get(_BOUND) in self.tenants
+
+    def allows_outcome(self, outcome: Outcome) -> bool:
+        """Whether that outcome may be seen: one that does not say whose it is, by those alone who may see all."""
+        return self.tenants is None or outcome.tenant in self.tenants
 
 
 class Reader:
@@ -87,6 +95,41 @@ class Reader:
         stored = self._shelf.ledger().get(call_id)
         return stored if stored is not None and self.scope.allows(stored) else None
 
+    def outcomes(self) -> list[Outcome]:
+        """As :meth:`farthing.ledger.outcome.OutcomeReader.outcomes`."""
+        tenants = self.scope.tenants
+        return self._shelf.kept(("outcomes", tenants), lambda ledger: _store(ledger).outcomes(tenants))
+
+    def outcome_count(self) -> int:
+        """How many :meth:`outcomes` there are, without reading them."""
+        tenants = self.scope.tenants
+        return self._shelf.kept(("outcome count", tenants), lambda ledger: _store(ledger).outcome_count(tenants))
+
+    def outcome(self, outcome_id: str) -> tuple[Outcome, tuple[Replaced, ...]] | None:
+        """As :meth:`farthing.ledger.outcome.OutcomeReader.outcome`, without what was told while it was another's."""
+        found = _store(self._shelf.ledger()).outcome(outcome_id)
+        if found is None or not self.scope.allows_outcome(found[0]):
+            return None
+        return found[0], tuple(one for one in found[1] if self.scope.allows_outcome(one.outcome))
+
+    def shares(self, query: Query, basis: Basis = "list") -> list[Share]:
+        """As :meth:`farthing.ledger.outcome.OutcomeReader.shares`: joined as if there were only what may be seen."""
+        return _store(self._shelf.ledger()).shares(self.scope.narrow(query), basis, self.scope.tenants)
+
+    def tail(self, query: Query, basis: Basis = "list") -> Tail:
+        """As :meth:`farthing.ledger.outcome.OutcomeReader.tail`."""
+        narrowed = self.scope.narrow(query)
+        key = ("tail", msgspec.json.encode(narrowed), basis)
+        return self._shelf.kept(key, lambda ledger: _store(ledger).tail(narrowed, basis))
+
+    def replayed(self, query: Query, choices: tuple[Choice, ...], book: PriceBook) -> Replayed:
+        """The calls under each choice alone, at list: see :func:`farthing.whatif.replay.grouped.replay_ledger`."""
+        from farthing.whatif.replay.grouped import replay_ledger  # noqa: PLC0415 - most pages do without
+
+        narrowed = self.scope.narrow(query)
+        key = ("replayed", msgspec.json.encode(narrowed), msgspec.json.encode(choices), book.version)
+        return self._shelf.kept(key, lambda ledger: replay_ledger(ledger, narrowed, choices, book, cumulative=False))
+
     def corrections(self) -> list[Correction]:
         """As :meth:`farthing.ledger.interface.Ledger.corrections`; none where not everything may be seen."""
         return self._shelf.kept(("corrections",), lambda ledger: ledger.corrections()) if self.scope.is_whole else []
@@ -99,3 +142,10 @@ class Reader:
         """What *make* makes of this reader's answers, made once until the ledger changes; per scope."""
         made: Any = self._shelf.kept((self.scope.tenants, key), lambda _ledger: make())
         return made  # type: ignore[no-any-return]
+
+
+def _store(ledger: Ledger) -> OutcomeStore:
+    from farthing.ledger.outcome import OutcomeStore  # noqa: PLC0415 - most pages do without
+
+    assert isinstance(ledger, OutcomeStore), "every engine keeps outcomes"
+    return ledger

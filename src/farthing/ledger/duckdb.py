@@ -179,12 +179,12 @@ class DuckDBLedger:
             return outcome_tables.add(connection, outcomes, received_at)
 
     def outcomes(self, tenants: Tenants = None) -> list[Outcome]:
-        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcomes`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcomes`."""
         with self._using() as connection:
             return outcome_tables.read(connection, tenants)
 
     def outcome_count(self, tenants: Tenants = None) -> int:
-        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcome_count`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcome_count`."""
         with self._using() as connection:
             return outcome_tables.count(connection, tenants)
 
@@ -194,7 +194,7 @@ class DuckDBLedger:
             return outcome_tables.get(connection, outcome_id)
 
     def shares(self, query: Query, basis: Basis = "list", tenants: Tenants = None) -> list[Share]:
-        """See :meth:`farthing.ledger.outcome.OutcomeReader.shares`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.shares`."""
         zone = question.check(query)
         with self._using() as connection:
             return outcome_tables.shares(connection, Asked(query, zone, self._span(query)), basis, tenants)

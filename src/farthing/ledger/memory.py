@@ -134,13 +134,13 @@ class MemoryLedger:
             return self._outcomes.add(outcomes, received_at)
 
     def outcomes(self, tenants: Tenants = None) -> list[Outcome]:
-        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcomes`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcomes`."""
         with self._lock:
             assert self._open is not None
             return self._outcomes.all(tenants)
 
     def outcome_count(self, tenants: Tenants = None) -> int:
-        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcome_count`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcome_count`."""
         return len(self.outcomes(tenants))
 
     def outcome(self, outcome_id: str) -> tuple[Outcome, tuple[Replaced, ...]] | None:
@@ -150,7 +150,7 @@ class MemoryLedger:
             return self._outcomes.get(valid_text(outcome_id))
 
     def shares(self, query: Query, basis: Basis = "list", tenants: Tenants = None) -> list[Share]:
-        """See :meth:`farthing.ledger.outcome.OutcomeReader.shares`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.shares`."""
         with self._lock:
             return self._outcomes.shares(self.calls(query), query, basis, tenants)
 

@@ -174,21 +174,17 @@ Tenants = tuple[str, ...] | None
 
 
 class OutcomeReader(Protocol):
-    """Outcomes beside calls, to ask."""
+    """Outcomes beside calls, as far as whoever holds it may see them."""
 
-    def outcomes(self, tenants: Tenants = None) -> list[Outcome]:
+    def outcomes(self) -> list[Outcome]:
         """Every outcome as it stands, by id."""
-        ...
-
-    def outcome_count(self, tenants: Tenants = None) -> int:
-        """How many those are."""
         ...
 
     def outcome(self, outcome_id: str) -> tuple[Outcome, tuple[Replaced, ...]] | None:
         """One outcome and what was known before, oldest first; None where there is none."""
         ...
 
-    def shares(self, query: Query, basis: Basis = "list", tenants: Tenants = None) -> list[Share]:
+    def shares(self, query: Query, basis: Basis = "list") -> list[Share]:
         """
         What the calls in a query's range and filters cost, by outcome and by ``query.by``, in no order.
 
@@ -208,6 +204,18 @@ class OutcomeReader(Protocol):
 @runtime_checkable
 class OutcomeStore(OutcomeReader, Protocol):
     """An engine that keeps outcomes beside its calls. They come in any order, and are joined when somebody asks."""
+
+    def outcomes(self, tenants: Tenants = None) -> list[Outcome]:
+        """See :meth:`OutcomeReader.outcomes`."""
+        ...
+
+    def outcome_count(self, tenants: Tenants = None) -> int:
+        """How many those are."""
+        ...
+
+    def shares(self, query: Query, basis: Basis = "list", tenants: Tenants = None) -> list[Share]:
+        """See :meth:`OutcomeReader.shares`: what belongs to an outcome that is left out may belong to another one."""
+        ...
 
     def add_outcomes(self, outcomes: Iterable[Outcome], *, received_at: datetime) -> OutcomesAdded:
         """

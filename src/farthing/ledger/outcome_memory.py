@@ -53,7 +53,7 @@ class OutcomesInMemory:
         return OutcomesAdded(**counts)
 
     def all(self, tenants: Tenants = None) -> list[Outcome]:
-        """See :meth:`farthing.ledger.outcome.OutcomeReader.outcomes`."""
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.outcomes`."""
         kept = (outcome for outcome in self._outcomes.values() if is_of(outcome, tenants))
         return sorted(kept, key=lambda outcome: outcome.outcome_id)
 
@@ -63,7 +63,7 @@ class OutcomesInMemory:
         return None if found is None else (found, tuple(self._replaced[outcome_id]))
 
     def shares(self, calls: Iterable[Stored], query: Query, basis: Basis, tenants: Tenants = None) -> list[Share]:
-        """See :meth:`farthing.ledger.outcome.OutcomeReader.shares`; *calls* are those of the query."""
+        """See :meth:`farthing.ledger.outcome.OutcomeStore.shares`; *calls* are those of the query."""
         zone = question.check(query)
         finder = Finder(self.all(tenants))
         sums: dict[tuple[str | None, JoinedBy | None, tuple[str | None, ...], Kind], list[int]] = {}

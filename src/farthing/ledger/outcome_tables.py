@@ -66,14 +66,14 @@ def add(connection: duckdb.DuckDBPyConnection, outcomes: Iterable[Outcome], rece
 
 
 def read(connection: duckdb.DuckDBPyConnection, tenants: Tenants) -> list[Outcome]:
-    """See :meth:`farthing.ledger.outcome.OutcomeReader.outcomes`."""
+    """See :meth:`farthing.ledger.outcome.OutcomeStore.outcomes`."""
     relation, parameters = _of(tenants)
     text = f"SELECT {', '.join(_COLUMNS)} FROM {relation} ORDER BY outcome_id"  # noqa: S608 - our own words
     return [_outcome(row) for row in connection.execute(text, parameters).fetchall()]
 
 
 def count(connection: duckdb.DuckDBPyConnection, tenants: Tenants) -> int:
-    """See :meth:`farthing.ledger.outcome.OutcomeReader.outcome_count`."""
+    """See :meth:`farthing.ledger.outcome.OutcomeStore.outcome_count`."""
     relation, parameters = _of(tenants)
     found = connection.execute(f"SELECT count(*) FROM {relation}", parameters).fetchone()  # noqa: S608 - our own words
     assert found is not None
@@ -92,7 +92,7 @@ def get(connection: duckdb.DuckDBPyConnection, outcome_id: str) -> tuple[Outcome
 
 
 def shares(connection: duckdb.DuckDBPyConnection, asked: Asked, basis: Basis, tenants: Tenants) -> list[Share]:
-    """See :meth:`farthing.ledger.outcome.OutcomeReader.shares`."""
+    """See :meth:`farthing.ledger.outcome.OutcomeStore.shares`."""
     relation, parameters = _of(tenants)
     keys = [f"{asked.value(name)} AS key_{n}" for n, name in enumerate(asked.query.by)]
     fragments = {
