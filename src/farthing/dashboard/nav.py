@@ -67,7 +67,16 @@ PAGES = (
     PageRoute("/sessions", "Sessions", "Spend", sessions.page),
     PageRoute("/cache", "Cache", "Save", cache.page, has_groups=True),
     PageRoute("/models", "Models", "Save", models.page),
-    PageRoute("/playbook", "Playbook", "Save", playbook.page, is_whole=True, has_span=False, has_filters=False),
+    PageRoute(
+        "/playbook",
+        "Playbook",
+        "Save",
+        playbook.page,
+        is_whole=True,
+        has_span=False,
+        has_filters=False,
+        act=playbook.act,
+    ),
     PageRoute("/budgets", "Budgets", "Hold", budgets.page, has_span=False, has_filters=False),
     PageRoute("/prices", "Prices", "Books", prices.page, has_span=False, has_filters=False),
     PageRoute(

@@ -164,13 +164,14 @@ class _Served:
                 visit = Visit(Asked(route.path), Reader(shelf, user.scope), self._site.desk, user, self._site.now())
                 route.act(visit, fields.get("act", ""), fields)
         except FarthingError as error:
-            return self._fault(request, user, error)
+            title = "That cannot be done" if isinstance(error, BadInput) else ""
+            return self._fault(request, user, error, title)
         back = security.local_path(fields.get("next", route.path))
         return RedirectResponse(back, 303)
 
-    def _fault(self, request: Request, user: User, error: FarthingError) -> Response:
-        title, status = next(told for kind, told in _FAULTS if isinstance(error, kind))
-        return self._said(request, user, title, str(error), status)
+    def _fault(self, request: Request, user: User, error: FarthingError, title: str = "") -> Response:
+        usual, status = next(told for kind, told in _FAULTS if isinstance(error, kind))
+        return self._said(request, user, title or usual, str(error), status)
 
     def _answer(self, request: Request, route: PageRoute, user: User) -> Response:
         """One page, whatever goes wrong with it."""
@@ -210,7 +211,9 @@ class _Served:
         """A page that says one thing."""
         if request.query_params.get("format") in ("csv", "json"):
             return PlainTextResponse(f"{text}\n", status)
-        page = Page(title, (Note(text, tone="warn", links=(("Overview", "/"),)),), status=status)
+        is_act = request.method == "POST" and any(route.path == request.url.path for route in PAGES)
+        back = [("Back", request.url.path)] if is_act else []
+        page = Page(title, (Note(text, tone="warn", links=(*back, ("Overview", "/"))),), status=status)
         html = self._templates.get_template("said.html").render(**self._around(request, user), page=page)
         return self._html(request, html, status)
 
