@@ -38,6 +38,11 @@ def test_only_calls_that_are_billed_are_ever_sent_twice():
         (facts("/v1/messages", method="TRACE"), State(), 405),
         (facts("/v1/messages", has_credentials=False), State(), 401),
         (facts("/v1/messages"), State(calls=5), 529),
+        (facts("/v1/outcomes"), State(calls=5), 529),
+        (facts("/v1/outcomes", has_credentials=False), State(), 401),
+        (facts("/v1/outcomes", method="GET"), State(), 405),
+        (facts("/v1/outcomes/"), State(), 404),
+        (facts("/v1/outcomes/t-1", method="GET"), State(), 404),
     ],
 )
 def test_what_is_refused(request_facts, state, status):

@@ -16,7 +16,7 @@ from farthing.errors import BadInput, ErrorRecord, LedgerFault
 from farthing.ledger.memory import MemoryLedger
 from farthing.ledger.outcome import Outcome
 from farthing.sources.outcome_files import parse_outcome_map, read_outcome_csv, read_outcome_lines
-from farthing.sources.outcome_intake import BODY_BYTES_MAX, OUTCOMES_MAX, accept
+from farthing.sources.outcome_intake import BODY_BYTES_MAX, OUTCOMES_MAX, NotRead, answer, read_value, values_of
 from farthing.sources.outcomes import FIELDS, decode, read_outcome
 from farthing.sources.rows import fingerprint
 
@@ -209,41 +209,44 @@ class TestFiles:
             parse_outcome_map([text])
 
 
-class TestAccept:
-    @pytest.fixture
-    def store(self):
-        return MemoryLedger()
-
+class TestBodies:
     @staticmethod
-    def post(store, value, content_type="application/json", **how):
+    def read(value, content_type="application/json", **how):
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
-        return accept(body, content_type, store, received_at=NOON, **how)
+        values = values_of(body, content_type)
+        if isinstance(values, NotRead):
+            return values
+        return [read_value(one, **({"received_at": NOON} | how)) for one in values]
 
-    def test_one_of_ours_twice(self, store):
-        nothing = {"new": 0, "known": 0, "corrected": 0, "errors": []}
-        assert self.post(store, OURS, "") == (200, nothing | {"new": 1})
-        assert self.post(store, OURS, "Application/JSON; charset=utf-8") == (200, nothing | {"known": 1})
-        assert self.post(store, OURS | {"status": "failure"}) == (200, nothing | {"corrected": 1})
-        assert self.post(store, []) == (200, nothing)
+    @pytest.mark.parametrize("content_type", ["", "Application/JSON; charset=utf-8", "application/json"])
+    def test_one_of_ours_or_many(self, content_type):
+        assert self.read(OURS, content_type) == [read_outcome(OURS)]
+        assert self.read([OURS, OURS | {"id": 2}], content_type) == [read_outcome(OURS), read_outcome(OURS | {"id": 2})]
+        assert self.read([], content_type) == []
 
-    def test_events_alone_in_batches_and_as_plain_json(self, store):
-        assert self.post(store, EVENT, "application/cloudevents+json; charset=UTF-8")[0] == 200
-        batch = [EVENT | {"id": "e-2"}, EVENT]
-        status, said = self.post(store, batch, "application/cloudevents-batch+json")
-        assert (status, said["new"], said["known"]) == (200, 1, 1)
-        assert self.post(store, [EVENT, OURS])[1]["new"] == 1
+    def test_events_alone_in_batches_and_as_plain_json(self):
+        event = read_outcome(EVENT)
+        assert self.read(EVENT, "application/cloudevents+json; charset=UTF-8") == [event]
+        assert self.read([EVENT, EVENT], "application/cloudevents-batch+json") == [event, event]
+        assert self.read([EVENT, OURS]) == [event, read_outcome(OURS)]
 
-    def test_an_event_without_a_time_may_be_sent_again(self, store):
+    def test_an_event_without_a_time_may_be_sent_again(self):
         event = {name: value for name, value in EVENT.items() if name != "time"}
+        store = MemoryLedger()
         for minutes, what in ((0, "new"), (5, "known")):
             at = NOON + timedelta(minutes=minutes)
-            status, said = accept(json.dumps(event).encode(), "application/cloudevents+json", store, received_at=at)
-            assert (status, said[what]) == (200, 1)
+            told = self.read(event, "application/cloudevents+json", received_at=at)
+            assert getattr(store.add_outcomes(told, received_at=at), what) == 1
         assert store.outcomes()[0].happened_at == NOON
 
-    def test_bad_ones_are_named_and_the_others_kept(self, store):
-        status, said = self.post(store, [OURS, {"id": "x"}, 3])
-        assert (status, said["new"], [one["index"] for one in said["errors"]]) == (422, 1, [1, 2])
+    def test_bad_ones_stand_beside_the_good_ones(self):
+        read = self.read([OURS, {"id": "x"}, 3])
+        assert [type(one) for one in read] == [Outcome, BadInput, BadInput]
+
+    def test_a_sender_is_told_which_are_bad_and_why(self):
+        assert answer(2, []) == (202, {"accepted": 2, "errors": []})
+        status, said = answer(1, [(4, BadInput("read \ud83d", "x"))])
+        assert (status, said) == (422, {"accepted": 1, "errors": [{"index": 4, "error": "read \ufffd; expected x"}]})
 
     @pytest.mark.parametrize(
         ("body", "content_type", "status"),
@@ -262,27 +265,27 @@ class TestAccept:
             (b"[" + b",".join([b"1"] * (OUTCOMES_MAX + 1)) + b"]", "application/json", 413),
         ],
     )
-    def test_what_cannot_be_read_keeps_nothing(self, store, body, content_type, status):
-        got, said = self.post(store, body, content_type)
-        assert (got, list(said)) == (status, ["error"])
-        assert store.outcomes() == []
+    def test_what_cannot_be_read_is_not_read_in_part(self, body, content_type, status):
+        assert self.read(body, content_type).status == status
 
-    def test_a_tenant_tells_of_itself_alone(self, store):
-        status, said = self.post(
-            store, [OURS, OURS | {"id": "b", "tenant": "bolt"}, OURS | {"id": "c", "tenant": "a/c"}], tenant="a/c"
+    def test_a_tenant_tells_of_itself_alone(self):
+        first, other, last = self.read(
+            [OURS, OURS | {"id": "b", "tenant": "bolt"}, OURS | {"id": "c", "tenant": "a/c"}], tenant="a/c"
         )
-        assert (status, [one["index"] for one in said["errors"]]) == (422, [1])
-        assert [(one.outcome_id, one.tenant) for one in store.outcomes()] == [("a%2Fc/c", "a/c"), ("a%2Fc/t-1", "a/c")]
+        assert [(one.outcome_id, one.tenant) for one in (first, last)] == [("a%2Fc/t-1", "a/c"), ("a%2Fc/c", "a/c")]
+        assert "another tenant" in str(other)
+        assert "bolt" not in str(other)
 
-    def test_a_tenant_cannot_correct_anothers_outcome(self, store):
-        self.post(store, OURS, tenant="acme")
-        assert self.post(store, OURS | {"status": "failure"}, tenant="bolt")[1]["new"] == 1
-        assert {one.tenant: one.status for one in store.outcomes()} == {"acme": "other", "bolt": "failure"}
-
-    def test_a_ledger_that_cannot_be_written_asks_for_another_try(self, store):
-        store.close()
-        status, said = self.post(store, OURS)
-        assert (status, "closed" in said["error"]) == (503, True)
+    def test_a_tenant_cannot_correct_anothers_outcome(self):
+        store = MemoryLedger()
+        for tenant, status in (("acme", "other"), ("bolt", "failure"), ("a", "success")):
+            told = self.read(OURS | {"status": status, "id": "cme/t-1" if tenant == "a" else "t-1"}, tenant=tenant)
+            assert store.add_outcomes(told, received_at=NOON).new == 1
+        assert {one.tenant: one.status for one in store.outcomes()} == {
+            "acme": "other",
+            "bolt": "failure",
+            "a": "success",
+        }
 
 
 json_values = st.recursive(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from farthing.gateway.decide import Refuse
 from farthing.gateway.keys import PREFIX
 from farthing.gateway.models_asked import models_asked
-from farthing.gateway.routes import Route, route_of
+from farthing.gateway.routes import OUTCOMES, Route, route_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -138,7 +138,8 @@ def _is_checked(entry: Entry, shown: Shown) -> bool:
         return False
     if not entry.models or shown.method in _UNCHECKED or names_models(shown.path):
         return True
-    return shown.path.startswith("/v1/files") or route_of(shown.method, shown.path) is Route.BATCH
+    is_free = shown.path == OUTCOMES or shown.path.startswith("/v1/files")
+    return is_free or route_of(shown.method, shown.path) is Route.BATCH
 
 
 def names_models(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the gateway does with a request: three pages of its own, and everything below ``/v1`` through an exchange."""
+"""What the gateway does with a request: pages of its own, outcomes, and all else below ``/v1`` through an exchange."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from farthing.gateway.exchange import Came, Exchange, Refused
 from farthing.gateway.failures import UpstreamFault
 from farthing.gateway.headers import first
 from farthing.gateway.hidden import hide
+from farthing.gateway.routes import OUTCOMES
 from farthing.gateway.rules import apply_rules, content_under
 from farthing.gateway.tags import credential_of, fingerprint, tags_of
+from farthing.gateway.tellers import may_tell, tenant_of
 from farthing.money import usd_text
 
 if TYPE_CHECKING:
@@ -98,7 +100,10 @@ class App:
             return
         self._under_way += 1
         try:
-            await self._forward(scope, client, action, caller)
+            if isinstance(action, deciding.Tell):
+                await self._tell(scope, client, caller)
+            else:
+                await self._forward(scope, client, action, caller)
         finally:
             self._under_way -= 1
 
@@ -122,23 +127,44 @@ class App:
             self._metrics.count("farthing_requests_total", str(exchange.status))
             self._options.log(_line(scope, exchange, came.entry, time.perf_counter() - started_s))
 
+    async def _tell(self, scope: Scope, client: Client, caller: Caller) -> None:
+        started_s, headers, status, accepted = time.perf_counter(), scope["headers"], 0, 0
+        try:
+            stated = self._stated(headers, None, caller)
+            tenant = tenant_of(caller.key, self._options.rules, headers, stated)
+            refusal = may_tell(caller.key, headers, client.peer())
+            told = refusal or await self._running.outcomes.take(client, headers, tenant)
+            status = told.status
+            if isinstance(told, deciding.Refuse):
+                _refused(client, told, "")
+            else:
+                accepted = told.accepted
+                client.answer(status, [(b"content-type", b"application/json")], told.body)
+        except ClientGone:
+            pass
+        finally:
+            self._metrics.count("farthing_requests_total", str(status))
+            took_ms = (time.perf_counter() - started_s) * 1000
+            self._options.log(f"POST {OUTCOMES} {status or '-'} {took_ms:.0f} ms {accepted} outcomes")
+
+    def _stated(self, headers: Headers, user: str | None, caller: Caller) -> dict[str, str]:
+        """Dimensions of what a caller sends, before any rule."""
+        dims = tags_of(headers, user) | (caller.key.set if caller.key is not None else {})
+        if caller.key is not None:
+            dims["api_key"] = caller.key.id
+        elif (credential := credential_of(headers)) is not None:
+            dims["api_key"] = fingerprint(credential, self._options.secret)
+        return dims
+
     def _came(self, scope: Scope, caller: Caller) -> Came:
         headers, path, key, options = scope["headers"], scope["path"], caller.key, self._options
 
-        def stated_by(asked: Asked) -> dict[str, str]:
-            dims = tags_of(headers, asked.user) | (key.set if key is not None else {})
-            if key is not None:
-                dims["api_key"] = key.id
-            elif (credential := credential_of(headers)) is not None:
-                dims["api_key"] = fingerprint(credential, options.secret)
-            return dims
-
         def dims_of(asked: Asked) -> dict[str, str]:
-            dims = stated_by(asked)
+            dims = self._stated(headers, asked.user, caller)
             return dims | apply_rules(options.rules, path, asked.model, headers, dims) if options.rules else dims
 
         def content_of(asked: Asked, allowed: Mode) -> Mode:
-            ruled = content_under(options.rules, path, asked.model, headers, stated_by(asked))
+            ruled = content_under(options.rules, path, asked.model, headers, self._stated(headers, asked.user, caller))
             return mode_under(ruled or allowed, headers)
 
         entry, method, target = f"call_{random.getrandbits(96):024x}", scope["method"], _target(scope)

@@ -47,6 +47,9 @@ class Line(Protocol):
     def resume(self) -> None:
         """Read on, if reading had stopped."""
 
+    def peer(self) -> str:
+        """The address that it comes from; empty: not known."""
+
     def give_up(self) -> None:
         """Break off: it sends or takes nothing."""
 
@@ -88,6 +91,10 @@ class Client:
         self._head = b""
         self._flush: asyncio.Handle | None = None
         self._has_body = self._chunked = False
+
+    def peer(self) -> str:
+        """The address that it comes from; empty: not known."""
+        return self._line.peer()
 
     # -- its body -------------------------------------------------------------------------------------------------
 

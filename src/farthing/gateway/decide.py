@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from farthing.gateway.routes import Route, is_api, is_tricky, route_of
+from farthing.gateway.routes import OUTCOMES, Route, is_api, is_own, is_tricky, route_of
 
 
 class RequestFacts(NamedTuple):
@@ -54,6 +54,10 @@ class Forward(NamedTuple):
     attempts_max: int = 1
 
 
+class Tell(NamedTuple):
+    """Take it here: it tells of outcomes."""
+
+
 class Refuse(NamedTuple):
     """Answer it here, with an error of the API's shape; *headers* go along with it."""
 
@@ -63,7 +67,7 @@ class Refuse(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-Action = Forward | Refuse
+Action = Forward | Tell | Refuse
 
 
 def decide(facts: RequestFacts, policy: Policy, state: State) -> Action:
@@ -79,5 +83,18 @@ def decide(facts: RequestFacts, policy: Policy, state: State) -> Action:
         return Refuse(401, "authentication_error", message)
     if state.calls >= policy.calls_max:
         return Refuse(529, "overloaded_error", "farthing: too many requests are under way")
+    return _own(facts) if is_own(facts.path) else _forward(facts, policy)
+
+
+def _forward(facts: RequestFacts, policy: Policy) -> Action:
     route = route_of(facts.method, facts.path)
     return Forward(route, 1 + policy.retries if route is Route.MESSAGES else 1)
+
+
+def _own(facts: RequestFacts) -> Action:
+    if facts.path != OUTCOMES:
+        return Refuse(404, "not_found_error", f"farthing: {OUTCOMES} is all there is here")
+    if facts.method != "POST":
+        message = "farthing: outcomes are told with POST; farthing outcomes and the dashboard show them"
+        return Refuse(405, "invalid_request_error", message, ((b"allow", b"POST"),))
+    return Tell()

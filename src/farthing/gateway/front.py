@@ -107,6 +107,11 @@ class Front(asyncio.Protocol):
             self._read_paused = False
             self._transport.resume_reading()
 
+    def peer(self) -> str:
+        """The address that it comes from; empty: not known."""
+        name = None if self._transport is None else self._transport.get_extra_info("peername")
+        return str(name[0]) if isinstance(name, tuple) and name else ""
+
     def give_up(self) -> None:
         """Break off: it sends or takes nothing."""
         if self._transport is not None:

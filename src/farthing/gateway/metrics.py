@@ -25,6 +25,8 @@ COUNTERS = {
     "farthing_budget_thresholds_total": "Times a budget reached a share of its limit that is to be told.",
     "farthing_content_kept_total": "Calls whose content was kept, be it as a hash.",
     "farthing_content_dropped_total": "Calls whose content was to be kept and was not, by why; the calls went on.",
+    "farthing_outcomes_total": "Outcomes told over HTTP, by what became of them: accepted or refused.",
+    "farthing_outcomes_ingested_total": "Outcomes that the ledger was told of: new, known already, or corrected.",
     "farthing_upstream_faults_total": "Answers that the upstream did not give, by kind.",
     "farthing_worker_restarts_total": "Workers that ended by themselves and were replaced.",
     "farthing_overhead_seconds_total": "Time that requests spent in the gateway itself before their first byte.",
@@ -39,6 +41,7 @@ GAUGES = {
     "farthing_unsettled_calls": "Calls in ingested journals that began and have no outcome: they may have been billed.",
     "farthing_calls_waiting": "Calls that wait for their turn under a rate limit.",
     "farthing_records_waiting": "Records that could not be written to the journal yet.",
+    "farthing_outcomes_waiting": "Outcomes that were accepted and not in the ledger when its last round ended.",
 }
 """Every gauge and what it shows."""
 
@@ -50,6 +53,8 @@ _LABELS = {
     "farthing_upstream_faults_total": "kind",
     "farthing_content_dropped_total": "why",
     "farthing_limit_refusals_total": "why",
+    "farthing_outcomes_total": "became",
+    "farthing_outcomes_ingested_total": "were",
 }
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from farthing.errors import FarthingError
+from farthing.gateway.outcome_rounds import OutcomeRounds
+from farthing.ledger import outcome_spool
 from farthing.ledger.journal import SUFFIX, is_written
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ _ROUNDS_LEFT_OUT_MAX = 4
 
 class Owner:
     """
-    Ingests every journal of a folder.
+    Ingests every journal of a folder, and the outcomes that lie beside them.
 
     Args:
         ledger: The ledger's file; made if it is not there.
@@ -38,6 +41,7 @@ class Owner:
             deleted; 0: never.
         log: Gets one line where something went wrong or a call is left unsettled by a former run.
         after: Called at the end of each round, in the round's thread; it must not raise.
+        now: The time; aware, UTC.
 
     """
 
@@ -50,7 +54,9 @@ class Owner:
         *,
         journal_days: int = 0,
         after: Callable[[], None] = lambda: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._outcomes = OutcomeRounds(ledger, folder / outcome_spool.FOLDER, metrics, now, log)
         self._journal_days = journal_days
         self._after = after
         self._ended: set[Path] = set()
@@ -97,6 +103,7 @@ class Owner:
         """
         with self._turn:
             self._ingest()
+            self._outcomes.round()
             self._after()
 
     def _ingest(self) -> None:

@@ -21,6 +21,9 @@ class Route(StrEnum):
     OTHER = "other"
 
 
+OUTCOMES = "/v1/outcomes"
+"""What came of calls is told here; no other path below ``/v1`` is the gateway's own."""
+
 _BATCH_ID = r"[A-Za-z0-9_-]{1,128}"
 _RESULTS = re.compile(rf"/v1/messages/batches/({_BATCH_ID})/results")
 _PLAIN = re.compile(rb"(?:/[A-Za-z0-9_-][A-Za-z0-9._~-]*)+")
@@ -52,6 +55,16 @@ def batch_of(path: str) -> str:
 def is_api(path: str) -> bool:
     """Whether a path is below ``/v1``."""
     return path.startswith("/v1/")
+
+
+def is_own(path: str) -> bool:
+    """
+    Whether a path is the gateway's, so that nothing sent there ever goes upstream.
+
+    >>> is_own("/v1/outcomes"), is_own("/v1/outcomes/x"), is_own("/v1/outcomes_of_mine")
+    (True, True, False)
+    """
+    return path == OUTCOMES or path.startswith(OUTCOMES + "/")
 
 
 def is_tricky(raw_path: bytes) -> bool:

@@ -21,10 +21,12 @@ from farthing.gateway.exchange import Desk, Held
 from farthing.gateway.fingerprint import Fingerprinter
 from farthing.gateway.key_file import KeyFile
 from farthing.gateway.limiting import Limiter, begin_with_truth
+from farthing.gateway.outcomes import OutcomeDesk
 from farthing.gateway.owner import Owner
 from farthing.gateway.pool import Pool, upstream
 from farthing.gateway.reading import Books
 from farthing.gateway.recorder import Recorder
+from farthing.ledger import outcome_spool
 from farthing.ledger.content import CONTENT_NAME
 from farthing.limits.file import read_limits
 
@@ -88,13 +90,14 @@ class Running:
         self._keys = None if settings.keys is None else KeyFile(settings.keys, log)
         self._limits = None if settings.limits is None else read_limits(settings.limits)
         self._limiter: Limiter | None = None
+        self.outcomes = OutcomeDesk(self.folder / outcome_spool.FOLDER, metrics, now, log)
         self._upstream = upstream(settings.upstream, settings.ca_file)
         self._keeps_content = keeps_content
         self._keeper: Keeper | None = None
         self._owner: Owner | None = None
         if owns_ledger:
             tidy, days = retention(settings, ledger, log, now), settings.journal_days
-            self._owner = Owner(ledger, self.folder, metrics, log, journal_days=days, after=tidy.round)
+            self._owner = Owner(ledger, self.folder, metrics, log, journal_days=days, after=tidy.round, now=now)
         self._desk: Desk | None = None
         self._collector: Collector | None = None
         self._recorder: Recorder | None = None
@@ -235,6 +238,7 @@ class Running:
                 recorder.close()
         except OSError as error:
             self._log(f"closing the journal: {error.strerror}")
+        await self.outcomes.close()
         if self._owner is not None:
             await asyncio.to_thread(self._owner.ingest)
 
