@@ -95,6 +95,7 @@ def _desk(settings: Config, ledger: Path, config: Path | None) -> Desk:
         zone=settings.report.timezone,
         limits=settings.gateway.limits,
         monthly_budget_pusd=None if budget is None else parse_usd(budget),
+        policy=settings.playbook.policy,
     )
 
 
@@ -104,23 +105,24 @@ def _demo_site(*, hidden: bool) -> Site:
     from farthing.dashboard.books import books_of
     from farthing.dashboard.visit import Desk
     from farthing.dashboard.web import Site
+    from farthing.demo.season import NOW
     from farthing.money import parse_usd
     from farthing.prices.book import shipped_book
 
-    folder = Path(".demo") / "dashboard"
+    folder = Path(".demo")
     with output.progress("making up a fleet", _DEMO_CALLS, hidden=hidden) as advance:
         ledger = demo.write_demo(folder, advance)
     desk = Desk(
         book=shipped_book(),
         ledger=ledger,
         journals=folder / "journals",
-        plan=folder / "playbook.plan.json",
+        plan=folder / demo.PLAN_NAME,
         decisions=folder / "playbook.journal",
         limits=folder / "limits.toml",
         monthly_budget_pusd=parse_usd(demo.BUDGET_USD),
-        note=f"Made-up traffic of a fleet; the clock stands at {demo.NOW:%-d %B %Y, %H:%M} UTC.",
+        note=f"Made-up traffic of a fleet; the clock stands at {NOW:%-d %B %Y, %H:%M} UTC.",
     )
-    return Site(books_of(ledger), desk, Access(is_open=True), lambda: demo.NOW)
+    return Site(books_of(ledger), desk, Access(is_open=True), lambda: NOW)
 
 
 def _announce(server: DashboardServer, site: Site, *, as_json: bool) -> None:

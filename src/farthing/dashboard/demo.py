@@ -1,20 +1,18 @@
 """
 A ledger to look at before there is one of one's own: seven weeks of a made-up fleet, its savings plan and its budgets.
 
-Everything is fixed, the clock too, so the pages show the same everywhere.
+The clock stands still, so the pages show the same everywhere.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
-from zlib import crc32
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from farthing.demo.executed import executed
-from farthing.demo.fleet import fleet
+from farthing.demo.season import NOW, season
 from farthing.ledger import open_ledger
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.prices.book import shipped_book
@@ -28,16 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from farthing.call import Call
-    from farthing.demo.fleet import Ask
 
-START = datetime(2026, 10, 1, tzinfo=UTC)
-NOW = datetime(2026, 11, 19, 15, 30, tzinfo=UTC)
-"""When the made-up fleet stops, and where the clock of its dashboard stands."""
+LEDGER_NAME, PLAN_NAME = "ledger.duckdb", "playbook.plan.json"
 BUDGET_USD = "110"
-_TENANTS, _SESSIONS_PER_DAY = 9, 30
-_FIRST_MONTH_PERCENT = 66
-_RELEASED = date(2026, 10, 7)
-_NEW, _OLD = "claude-haiku-5-5", "claude-haiku-4-5-20251001"
 LIMITS = """\
 [[budget]]
 name = "each tenant"
@@ -55,53 +46,50 @@ mode = "soft"
 """
 
 
-def demo_calls() -> Iterator[Call]:
-    """The fleet's calls, in order of time."""
-    days = (NOW.date() - START.date()).days + 1
-    asks = fleet(START, days, tenants=_TENANTS, sessions_per_day=_SESSIONS_PER_DAY, seed=2)
-    return executed(_as_released(ask) for ask in asks if ask.at < NOW and _is_sent(ask))
-
-
-def _is_sent(ask: Ask) -> bool:
-    """In the first month the fleet had fewer sessions: so there is something to explain."""
-    return ask.at.month != START.month or crc32(ask.tags["session"].encode()) % 100 < _FIRST_MONTH_PERCENT
-
-
-def _as_released(ask: Ask) -> Ask:
-    """Nobody could ask for a model before there was one."""
-    if ask.at.date() <= _RELEASED and ask.body["model"] == _NEW:
-        return ask._replace(body=ask.body | {"model": _OLD})
-    return ask
-
-
 def write_demo(folder: Path, advance: Callable[[int], None] = lambda _more: None) -> Path:
     """
-    Write the ledger and what lies beside it; what a former run wrote is kept.
+    The demo's ledger and what lies beside it; what a former run wrote is kept.
 
-    Returns the ledger's path.
+    Where ``farthing demo`` has sent the calls already, its ledger is taken; otherwise they are played through the
+    sandbox without HTTP, which gives the same bill.
+
+    Args:
+        folder: Where.
+        advance: Told how many calls more are done, now and then.
+
+    Returns:
+        The ledger's path.
+
     """
-    ledger = folder / "dashboard.duckdb"
-    plan_file = folder / "playbook.plan.json"
-    if ledger.exists() and plan_file.exists():
-        return ledger
-    folder.mkdir(parents=True, exist_ok=True)
-    new = folder / ".dashboard.new.duckdb"
-    new.unlink(missing_ok=True)
+    ledger = folder / LEDGER_NAME
+    if not ledger.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        new = folder / f".new.{LEDGER_NAME}"
+        new.unlink(missing_ok=True)
+        with open_ledger(new) as opened:
+            opened.add(_counted(executed(season()), advance))
+        new.replace(ledger)
+    if not (folder / PLAN_NAME).exists():
+        furnish(folder, ledger)
+    return ledger
+
+
+def furnish(folder: Path, ledger: Path) -> None:
+    """What its users would have beside such a ledger by now: budgets and a savings plan, made by the real engines."""
     book = shipped_book()
-    with open_ledger(new) as opened:
-        opened.add(_counted(demo_calls(), advance))
+    with open_ledger(ledger) as opened:
+        spent = _spent(list(opened.calls(Query(since=NOW.replace(day=1, hour=0, minute=0)))))
         since = NOW.replace(day=1, month=NOW.month - 1)
 
         def again() -> Iterable[Stored]:
             return opened.calls(Query(since=since))
 
         made = plan(again, find_all(again(), book), book)
-        plan_file.write_bytes(msgspec.json.encode(shown(made, NOW, str(ledger))))
-        spent = _spent(list(opened.calls(Query(since=NOW.replace(day=1, hour=0, minute=0)))))
-    new.replace(ledger)
     (folder / "limits.toml").write_text(LIMITS, encoding="utf-8")
     _write_limits(folder, spent)
-    return ledger
+    (folder / PLAN_NAME).write_bytes(
+        msgspec.json.encode(shown(made, NOW, str(ledger)))
+    )  # last: it says that all is there
 
 
 def _counted(calls: Iterable[Call], advance: Callable[[int], None]) -> Iterator[Stored]:

@@ -1,0 +1,43 @@
+"""
+The demo's seven weeks: which requests of the fleet are sent, and where its clock stops.
+
+Everything is fixed, the clock too, so that the demo shows the same bill everywhere and a second run changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from farthing.demo.fleet import fleet
+
+if TYPE_CHECKING:
+    from farthing.demo.fleet import Ask
+
+START = datetime(2026, 10, 1, tzinfo=UTC)
+NOW = datetime(2026, 11, 19, 15, 30, tzinfo=UTC)
+"""When the fleet stops, and where the clock of its dashboard stands."""
+_TENANTS, _SESSIONS_PER_DAY = 9, 30
+_FIRST_MONTH_PERCENT = 66
+_RELEASED = date(2026, 10, 7)
+_NEW, _OLD = "claude-haiku-5-5", "claude-haiku-4-5-20251001"
+
+
+def season() -> list[Ask]:
+    """The requests, in the order in which they are sent."""
+    days = (NOW.date() - START.date()).days + 1
+    asks = fleet(START, days, tenants=_TENANTS, sessions_per_day=_SESSIONS_PER_DAY, seed=2)
+    return [_as_released(ask) for ask in asks if ask.at < NOW and _is_sent(ask)]
+
+
+def _is_sent(ask: Ask) -> bool:
+    """In the first month the fleet had fewer sessions: so there is something to explain."""
+    return ask.at.month != START.month or crc32(ask.tags["session"].encode()) % 100 < _FIRST_MONTH_PERCENT
+
+
+def _as_released(ask: Ask) -> Ask:
+    """Nobody could ask for a model before there was one."""
+    if ask.at.date() <= _RELEASED and ask.body["model"] == _NEW:
+        return ask._replace(body=ask.body | {"model": _OLD})
+    return ask
