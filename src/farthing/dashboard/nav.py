@@ -10,6 +10,7 @@ from farthing.call import DIMENSIONS
 from farthing.dashboard.pages import (
     budgets,
     cache,
+    call,
     calls,
     explore,
     health,
@@ -63,7 +64,7 @@ PAGES = (
     PageRoute("/", "Overview", "Spend", overview.page, has_groups=True),
     PageRoute("/explore", "Cost explorer", "Spend", explore.page, has_groups=True),
     PageRoute("/calls", "Calls", "Spend", calls.page),
-    PageRoute("/call", "", "Spend", calls.one_page, has_span=False, has_filters=False),
+    PageRoute("/call", "", "Spend", call.page, has_span=False, has_filters=False, own=("as_if",)),
     PageRoute("/sessions", "Sessions", "Spend", sessions.page),
     PageRoute("/cache", "Cache", "Save", cache.page, has_groups=True),
     PageRoute("/models", "Models", "Save", models.page),
