@@ -27,6 +27,9 @@ from farthing.prices.book import shipped_book
 BOOK = shipped_book()
 GATEWAY = str(Path(sys.modules["farthing.gateway.server"].__file__).parent)
 LEDGER = str(Path(farthing.ledger.duckdb.__file__).parent)
+OUTCOMES = tuple(
+    f"{folder}/outcome{more}.py" for folder, more in ((GATEWAY, "s"), (GATEWAY, "_rounds"), (LEDGER, "_spool"))
+)
 
 
 def die():
@@ -53,6 +56,8 @@ def arm(where, n):
         _arm_lines(GATEWAY, at)
     elif where == "a line of the ledger":
         _arm_lines(LEDGER, at)
+    elif where == "a line about outcomes":
+        _arm_lines(OUTCOMES, at)
 
 
 def _arm_records(where, at):
@@ -73,14 +78,14 @@ def _arm_records(where, at):
     journal.os = types.SimpleNamespace(**{**vars(os), "write": written})
 
 
-def _arm_lines(folder, at):
+def _arm_lines(places, at):
     def line(_frame, event, _argument):
         if event == "line":
             at.pass_by()
         return line
 
     def call(frame, _event, _argument):
-        return line if frame.f_code.co_filename.startswith(folder) else None
+        return line if frame.f_code.co_filename.startswith(places) else None
 
     threading.settrace(call)
     sys.settrace(call)
