@@ -235,6 +235,13 @@ class Form(NamedTuple):
 Block = Table | Tiles | Chart | Note | Facts | Actions | Form
 
 
+class Refresh(NamedTuple):
+    """How a page is renewed while somebody watches it: after how many seconds, and from which address."""
+
+    every_s: int
+    href: str
+
+
 class Page(NamedTuple):
     """
     An answer.
@@ -245,6 +252,7 @@ class Page(NamedTuple):
         data: What JSON holds besides the tables and tiles, such as what the command line would print.
         csv: The whole CSV, where it is not that of the first table.
         status: HTTP status.
+        refresh: How it renews itself; None: it stays.
 
     """
 
@@ -253,6 +261,7 @@ class Page(NamedTuple):
     data: dict[str, Any] = {}  # noqa: RUF012 - never changed
     csv: str | None = None
     status: int = 200
+    refresh: Refresh | None = None
 
 
 def usd(pusd: int, *, href: str = "", tone: Tone = "", share: int | None = None) -> Cell:

@@ -63,7 +63,7 @@ class PageRoute(NamedTuple):
 PAGES = (
     PageRoute("/", "Overview", "Spend", overview.page, has_groups=True),
     PageRoute("/explore", "Cost explorer", "Spend", explore.page, has_groups=True),
-    PageRoute("/calls", "Calls", "Spend", calls.page),
+    PageRoute("/calls", "Calls", "Spend", calls.page, own=calls.OWN),
     PageRoute("/call", "", "Spend", call.page, has_span=False, has_filters=False, own=("as_if",)),
     PageRoute("/sessions", "Sessions", "Spend", sessions.page),
     PageRoute("/cache", "Cache", "Save", cache.page, has_groups=True),

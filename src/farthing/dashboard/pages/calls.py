@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,30 +10,38 @@ import msgspec
 from farthing.dashboard.blocks import (
     Cell,
     Column,
+    Note,
     Page,
+    Refresh,
     Table,
     count,
     text,
     usd,
 )
 from farthing.dashboard.pages.shared import nothing
+from farthing.errors import BadInput
 from farthing.reports.sums import percent
 from farthing.units import weakest
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from farthing.dashboard.visit import Visit
     from farthing.ledger.interface import Stored
 
 PER_PAGE = 50
+OWN = ("live", "seen")
+LIVE_S = 5
+"""How often a page that is watched asks for newer calls."""
+_MANY = 500
+_MINUTES = (1, 5, 20)
+"""In an hour of many calls the last of them are sought in so many minutes first."""
 
 
 def page(visit: Visit) -> Page:
-    """The latest calls that pass the filters."""
-    total = visit.total()
+    """The latest calls that pass the filters; renewed while somebody watches, where the address says so."""
+    total, is_live = visit.total(), visit.asked.said("live") == "1" and visit.asked.page == 1
     if total is None:
-        return Page("Calls", (nothing(visit),))
+        blocks = (_watching(visit, []), nothing(visit)) if is_live else (nothing(visit),)
+        return Page("Calls", blocks, refresh=_refresh(visit, []) if is_live else None)
     found = latest(visit, (visit.asked.page - 1) * PER_PAGE, PER_PAGE)
     columns = (
         Column("sent_at", "Sent"),
@@ -48,7 +56,8 @@ def page(visit: Visit) -> Page:
         Column("stop_reason", "Ended"),
         Column("duration_ms", "Took", is_number=True),
     )
-    rows = tuple(_row(visit, stored) for stored in found)
+    seen = _seen(visit)
+    rows = tuple(_row(visit, stored, is_new=seen is not None and stored.call.sent_at > seen) for stored in found)
     more = []
     if visit.asked.page > 1:
         more.append(("Later calls", visit.asked.url(page=visit.asked.page - 1)))
@@ -62,7 +71,49 @@ def page(visit: Visit) -> Page:
     )
     kind = str(weakest(*(stored.posting.kind for stored in found)))
     table = Table("calls", visit.span.label, columns, rows, kind, note, "No more calls.", more=tuple(more))
-    return Page("Calls", (table,))
+    return Page("Calls", (_watching(visit, found), table), refresh=_refresh(visit, found) if is_live else None)
+
+
+def _watching(visit: Visit, found: list[Stored]) -> Note:
+    """The switch, and what is new."""
+    if visit.asked.page > 1 or visit.asked.said("live") != "1":
+        span = {"span": "today"} if visit.span.until <= visit.now else {}
+        return Note("", links=(("Follow live", visit.asked.url(given=(("live", "1"),), **span)),))
+    seen = _seen(visit)
+    new = 0 if seen is None else sum(one.call.sent_at > seen for one in found)
+    shown = f"{new}{' or more' if new == PER_PAGE else ''} new call{'' if new == 1 else 's'}"
+    since = "" if seen is None else f" since {seen.astimezone(visit.zone):%-d %b %H:%M:%S}"
+    newer = visit.asked.url(given=_watched_from(found, seen))
+    return Note(
+        f"Renewed every {LIVE_S} seconds: {shown if seen is not None else 'the latest calls'}{since}.",
+        "Live",
+        links=(("Newer calls", newer), ("Stop", visit.asked.url(given=()))),
+    )
+
+
+def _seen(visit: Visit) -> datetime | None:
+    """When the newest call was sent that the reader has seen; None: nothing is marked."""
+    said = visit.asked.said("seen")
+    if not said:
+        return None
+    try:
+        seen = datetime.fromisoformat(said)
+    except ValueError:
+        raise BadInput(f"read seen {said[:80]!r}", "a time") from None
+    return seen if seen.tzinfo is not None else seen.replace(tzinfo=UTC)
+
+
+def _watched_from(found: list[Stored], seen: datetime | None) -> tuple[tuple[str, str], ...]:
+    """What is in the address of a page on which all that is shown now counts as seen."""
+    newest = found[0].call.sent_at if found else seen
+    return (("live", "1"), *((("seen", newest.isoformat()),) if newest is not None else ()))
+
+
+def _refresh(visit: Visit, found: list[Stored]) -> Refresh:
+    """What came since the reader began to watch stays marked."""
+    seen = _seen(visit)
+    given = visit.asked.given if seen is not None else _watched_from(found, visit.now)
+    return Refresh(LIVE_S, visit.asked.url(given=given))
 
 
 def latest(visit: Visit, skip: int, number: int) -> list[Stored]:
@@ -76,11 +127,22 @@ def latest(visit: Visit, skip: int, number: int) -> list[Stored]:
     passed = 0
     for start, calls in hours:
         if passed + calls > skip and passed < skip + number:
-            edges = {"since": max(start, visit.span.since), "until": min(_after(start, hours), visit.span.until)}
-            here = list(visit.reader.calls(msgspec.structs.replace(visit.query(), **edges)))[::-1]
+            since, until = max(start, visit.span.since), min(_after(start, hours), visit.span.until)
+            here = _last_of(visit, since, until, calls, skip + number - passed)
             found += here[max(0, skip - passed) : skip + number - passed]
         passed += calls
     return found[:number]
+
+
+def _last_of(visit: Visit, since: datetime, until: datetime, calls: int, number: int) -> list[Stored]:
+    """At least the last *number* of the *calls* in an hour, the latest first."""
+    minutes = _MINUTES if calls > max(_MANY, 4 * number) else ()
+    starts = [max(since, min(until, visit.now) - timedelta(minutes=one)) for one in minutes]
+    for start in (*starts, since):
+        found = list(visit.reader.calls(msgspec.structs.replace(visit.query(), since=start, until=until)))
+        if len(found) >= number or start == since:
+            return found[::-1]
+    return []
 
 
 def _after(start: datetime, hours: list[tuple[datetime, int]]) -> datetime:
@@ -88,13 +150,17 @@ def _after(start: datetime, hours: list[tuple[datetime, int]]) -> datetime:
     return min([*(at for at, _ in hours if at > start), start + timedelta(hours=2)])
 
 
-def _row(visit: Visit, stored: Stored) -> tuple[Cell, ...]:
+def _row(visit: Visit, stored: Stored, *, is_new: bool) -> tuple[Cell, ...]:
     call, posting = stored.call, stored.posting
     served, usage = call.served, call.served.usage
     pusd = posting.list_pusd if not visit.is_contract or posting.contract_pusd is None else posting.contract_pusd
     return (
-        Cell(f"{call.sent_at.astimezone(visit.zone):%-d\u00a0%b\u00a0%H:%M:%S}", call.sent_at.isoformat()),
-        Cell(_short(call.call_id), call.call_id, visit.asked.url("/call", open=call.call_id)),
+        Cell(
+            f"{call.sent_at.astimezone(visit.zone):%-d\u00a0%b\u00a0%H:%M:%S}{' new' if is_new else ''}",
+            call.sent_at.isoformat(),
+            tone="good" if is_new else "",
+        ),
+        Cell(_short(call.call_id), call.call_id, visit.asked.elsewhere("/call", open=call.call_id)),
         text(served.model),
         text(call.dims.get("feature")),
         text(call.dims.get("tenant")),

@@ -45,3 +45,54 @@ document.addEventListener("keydown", (event) => {
     [...document.querySelectorAll("p.more a")].find((one) => one.textContent === words)?.click();
   }
 });
+
+// A live page asks for its figures anew. Where the reader is stays: focus, scroll, and what is being typed or marked.
+const live = document.querySelector("[data-refresh-s]");
+if (live) {
+  const isBusy = () => document.hidden || Boolean(String(document.getSelection()));
+  const firstInView = () => [...live.querySelectorAll("tbody a")].find((one) => one.getBoundingClientRect().top >= 0);
+  const same = (one) => one && [...live.querySelectorAll("a")].find((other) => other.href === one.href);
+  const take = (fresh) => {
+    if (fresh.innerHTML === live.innerHTML) {
+      return;
+    }
+    const focused = live.contains(document.activeElement) ? document.activeElement : null;
+    const seen = scrollY > 0 ? firstInView() : null;
+    const top = seen ? seen.getBoundingClientRect().top : 0;
+    const lefts = [...live.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
+    const said = live.querySelector(".said p")?.textContent;
+    live.replaceChildren(...fresh.childNodes);
+    live.querySelectorAll(".scroll").forEach((one, n) => { one.scrollLeft = lefts[n] ?? 0; });
+    const still = same(seen);
+    if (still) {
+      scrollBy(0, still.getBoundingClientRect().top - top);
+    }
+    if (focused) {
+      (same(focused) ?? live.querySelector(".scroll"))?.focus({ preventScroll: true });
+    }
+    const says = live.querySelector(".said p")?.textContent ?? "";
+    if (says !== said) {
+      document.querySelector("[data-renewed]").textContent = says;
+    }
+  };
+  const renew = async () => {
+    if (!isBusy()) {
+      try {
+        const answer = await fetch(live.dataset.refreshFrom);
+        if (answer.redirected) {
+          location.reload(); // signed out meanwhile
+          return;
+        }
+        const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const fresh = answer.ok && found.querySelector("[data-refresh-s]");
+        if (fresh) {
+          take(fresh);
+        }
+      } catch {
+        // Nobody answers now; somebody may soon.
+      }
+    }
+    setTimeout(renew, 1000 * Number(live.dataset.refreshS));
+  };
+  setTimeout(renew, 1000 * Number(live.dataset.refreshS));
+}
