@@ -51,6 +51,7 @@ SAMPLE = {
     "alerts.false_per_week": ("0.5", "0.5"),
     "alerts.stake_min_usd": ("2.50", "2.50"),
     "alerts.history_days": ("28", 28),
+    "alerts.watch_minutes": ("30", 30),
     "dashboard.token_file": ("/srv/token", Path("/srv/token")),
     "dashboard.users": ("/srv/users.toml", Path("/srv/users.toml")),
     "dashboard.proxy_header": ("X-Forwarded-User", "X-Forwarded-User"),

@@ -139,7 +139,8 @@ class AlertSettings(msgspec.Struct, frozen=True):
     ``[alerts]``: docs/alerts.md says why.
 
     ``channels`` None: nobody is told. ``state`` None: ``alerts.sqlite`` beside the ledger. ``false_per_week`` is a
-    decimal number as a text, ``stake_min_usd`` exact dollars as a text.
+    decimal number as a text, ``stake_min_usd`` exact dollars as a text. ``watch_minutes``: how often a watcher judges
+    that ``farthing serve`` starts; 0: it starts none.
     """
 
     channels: Path | None
@@ -147,6 +148,7 @@ class AlertSettings(msgspec.Struct, frozen=True):
     false_per_week: Annotated[str, msgspec.Meta(pattern=r"^(0?\.[0-9]{1,4}|[1-9][0-9]?(\.[0-9]{1,4})?)$")]
     stake_min_usd: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,12})?$")]
     history_days: Annotated[int, msgspec.Meta(ge=7, le=90)]
+    watch_minutes: Annotated[int, msgspec.Meta(ge=0, le=1_440)]
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -291,6 +293,7 @@ def _defaults(environment: Mapping[str, str]) -> dict[str, Any]:
         "alerts.false_per_week": "0.25",
         "alerts.stake_min_usd": "1",
         "alerts.history_days": 35,
+        "alerts.watch_minutes": 0,
         "dashboard.token_file": None,
         "dashboard.users": None,
         "dashboard.proxy_header": None,
@@ -431,6 +434,7 @@ _EXPECTED = {
     "alerts.false_per_week": 'a number above 0 as a text, such as "0.25"',
     "alerts.stake_min_usd": 'exact dollars as a text, such as "1.00"',
     "alerts.history_days": "whole days, 7 to 90",
+    "alerts.watch_minutes": "whole minutes, 0 to 1440",
     "dashboard.token_file": "the path of a file",
     "dashboard.users": "the path of a TOML file",
     "dashboard.proxy_header": "the name of a header, such as X-Forwarded-User",

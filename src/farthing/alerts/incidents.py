@@ -65,6 +65,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
         told_level: The highest level that was told.
         snoozed_until: Only while snoozed; aware, UTC.
         resolved_at: Only when resolved; aware, UTC.
+        by: Who acknowledged, snoozed or closed it; empty: nobody did.
 
     The others are its latest signal's.
 
@@ -84,6 +85,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     told_level: int = 0
     snoozed_until: datetime | None = None
     resolved_at: datetime | None = None
+    by: str = ""
 
 
 class Step(NamedTuple):
@@ -163,7 +165,7 @@ def _standing(incident: Incident, signals: Sequence[Signal], now: datetime) -> S
     if not live:
         return Step(resolved(updated, now), "resolved")
     if updated.state == "snoozed" and updated.snoozed_until is not None and updated.snoozed_until <= now:
-        woken = msgspec.structs.replace(updated, state="open", snoozed_until=None, told_level=updated.level)
+        woken = msgspec.structs.replace(updated, state="open", snoozed_until=None, told_level=updated.level, by="")
         return Step(woken, "woken")
     if updated.level > updated.told_level and updated.state == "open":
         return Step(msgspec.structs.replace(updated, told_level=updated.level), "escalated")
@@ -186,16 +188,17 @@ def _updated(incident: Incident, signals: Sequence[Signal]) -> Incident:
     )
 
 
-def acknowledged(incident: Incident) -> Incident:
-    """Somebody looks at it: it tells nothing more but its end."""
-    return msgspec.structs.replace(incident, state="acknowledged", snoozed_until=None)
+def acknowledged(incident: Incident, by: str = "") -> Incident:
+    """Somebody (*by*) looks at it: it tells nothing more but its end."""
+    return msgspec.structs.replace(incident, state="acknowledged", snoozed_until=None, by=by)
 
 
-def snoozed(incident: Incident, now: datetime, for_: timedelta) -> Incident:
+def snoozed(incident: Incident, now: datetime, for_: timedelta, by: str = "") -> Incident:
     """Tell nothing for so long."""
-    return msgspec.structs.replace(incident, state="snoozed", snoozed_until=now + for_)
+    return msgspec.structs.replace(incident, state="snoozed", snoozed_until=now + for_, by=by)
 
 
-def resolved(incident: Incident, now: datetime) -> Incident:
-    """It is over."""
-    return msgspec.structs.replace(incident, state="resolved", resolved_at=now, snoozed_until=None)
+def resolved(incident: Incident, now: datetime, by: str = "") -> Incident:
+    """It is over; *by*: who says so, empty where it showed no more."""
+    told_by = by or incident.by
+    return msgspec.structs.replace(incident, state="resolved", resolved_at=now, snoozed_until=None, by=told_by)

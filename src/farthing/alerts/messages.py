@@ -87,6 +87,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "opened_at": incident.opened_at.isoformat(),
         "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
         "snoozed_until": incident.snoozed_until.isoformat() if incident.snoozed_until else None,
+        "by": incident.by or None,
         "stake_usd": None if incident.stake_pusd is None else usd_text(incident.stake_pusd),
         "figure_kind": str(Kind.MEASURED if incident.kind == "budget" else Kind.ASSUMED),
         "detail": incident.detail,

@@ -62,6 +62,7 @@ def deliver(
     now: datetime,
     *,
     send: Callable[[Channel, Message, datetime], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Delivered:
     """
     Send every message that is due. Never raises for a channel's fault.
@@ -71,12 +72,13 @@ def deliver(
         channels: All there are; a message for one that is gone is given up.
         now: Aware.
         send: How; None: over the network. It raises :class:`Undelivered`.
+        stop: Asked before each message: whether to leave the rest for later.
 
     """
     by_name = {one.name: one for one in channels}
     sent, failed, given_up, faults = 0, 0, 0, []
     for _ in range(_AT_ONCE_MAX):
-        message = store.claim(now)
+        message = None if stop() else store.claim(now)
         if message is None:
             break
         channel = by_name.get(message.channel)

@@ -152,7 +152,7 @@ class AlertStore:
         where = "" if resolved else "WHERE state <> 'resolved'"
         with self._faults():
             rows = self._db.execute(f"SELECT id, record FROM incident {where} ORDER BY id DESC").fetchall()  # noqa: S608
-        return [_incident(row) for row in rows]
+        return [read_incident(row) for row in rows]
 
     def change(self, number: int, how: Callable[[Incident], Incident]) -> Incident:
         """
@@ -166,7 +166,7 @@ class AlertStore:
             row = self._db.execute("SELECT id, record FROM incident WHERE id = ?", (number,)).fetchone()
             if row is None:
                 raise BadInput(f"found no incident {number}", "one of those that farthing alerts list shows")
-            incident = _incident(row)
+            incident = read_incident(row)
             if incident.state == "resolved":
                 raise BadInput(f"incident {number} is resolved", "one that is not")
             return self._keep(how(incident))
@@ -176,7 +176,7 @@ class AlertStore:
             "SELECT id, record FROM incident WHERE state <> 'resolved' OR last_at > ? ORDER BY id",
             ((now - _REMEMBERED).timestamp(),),
         ).fetchall()
-        return [_incident(row) for row in rows]
+        return [read_incident(row) for row in rows]
 
     def _keep(self, incident: Incident) -> Incident:
         record = msgspec.json.encode(_stored(incident))
@@ -242,7 +242,7 @@ class AlertStore:
                 return None
             number, delivery, incident, event, channel, record, tries = row
             self._db.execute("UPDATE message SET due_s = ? WHERE id = ?", (now.timestamp() + CLAIM_S, number))
-            return Message(number, delivery, _incident((incident, record)), event, channel, tries)
+            return Message(number, delivery, read_incident((incident, record)), event, channel, tries)
 
     def sent(self, message: Message, now: datetime) -> None:
         """It arrived."""
@@ -271,6 +271,12 @@ class AlertStore:
             statement = "UPDATE message SET tries = ?, fault = ?, due_s = ?, given_up = ? WHERE id = ?"
             self._db.execute(statement, (tries, fault[:200], due_s, int(given_up), message.number))
         return given_up
+
+    def due_at(self) -> datetime | None:
+        """When the next message is due that did not arrive yet; aware, UTC; None: there is none."""
+        with self._faults():
+            row = self._db.execute("SELECT min(due_s) FROM message WHERE sent_s IS NULL AND given_up = 0").fetchone()
+        return None if row[0] is None else datetime.fromtimestamp(row[0], UTC)
 
     def undelivered(self) -> list[tuple[str, str, int, bool, str]]:
         """Delivery id, channel, tries, whether given up, and why: all that did not arrive, oldest first."""
@@ -310,13 +316,20 @@ class _Stored(msgspec.Struct, frozen=True):
     incident: Incident
 
 
-def _stored(incident: Incident) -> _Stored:
-    stake = None if incident.stake_pusd is None else str(incident.stake_pusd)
-    return _Stored(stake, msgspec.structs.replace(incident, stake_pusd=None))
+def read_incident(row: tuple[int, bytes]) -> Incident:
+    """
+    An incident from its number and its record.
 
+    Raises:
+        msgspec.MsgspecError: The record is none.
 
-def _incident(row: tuple[int, bytes]) -> Incident:
+    """
     number, record = row
     kept = msgspec.json.decode(record, type=_Stored)
     stake = None if kept.stake is None else int(kept.stake)
     return msgspec.structs.replace(kept.incident, id=number, stake_pusd=stake)
+
+
+def _stored(incident: Incident) -> _Stored:
+    stake = None if incident.stake_pusd is None else str(incident.stake_pusd)
+    return _Stored(stake, msgspec.structs.replace(incident, stake_pusd=None))

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
+from pathlib import Path  # noqa: TC003  typer reads annotations when it runs
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from farthing.cli import options, output
+from farthing.cli.alerts_given import budgets_of, channels_of, person, sharpness_of, span_of, store_of
+from farthing.cli.alerts_watch import watch
 from farthing.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from farthing.alerts.channels import Channel
-    from farthing.alerts.evaluate import Settings
     from farthing.alerts.incidents import Incident
     from farthing.alerts.send import Delivered
     from farthing.alerts.store import AlertStore
-    from farthing.limits.budgets import Budget
 
 FIRING = 2
 
 app = typer.Typer(help="Be told in time: unusual cost, and budgets on their way past a limit.", no_args_is_help=True)
+app.command()(watch)
 
 Number = Annotated[int, typer.Argument(metavar="INCIDENT", help="Its number, as the list shows it.")]
 At = Annotated[
@@ -56,11 +55,14 @@ def check(
     from farthing.cli.alerts_view import print_round, round_json
     from farthing.cli.ledger_file import ledger_path, open_ledger
 
-    now = _time(at)
-    channels, budgets, settings = _channels(config), _budgets(config), _settings(config)
-    with open_ledger(ledger_path(ledger, config), must_exist=True) as opened, _store(ledger, config, at) as store:
+    now, kept = _time(at), at is None
+    channels, budgets, settings = channels_of(config), budgets_of(config), sharpness_of(config)
+    with (
+        open_ledger(ledger_path(ledger, config), must_exist=True) as opened,
+        store_of(ledger, config, is_kept=at is None) as store,
+    ):
         found = evaluate(opened, now, store=store, budgets=budgets, channels=channels, settings=settings)
-        delivered = _delivered(store, channels, now) if send and at is None else None
+        delivered = _delivered(store, channels, now) if send and kept else None
     if as_json:
         output.print_json(round_json(found, delivered, now))
     else:
@@ -79,7 +81,7 @@ def list_(
     """Show the incidents, newest first, and messages that did not arrive."""
     from farthing.cli.alerts_view import incidents_json, print_incidents
 
-    with _store(ledger, config, None) as store:
+    with store_of(ledger, config) as store:
         found, waiting = store.incidents(resolved=every), store.undelivered()
     if as_json:
         output.print_json(incidents_json(found, waiting))
@@ -97,7 +99,7 @@ def ack(
     """Acknowledge an incident: nothing more is told of it but its end."""
     from farthing.alerts.incidents import acknowledged
 
-    _change(number, acknowledged, "acknowledged", ledger, config, as_json=as_json)
+    _change(number, lambda one: acknowledged(one, person()), "acknowledged", ledger, config, as_json=as_json)
 
 
 @app.command()
@@ -111,8 +113,10 @@ def snooze(
     """Tell nothing of an incident for a while; if it still goes on then, it is told again."""
     from farthing.alerts.incidents import snoozed
 
-    for_, now = _span(span), datetime.now(UTC)
-    _change(number, lambda one: snoozed(one, now, for_), f"snoozed for {span}", ledger, config, as_json=as_json)
+    for_, now = span_of(span, "--for"), datetime.now(UTC)
+    _change(
+        number, lambda one: snoozed(one, now, for_, person()), f"snoozed for {span}", ledger, config, as_json=as_json
+    )
 
 
 @app.command()
@@ -126,7 +130,7 @@ def resolve(
     from farthing.alerts.incidents import resolved
 
     now = datetime.now(UTC)
-    _change(number, lambda one: resolved(one, now), "resolved", ledger, config, as_json=as_json)
+    _change(number, lambda one: resolved(one, now, person()), "resolved", ledger, config, as_json=as_json)
 
 
 @app.command("test")
@@ -139,7 +143,7 @@ def try_(
     from farthing.alerts.send import Undelivered, send_message
     from farthing.alerts.trial import trial
 
-    channels = {one.name: one for one in _channels(config, must_exist=True)}
+    channels = {one.name: one for one in channels_of(config, must_exist=True)}
     if channel not in channels:
         raise BadInput(f"found no channel {channel!r}", f"one of {', '.join(channels) or 'none: the file is empty'}")
     now = datetime.now(UTC)
@@ -171,10 +175,10 @@ def forecast(
     from farthing.cli.alerts_view import forecast_json, print_forecast
     from farthing.cli.ledger_file import ledger_path, open_ledger
 
-    now, settings = _time(at), _settings(config)
+    now, settings = _time(at), sharpness_of(config)
     with open_ledger(ledger_path(ledger, config), must_exist=True) as opened:
         found = coming(opened, now, options.filters(where), settings.history_days)
-        owners = standings(opened, _budgets(config), now, settings.history_days)
+        owners = standings(opened, budgets_of(config), now, settings.history_days)
     if as_json:
         output.print_json(forecast_json(found, owners, now))
     else:
@@ -191,51 +195,6 @@ def _time(at: str | None) -> datetime:
     since, _ = options.time_range(at, None, None, ZoneInfo("UTC"), datetime.now(UTC))
     assert since is not None
     return since
-
-
-def _span(text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9][0-9]{0,3})([mhdw])", text.strip())
-    if found is None:
-        raise BadInput(f"read --for {text!r}", "a span such as 30m, 8h, 3d or 2w")
-    minutes = {"m": 1, "h": 60, "d": 1440, "w": 10_080}[found[2]]
-    return timedelta(minutes=int(found[1]) * minutes)
-
-
-def _channels(config: Path | None, *, must_exist: bool = False) -> tuple[Channel, ...]:
-    from farthing.alerts.channels import read_channels
-
-    path = options.settings(config).config.alerts.channels
-    if path is None and must_exist:
-        raise BadInput("found no channels file", "one that alerts.channels names", "docs/alerts.md shows one")
-    return () if path is None else read_channels(path)
-
-
-def _budgets(config: Path | None) -> tuple[Budget, ...]:
-    from farthing.limits.file import read_limits
-
-    path = options.settings(config).config.gateway.limits
-    return () if path is None else read_limits(path).budgets
-
-
-def _settings(config: Path | None) -> Settings:
-    from farthing.alerts.evaluate import settings_of
-
-    found = options.settings(config).config.alerts
-    return settings_of(found.false_per_week, found.stake_min_usd, found.history_days)
-
-
-@contextmanager
-def _store(ledger: Path | None, config: Path | None, at: str | None) -> Iterator[AlertStore]:
-    """The store beside the ledger; for a look at another time one that is gone afterwards."""
-    from farthing.alerts.store import STORE_NAME, AlertStore
-    from farthing.cli.ledger_file import ledger_path
-
-    path = options.settings(config).config.alerts.state or ledger_path(ledger, config).with_name(STORE_NAME)
-    store = AlertStore(path if at is None else Path(":memory:"))
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _delivered(store: AlertStore, channels: Sequence[Channel], now: datetime) -> Delivered:
@@ -255,7 +214,7 @@ def _change(
 ) -> None:
     from farthing.alerts.messages import incident_json, plain
 
-    with _store(ledger, config, None) as store:
+    with store_of(ledger, config) as store:
         incident = store.change(number, how)
     if as_json:
         found: dict[str, Any] = incident_json(incident)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import subprocess
 import sys
 from pathlib import Path  # noqa: TC003  typer reads annotations when it runs
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from farthing.cli import options, output
+from farthing.cli.beside import beside, kept_beside
 from farthing.errors import FarthingError
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def serve(  # noqa: PLR0917  typer passes by name
 
     Point any SDK, or Claude Code, at it: callers keep their own keys. What each call cost goes through a journal into
     the ledger, which reports read. One line per request goes to standard error, without prompts or keys. Ctrl-C or
-    SIGTERM lets open requests end. The dashboard is a process of its own, so that no page delays a call.
+    SIGTERM lets open requests end. The dashboard, and the watcher that alerts.watch_minutes asks for, are processes of
+    their own, so that they delay no call.
     """
     import msgspec
 
@@ -52,7 +53,8 @@ def serve(  # noqa: PLR0917  typer passes by name
     from farthing.gateway.server import GatewayServer, spare_collections
     from farthing.gateway.supervisor import Supervisor
 
-    settings = options.settings(config).config.gateway
+    whole = options.settings(config).config
+    settings, minutes = whole.gateway, whole.alerts.watch_minutes
     if upstream is not None:
         settings = msgspec.structs.replace(settings, upstream=upstream)
     if workers is not None:
@@ -65,9 +67,14 @@ def serve(  # noqa: PLR0917  typer passes by name
         signal.signal(number, lambda *_: server.end_soon())  # until the server heeds them itself
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # likewise; it ends no gateway, or calls would be lost
-    with contextlib.ExitStack() as beside:
-        pages = None if dashboard is None else beside.enter_context(_dashboard(dashboard, host, file, config))
-        _announce(server, settings, file, pages, as_json=json)
+    with contextlib.ExitStack() as stack:
+        pages = None if dashboard is None else stack.enter_context(_dashboard(dashboard, host, file, config))
+        if minutes:
+            watching = ["alerts", "watch", "--every", f"{minutes}m", *_files(file, config)]
+            stack.enter_context(kept_beside("the watcher of alerts", watching, _log))
+        elif whole.alerts.channels is not None:
+            output.note("alerts.channels names who is told, but nobody judges: alerts.watch_minutes = 60 would")
+        _announce(server, settings, file, pages, minutes, as_json=json)
         spare_collections()
         server.run()
     if not server.started:
@@ -85,27 +92,35 @@ def _dashboard(port: int, host: str, ledger: Path, config: Path | None) -> Itera
     """
     import msgspec
 
-    command = [sys.executable, "-m", "farthing", "dashboard", "--json", "--end-with-input"]
-    command += ["--host", host, "--port", str(port), "--ledger", str(ledger)]
-    command += [] if config is None else ["--config", str(config)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
+    command = ["dashboard", "--json", "--host", host, "--port", str(port), *_files(ledger, config)]
+    with beside(command, is_heard=True) as process:
         assert process.stdout is not None
-        try:
-            told = b"".join(iter(process.stdout.readline, b"}\n"))
-            facts = msgspec.json.decode(told + b"}", type=dict[str, Any]) if told else {}
-            if "url" not in facts:
-                raise FarthingError(f"could not start the dashboard: {facts.get('error', 'it has said why')}")
-            yield facts["url"]
-        finally:
-            process.terminate()
+        told = b""
+        while not told.endswith(b"}\n") and (line := process.stdout.readline()):
+            told += line
+        facts = msgspec.json.decode(told, type=dict[str, Any]) if told.endswith(b"}\n") else {}
+        if "url" not in facts:
+            raise FarthingError(f"could not start the dashboard: {facts.get('error', 'it has said why')}")
+        yield facts["url"]
+
+
+def _files(ledger: Path, config: Path | None) -> list[str]:
+    """The same ledger and settings for another command."""
+    return ["--ledger", str(ledger), *([] if config is None else ["--config", str(config)])]
 
 
 def _announce(
-    server: GatewayServer | Supervisor, settings: GatewaySettings, ledger: Path, pages: str | None, *, as_json: bool
+    server: GatewayServer | Supervisor,
+    settings: GatewaySettings,
+    ledger: Path,
+    pages: str | None,
+    minutes: int,
+    *,
+    as_json: bool,
 ) -> None:
     if as_json:
         facts = {"base_url": server.base_url, "upstream": settings.upstream, "ledger": str(ledger)}
-        output.print_json({**facts, "workers": settings.workers, "dashboard": pages})
+        output.print_json({**facts, "workers": settings.workers, "dashboard": pages, "alerts_every_minutes": minutes})
     else:
         lines = [
             f"Metering calls to {settings.upstream} at {server.base_url}; Ctrl-C ends it.",
@@ -113,6 +128,7 @@ def _announce(
             f"export ANTHROPIC_BASE_URL={server.base_url}",
             "",
             *([] if pages is None else [f"Dashboard: {pages}"]),
+            *([f"Alerts: judged every {minutes} minutes"] if minutes else []),
             f"Ledger: {ledger}",
         ]
         sys.stdout.write("\n".join(lines) + "\n")
