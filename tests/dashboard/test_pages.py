@@ -14,8 +14,9 @@ from tests.dashboard.made import HOSTILE, posted
 from farthing.dashboard.blocks import source_address
 from farthing.dashboard.nav import PAGES
 from farthing.dashboard.pages import calls as calls_page
-from farthing.ledger import open_ledger
+from farthing.ledger import open_ledger, outcome_spool
 from farthing.ledger.interface import Query
+from farthing.ledger.outcome import Outcome
 from farthing.money import usd_text
 from farthing.prices.book import shipped_book
 from farthing.prices.engine import price_served
@@ -181,6 +182,21 @@ def test_health_counts_what_is_there(client, calls):
     page = figures(client, "/health")
     assert page["figures"]["calls"]["value"] == len(calls)
     assert {row["source"]: row["calls"] for row in rows(page, "sources")} == {"gateway": len(calls) - 3, "jsonl": 3}
+
+
+def test_health_says_how_many_outcomes_wait_for_the_ledger(client, desk):
+    def shown():
+        (waits,) = re.findall(r"<dt>outcomes told, not yet in it</dt><dd>(.*?)</dd>", client.get("/health").text)
+        return re.sub(r"<[^>]*>", "", waits)
+
+    desk.journals.mkdir(exist_ok=True)
+    folder = desk.journals / outcome_spool.FOLDER
+    assert shown() == "0"
+    outcome = Outcome(outcome_id="a", happened_at=SINCE, session="s")
+    outcome_spool.Spool(folder).put([outcome_spool.line(outcome)] * 3)
+    assert shown() == "3"
+    for path in outcome_spool.waiting(folder):
+        path.unlink()
 
 
 @pytest.mark.parametrize("route", PAGES, ids=lambda route: route.path)

@@ -1,5 +1,6 @@
 """``POST /v1/outcomes`` over a running gateway: answered here, on the disk before the answer, once in the ledger."""
 
+import asyncio
 import http.client
 import itertools
 import json
@@ -12,6 +13,7 @@ import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
 
@@ -24,6 +26,7 @@ from farthing.gateway.keys import hash_of, new_key
 from farthing.gateway.metrics import Metrics
 from farthing.gateway.owner import Owner
 from farthing.ledger import open_ledger
+from farthing.ledger.duckdb import DuckDBLedger
 from farthing.ledger.outcome_spool import FOLDER, Spool, line, waiting
 from farthing.sources.outcome_intake import BODY_BYTES_MAX, OUTCOMES_MAX
 from farthing.sources.outcomes import read_outcome
@@ -269,6 +272,46 @@ def test_bodies_under_way_are_bounded_together(gateway, wire, monkeypatch):
     assert wire.talk(gateway.base_url, request).status == 202
 
 
+def test_so_many_tell_at_once_and_calls_have_places_of_their_own(box, gateway_to, wire, monkeypatch):
+    monkeypatch.setattr(outcomes, "_POSTS_MAX", 1)
+    gateway = gateway_to(box.base_url, calls_max=1)
+    request = local(wire.request(json.dumps(OURS).encode(), target=b"/v1/outcomes"))
+    with wire.connected(gateway.base_url) as slow:
+        slow.sendall(request[:-5])
+        for _ in range(200):
+            if gateway.server._running.outcomes.under_way == 1:
+                break
+            time.sleep(0.01)
+        assert wire.talk(gateway.base_url, request).status == 503
+        assert call(gateway.base_url, box.key)
+        assert "farthing_requests_under_way 1" in gateway.metrics.text()
+        slow.sendall(request[-5:])
+        assert wire.read_answer(slow).status == 202
+    assert wire.talk(gateway.base_url, request).status == 202
+
+
+def test_others_have_their_turns_while_many_outcomes_are_read(tmp_path):
+    class Sender:
+        body_complete = False
+
+        async def body(self):
+            self.body_complete = True
+            return json.dumps([OURS] * 2_000).encode()
+
+    async def run():
+        desk = outcomes.OutcomeDesk(tmp_path / FOLDER, Metrics(), lambda: datetime.now(UTC), print)
+        taking, turns = asyncio.create_task(desk.take(Sender(), [], None)), 0
+        while not taking.done():
+            await asyncio.sleep(0)
+            turns += 1
+        await desk.close()
+        return taking.result(), turns
+
+    told, turns = asyncio.run(run())
+    assert (told.status, told.accepted) == (202, 2_000)
+    assert turns >= 100
+
+
 # -- whose ------------------------------------------------------------------------------------------------------------
 
 KEYS = {name: new_key() for name in ("acme", "bolt", "desk", "bound", "narrow", "gone")}
@@ -452,6 +495,23 @@ def test_a_damaged_file_is_set_aside_and_keeps_no_other_out(tmp_path, left):
     assert damaged.name in rounds.log[0]
     assert rounds.outcomes() == ["a", "c"]
     assert len(rounds.log) == 1
+
+
+def test_an_outcome_that_a_ledger_chokes_on_keeps_no_other_out(tmp_path, left, monkeypatch):
+    add = DuckDBLedger.add_outcomes
+
+    def choking(ledger, rows, **how):
+        if any(one.outcome_id == "poison" for one in rows):
+            raise ZeroDivisionError("with a secret in its words")
+        return add(ledger, rows, **how)
+
+    monkeypatch.setattr(DuckDBLedger, "add_outcomes", choking)
+    for name in ("a", "poison", "c"):
+        left({"id": name})
+    rounds = Rounds(tmp_path)
+    assert rounds.outcomes() == ["a", "c"]
+    assert rounds.waiting == 1
+    assert rounds.log == ["the ledger did not take outcomes, they are kept: ZeroDivisionError, a defect of farthing"]
 
 
 def test_a_file_of_a_newer_version_waits_for_it(tmp_path, left):

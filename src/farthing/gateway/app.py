@@ -79,7 +79,7 @@ class App:
         self._running = running
         self._metrics = metrics
         self._under_way = 0
-        metrics.gauge("farthing_requests_under_way", lambda: self._under_way)
+        metrics.gauge("farthing_requests_under_way", lambda: self._under_way + running.outcomes.under_way)
 
     async def serve(self, scope: Scope, client: Client) -> None:
         """Serve one request: its method, paths, query and headers by name, and who sent it."""
@@ -98,12 +98,12 @@ class App:
         if isinstance(caller, deciding.Refuse):
             self._refuse(scope, client, caller)
             return
+        if isinstance(action, deciding.Tell):
+            await self._tell(scope, client, caller)
+            return
         self._under_way += 1
         try:
-            if isinstance(action, deciding.Tell):
-                await self._tell(scope, client, caller)
-            else:
-                await self._forward(scope, client, action, caller)
+            await self._forward(scope, client, action, caller)
         finally:
             self._under_way -= 1
 

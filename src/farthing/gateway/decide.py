@@ -32,7 +32,7 @@ class Policy(NamedTuple):
     What the operator decided.
 
     Attributes:
-        calls_max: Requests under way at once.
+        calls_max: Requests that are forwarded at once.
         retries: How often a refused call is sent again.
 
     """
@@ -42,7 +42,7 @@ class Policy(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is so right now: requests under way, this one not counted."""
+    """What is so right now: requests under way that are forwarded, this one not counted."""
 
     calls: int = 0
 
@@ -81,12 +81,12 @@ def decide(facts: RequestFacts, policy: Policy, state: State) -> Action:
     if not facts.has_credentials and not facts.path.startswith("/v1/oauth/"):  # these carry theirs in the body
         message = "farthing: x-api-key or Authorization: Bearer is required; it is passed on to the API"
         return Refuse(401, "authentication_error", message)
+    return _own(facts) if is_own(facts.path) else _forward(facts, policy, state)
+
+
+def _forward(facts: RequestFacts, policy: Policy, state: State) -> Action:
     if state.calls >= policy.calls_max:
         return Refuse(529, "overloaded_error", "farthing: too many requests are under way")
-    return _own(facts) if is_own(facts.path) else _forward(facts, policy)
-
-
-def _forward(facts: RequestFacts, policy: Policy) -> Action:
     route = route_of(facts.method, facts.path)
     return Forward(route, 1 + policy.retries if route is Route.MESSAGES else 1)
 

@@ -69,10 +69,8 @@ class OutcomeRounds:
             for path in done:
                 outcome_spool.delete(path)
             self._waiting -= outcome_spool.count(done)
-        except (FarthingError, OSError) as error:
-            why = str(error)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the rounds
-            why = f"{type(error).__name__}, a defect of farthing"
+            why = _why(error)
         if why:
             self._metrics.count("farthing_ingest_failures_total")
         if why and why != self._said:
@@ -87,15 +85,16 @@ class OutcomeRounds:
             try:
                 self._take_group(ledger, group)
                 done += group
-            except FarthingError:
-                for path in group:  # one of them must not keep the others out
+            except Exception:  # noqa: BLE001 - whatever is wrong with one of them must not keep the others out
+                for path in group:
                     try:
                         self._take_group(ledger, [path])
                         done.append(path)
-                    except FarthingError as error:
-                        why = str(error)
-                        if isinstance(error, Damaged):
-                            outcome_spool.set_aside(path)
+                    except Damaged as damaged:
+                        why = _why(damaged)
+                        outcome_spool.set_aside(path)
+                    except Exception as error:  # noqa: BLE001 - as above
+                        why = _why(error)
         return done, why
 
     def _take_group(self, ledger: OutcomeStore, group: Sequence[Path]) -> None:
@@ -103,6 +102,10 @@ class OutcomeRounds:
         added = ledger.add_outcomes(outcomes, received_at=self._now())
         for what, more in added._asdict().items():
             self._metrics.count("farthing_outcomes_ingested_total", what, more)
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, FarthingError | OSError) else f"{type(error).__name__}, a defect of farthing"
 
 
 def _groups(paths: Sequence[Path]) -> Iterator[list[Path]]:

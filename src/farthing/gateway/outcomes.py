@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from farthing.gateway.metrics import Metrics
     from farthing.gateway.wire import Headers
 
+_POSTS_MAX = 1_000
 _HELD_BYTES_MAX = 64 * 2**20
 """Bodies under way at once, over all senders."""
 _AT_ONCE = 20
@@ -57,9 +58,13 @@ class OutcomeDesk:
         now: The time; aware, UTC.
         log: Gets one line when they cannot be written, and when they can again.
 
+    Attributes:
+        under_way: Requests that are being read or written.
+
     """
 
     def __init__(self, folder: Path, metrics: Metrics, now: Callable[[], datetime], log: Callable[[str], None]) -> None:
+        self.under_way = 0
         self._spool = Spool(folder)
         self._metrics = metrics
         self._now = now
@@ -86,7 +91,10 @@ class OutcomeDesk:
         """
         if (refusal := _unreadable(headers)) is not None:
             return refusal
+        if self.under_way >= _POSTS_MAX:
+            return _refuse(503, "too many tell of outcomes at once; send them again later")
         body = bytearray()
+        self.under_way += 1
         try:
             while not client.body_complete:
                 piece = await client.body()
@@ -99,6 +107,7 @@ class OutcomeDesk:
             return await self._keep_all(bytes(body), headers, tenant)
         finally:
             self._held_bytes -= len(body)
+            self.under_way -= 1
 
     async def close(self) -> None:
         """Let what is being written be written."""

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from farthing.dashboard.blocks import Cell, Column, Facts, Page, Table, Tile, Tiles, count, text, usd
+from farthing.errors import LedgerFault
+from farthing.ledger import outcome_spool
 from farthing.ledger.interface import Query
 from farthing.ledger.journal import SUFFIX
 from farthing.reports.sums import percent
@@ -168,12 +170,20 @@ def _storage(visit: Visit) -> Facts:
         ("ledger", Cell(str(desk.ledger), str(desk.ledger))),
         ("its size", _size(desk.ledger)),
         ("written, not yet in it", _size(desk.ledger.with_name(desk.ledger.name + ".wal"))),
+        ("outcomes told, not yet in it", _outcomes_waiting(desk.journals)),
         ("journals", Cell(str(desk.journals), str(desk.journals))),
         ("limits file", Cell(str(desk.limits or "none"), str(desk.limits or ""))),
         ("price book", Cell(desk.book.version, desk.book.version)),
         ("contract", Cell(desk.terms.name if desk.terms else "none", desk.terms.name if desk.terms else None)),
     ]
     return Facts("Files", tuple(rows))
+
+
+def _outcomes_waiting(journals: Path) -> Cell:
+    try:
+        return count(outcome_spool.count(outcome_spool.waiting(journals / outcome_spool.FOLDER)))
+    except LedgerFault:
+        return Cell("not known", None)
 
 
 def _size(path: Path) -> Cell:
