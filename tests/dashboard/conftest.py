@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.dashboard.made import OpenLedger, client_of, made_calls, posted
+from tests.dashboard.made import OpenLedger, client_of, made_calls, posted, tell
 from typer.testing import CliRunner
 
 from farthing.cli.app import app
@@ -20,6 +20,7 @@ def calls():
 def ledger(calls):
     made = OpenLedger()
     made.add(map(posted, calls))
+    tell(made, calls)
     return made
 
 

@@ -14,6 +14,7 @@ from farthing.demo.executed import executed
 from farthing.demo.fleet import fleet
 from farthing.ledger.interface import Posting, Stored
 from farthing.ledger.memory import MemoryLedger
+from farthing.ledger.outcome import Outcome
 from farthing.prices.book import shipped_book
 from farthing.prices.engine import price_served
 
@@ -46,6 +47,46 @@ def made_calls():
     dims = {"tenant": "tenant-02", "feature": "odd"}
     found.append(Call(call_id="unpriced-1", sent_at=at, source="jsonl", served=served, dims=dims))
     return sorted(found, key=lambda call: call.sent_at)
+
+
+def made_outcomes(calls):
+    """What was told of those calls, and what it was corrected to: of several tenants, of one and of nobody."""
+
+    def one(outcome_id, tenant, status="success", **facts):
+        at = facts.pop("at", NOW)
+        dims = {"tenant": tenant} if tenant else {}
+        return Outcome(outcome_id=outcome_id, happened_at=at, status=status, dims=dims, **facts)
+
+    mine, theirs = (of_tenant(calls, tenant)[-2] for tenant in ("tenant-01", "tenant-02"))
+    solved = {"name": "ticket_solved", "value_pusd": 12_500_000_000_000, "revenue_pusd": 990_000_000_000}
+    first = [
+        one("t-1", "tenant-02", "failure", session="tenant-02-00001", **solved),
+        one("t-2", "tenant-01", session="tenant-01-00001", **solved),
+        one("t-3", "tenant-02", session="tenant-01-00003", value_pusd=3 * 10**12),
+        one("t-4", "tenant-01", "failure", session="tenant-01-00004", name="ticket_solved"),
+        one("nobody-1", None, session="tenant-01-00002", value_pusd=777 * 10**12, revenue_pusd=10**12),
+        one("nobody-2", None, request=mine.call_id, name="merged", revenue_pusd=5 * 10**12),
+        one("nobody-3", None, tag_name="feature", tag_value="contract-questions", revenue_pusd=10**9),
+        one("grab", "tenant-02", request=mine.call_id, value_pusd=10**12),
+        one("r-1", "tenant-01", request=mine.call_id, name="merged", revenue_pusd=2 * 10**12),
+        one("r-2", "tenant-02", "other", request=theirs.call_id, name="merged"),
+        one("tag-1", "tenant-02", tag_name="feature", tag_value="support-chat", name="talk"),
+        one("lost", "tenant-01", session="no such session", name="ticket_solved"),
+        one("lost too", "tenant-02", session="no such session either"),
+        one(HOSTILE, "tenant-01", session=HOSTILE, name=HOSTILE, revenue_pusd=-1),
+    ]
+    told_again = [
+        one("t-1", "tenant-02", session="tenant-02-00001", **solved),
+        one("t-3", "tenant-01", session="tenant-01-00003", value_pusd=4 * 10**12),
+        one("t-4", "tenant-01", session="tenant-01-00004", name="ticket_solved", value_pusd=10**12),
+    ]
+    return first, told_again
+
+
+def tell(ledger, calls, of=lambda _outcome: True):
+    """Tell a ledger of them, one word after the other."""
+    for words in made_outcomes(calls):
+        ledger.add_outcomes(filter(of, words), received_at=NOW)
 
 
 class OpenLedger(MemoryLedger):

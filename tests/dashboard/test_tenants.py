@@ -18,6 +18,7 @@ from tests.dashboard.made import (
     form_token,
     of_tenant,
     posted,
+    tell,
     without_token,
 )
 
@@ -87,6 +88,7 @@ def both(calls, ledger, desk, tmp_path_factory):
     """The same viewer over everybody's calls, and over a ledger that never had any but the viewer's own."""
     alone = OpenLedger()
     alone.add(map(posted, of_tenant(calls, MINE)))
+    tell(alone, calls, lambda outcome: outcome.tenant == MINE)
     clients = []
     for made, tenants in ((ledger, (MINE, OTHER, "tenant-03", HOSTILE)), (alone, (MINE,))):
         own = desk_with(desk, tmp_path_factory.mktemp("desk"), calls, tenants)
@@ -102,7 +104,8 @@ def both(calls, ledger, desk, tmp_path_factory):
 def questions(calls):
     """Parameters that ask for somebody else's calls in every way there is, and for one's own."""
     theirs, mine = of_tenant(calls, OTHER)[-1], of_tenant(calls, MINE)[-2]
-    return [
+    own = {"/outcomes": [{"outcome": "ticket_solved"}, {"status": "success"}, {"outcome": "none", "by": "feature"}]}
+    return own, [
         {},
         {"where": f"tenant={OTHER}"},
         {"where": [f"tenant={OTHER}", f"tenant={MINE}"]},
@@ -124,6 +127,7 @@ def questions(calls):
         {"open": "2026-11-18"},
         {"where": f"session={theirs.dims['session']}"},
         {"where": f"model={theirs.served.model}"},
+        *({"open": name} for name in ("t-1", "t-2", "t-3", "t-4", "nobody-1", "nobody-2", "grab", "r-1", "lost too")),
         {"page": "2"},
         {"sort": "-usd"},
     ]
@@ -133,8 +137,9 @@ def questions(calls):
 @pytest.mark.parametrize("form", ["html", "csv", "json"])
 def test_no_answer_depends_on_other_tenants_calls(both, questions, route, form):
     everybody, alone = both
-    asked = questions if form == "html" else [*questions[:9], *questions[12:16]]
-    for question in asked:
+    own, general = questions
+    asked = general if form == "html" else [*general[:9], *general[12:16], {"open": "t-3"}]
+    for question in [*asked, *own.get(route.path, ())]:
         answers = [client.get(route.path, params={"format": form, **question}) for client in (everybody, alone)]
         texts = [without_token(answer.text) for answer in answers]
         assert answers[0].status_code == answers[1].status_code, question
@@ -147,6 +152,19 @@ def test_no_name_of_theirs_is_on_a_page_that_was_not_asked_about_them(both, call
     names = {dims[name] for dims in others for name in ("tenant", "session") if name in dims}
     text = both[0].get(route.path, params={"range": "90d"}).text
     assert [name for name in names if f">{name}<" in text or f'"{name}"' in text] == []
+
+
+def test_an_outcome_is_there_for_its_own_tenant_alone(both):
+    shown = both[0].get("/outcomes?format=json").json()
+    told = shown["report"]["totals"]
+    assert (told["outcomes"], told["outcomes_without_calls"], told["revenue_usd"]) == (6, 1, "2.989999999999")
+    assert shown["report"]["joined_calls"]["request"]["calls"] == 1
+    for name in ("t-1", "nobody-1", "nobody-2", "nobody-3", "grab", "r-2", "tag-1", "lost too"):
+        assert both[0].get("/outcomes", params={"open": name}).status_code == 404
+        assert name not in both[0].get("/outcomes?status=success").text
+    corrected = both[0].get("/outcomes?open=t-3&format=json").json()
+    assert corrected["figures"]["value"]["value"] == "4"
+    assert [table["name"] for table in corrected["tables"]] == ["calls"]  # what it was as another's is not told
 
 
 def test_ones_own_figures_are_there(both):

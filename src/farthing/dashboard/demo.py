@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from farthing.dashboard.demo_outcomes import demo_outcomes
 from farthing.demo.executed import executed
 from farthing.demo.season import NOW, season
 from farthing.ledger import open_ledger
@@ -75,7 +76,7 @@ def write_demo(folder: Path, advance: Callable[[int], None] = lambda _more: None
 
 
 def furnish(folder: Path, ledger: Path) -> None:
-    """What its users would have beside such a ledger by now: budgets and a savings plan, made by the real engines."""
+    """What its users would have told and made by now: outcomes, budgets and a savings plan, by the real engines."""
     book = shipped_book()
     with open_ledger(ledger) as opened:
         spent = _spent(list(opened.calls(Query(since=NOW.replace(day=1, hour=0, minute=0)))))
@@ -85,6 +86,9 @@ def furnish(folder: Path, ledger: Path) -> None:
             return opened.calls(Query(since=since))
 
         made = plan(again, find_all(again(), book), book)
+        told, corrected = demo_outcomes((stored.call for stored in opened.calls(Query())), NOW)
+        for words in (told, corrected):
+            opened.add_outcomes(words, received_at=NOW)
     (folder / "limits.toml").write_text(LIMITS, encoding="utf-8")
     _write_limits(folder, spent)
     (folder / PLAN_NAME).write_bytes(

@@ -15,6 +15,7 @@ from farthing.dashboard.pages import (
     explore,
     health,
     models,
+    outcomes,
     overview,
     playbook,
     prices,
@@ -39,7 +40,9 @@ class PageRoute(NamedTuple):
         page: Makes it.
         least: The least role that sees it.
         is_whole: Whether it tells of everybody's calls, so that a viewer bound to tenants does not see it.
-        has_span: Whether it is about days. has_filters: whether filters change it. has_groups: whether it groups.
+        has_span: Whether it is about days. has_filters: whether filters change it. has_groups: whether it groups;
+            by: by what,
+            where nobody says.
         own: Names in the address that this page alone understands.
         act: Does what a button says: (visit, name of the act, the form's fields). A FarthingError says why it cannot.
             None: there are no buttons. act_least: the least role that may press them.
@@ -55,6 +58,7 @@ class PageRoute(NamedTuple):
     has_span: bool = True
     has_filters: bool = True
     has_groups: bool = False
+    by: str = "feature"
     own: tuple[str, ...] = ()
     act: Callable[[Visit, str, Mapping[str, str]], None] | None = None
     act_least: Role = "operator"
@@ -66,6 +70,9 @@ PAGES = (
     PageRoute("/calls", "Calls", "Spend", calls.page, own=calls.OWN),
     PageRoute("/call", "", "Spend", call.page, has_span=False, has_filters=False, own=("as_if",)),
     PageRoute("/sessions", "Sessions", "Spend", sessions.page),
+    PageRoute(
+        "/outcomes", "Tenants and outcomes", "Spend", outcomes.page, has_groups=True, by="tenant", own=outcomes.OWN
+    ),
     PageRoute("/cache", "Cache", "Save", cache.page, has_groups=True),
     PageRoute("/models", "Models", "Save", models.page),
     PageRoute(
