@@ -26,7 +26,6 @@ from farthing.call import Call, Served, Usage
 from farthing.ledger import rollup
 from farthing.ledger.duckdb import DuckDBLedger
 from farthing.ledger.interface import Posting, Query, Stored
-from farthing.ledger.store import sql
 from farthing.prices.book import PriceBook, shipped_book
 from farthing.prices.engine import price_served
 
@@ -162,9 +161,8 @@ def _multiply(ledger: DuckDBLedger, times: int) -> None:
         {"seed": SEED, "times": times},
     )
     connection.execute("CREATE OR REPLACE TEMP TABLE touched AS SELECT call_no FROM calls WHERE call_no > ?", [SEED])
-    connection.execute(sql("rollup_add"), {"sign": 1})
-    rollup.merge(connection)
-    ledger._rollup_merged = rollup.count(connection)  # noqa: SLF001 - as above
+    rollup.add(connection, 1)
+    rollup.tidy(connection)
     ledger._next_no = 1 + ledger._number("SELECT max(call_no) FROM calls")  # noqa: SLF001 - as above
 
 

@@ -172,8 +172,9 @@ class BothEngines(RuleBasedStateMachine):
             return
         assert list(self.plain.calls(Query())) == list(self.duck.calls(Query()))
         assert self.plain.corrections() == self.duck.corrections()
-        everything = Query(by=("model", "tenant", "kind", "stop_reason", "source"), bucket="hour")
-        assert dated(self.duck._report(everything, "rollup")) == dated(self.plain.report(everything))
+        for bucket, relation in (("hour", "rollup"), ("day", "rollup_days")):
+            everything = Query(by=("model", "tenant", "kind", "stop_reason", "source"), bucket=bucket)
+            assert dated(self.duck._report(everything, relation)) == dated(self.plain.report(everything))
 
 
 def dated(rows):
@@ -200,12 +201,15 @@ def test_chunks_change_nothing(monkeypatch, make):
 
 
 def test_merging_the_rollup_changes_no_sum(monkeypatch, make):
-    from farthing.ledger import duckdb
+    from farthing.ledger import rollup
 
-    monkeypatch.setattr(duckdb, "_ROLLUP_ROWS_LOOSE", 3)
+    monkeypatch.setattr(rollup, "LOOSE_MAX", 3)
     query = Query(by=("tenant", "kind"), bucket="hour")
     with DuckDBLedger(Path(":memory:")) as duck:
         for number in range(20):
             duck.add([make("same", usage=Usage(output_tokens=number)), make(str(number), dims={"tenant": "t"})])
             assert duck._report(query, "rollup") == duck._report(query, "measures")
-        assert duck._number("SELECT count(*) FROM rollup") < 12
+            days = msgspec.structs.replace(query, bucket="day")
+            assert duck._report(days, "rollup_days") == duck._report(days, "measures")
+        for table in ("rollup", "rollup_days"):
+            assert duck._number(f"SELECT count(*) FROM {table}") < 12

@@ -7,7 +7,7 @@ same zone data. Values always travel as parameters; only names of our own vocabu
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NOT_ROLLED_UP = ("user", "session")
 """Dimensions of too many values for hourly sums; tags are not rolled up either."""
+_DAY, _INSTANT = timedelta(days=1), timedelta(microseconds=1)
 
 
 class Asked:
@@ -65,8 +66,42 @@ class Asked:
         looks_at_clock = query.bucket is not None or any(n in PARTS_OF_TIME for n in (*query.by, *query.where))
         return not looks_at_clock or whole_hours(self._segments)
 
+    @property
+    def by_days(self) -> bool:
+        """Whether daily sums can answer it but for the hours at its ends."""
+        query = self.query
+        names = (*query.by, *query.where)
+        if not self.rolled_up or query.bucket == "hour" or "hour_of_day" in names:
+            return False
+        looks_at_days = query.bucket is not None or "weekday" in names
+        return not looks_at_days or all(segment.offset_s == 0 for segment in self._segments)
+
+    def relation(self) -> str:
+        """What has fewest rows of all that can answer it."""
+        return self.days() if self.by_days else "rollup" if self.rolled_up else "measures"
+
+    def days(self) -> str:
+        """The daily sums of the whole days that it is about, and the hourly ones of the hours before and after."""
+        since, until = (at and at.astimezone(UTC) for at in (self.query.since, self.query.until))
+        first = since and _midnight(since + _DAY - _INSTANT)
+        beyond = until and _midnight(until)
+        if first and beyond and first >= beyond:
+            return "rollup"
+        days, hours = [], []
+        if first and since:
+            self.parameters["first_day"] = naive(first)
+            days.append("sent_at >= $first_day::TIMESTAMP")
+            hours += ["sent_at < $first_day::TIMESTAMP"] if since < first else []
+        if beyond and until:
+            self.parameters["beyond_days"] = naive(beyond)
+            days.append("sent_at < $beyond_days::TIMESTAMP")
+            hours += ["sent_at >= $beyond_days::TIMESTAMP"] if beyond < until else []
+        whole = f"SELECT * FROM rollup_days WHERE {' AND '.join(days) or 'TRUE'}"  # noqa: S608 - ours
+        edges = "".join(f" UNION ALL SELECT * FROM rollup WHERE {edge}" for edge in hours)  # noqa: S608 - as above
+        return f"({whole}{edges})"
+
     def report(self, relation: str) -> str:
-        """The text of the query over ``rollup`` or ``measures``; its parameters are in ``parameters``."""
+        """The text of the query over ``rollup``, :meth:`days` or ``measures``; ``parameters`` has its parameters."""
         bucket = self.query.bucket
         fragments = {
             "start": "NULL" if bucket is None else f"date_trunc('{bucket}', {self._local})",
@@ -149,3 +184,7 @@ class Asked:
         name = f"value_{len(self.parameters)}"
         self.parameters[name] = value
         return f"${name}::VARCHAR"
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
 
 _CHUNK = 50_000
-_ROLLUP_ROWS_LOOSE = 200_000
-"""Added rollup rows after which they are merged: few enough to read at once, many enough to merge seldom."""
 
 
 class DuckDBLedger:
@@ -68,7 +66,6 @@ class DuckDBLedger:
         self._next_no = 1 + self._number("SELECT coalesce(max(call_no), 0) FROM calls")
         with self._using() as connection:
             reprice.recover(connection)
-            self._rollup_merged = rollup.count(connection)
 
     def add(self, calls: Iterable[Stored]) -> Added:
         """See :meth:`farthing.ledger.interface.Ledger.add`."""
@@ -76,14 +73,14 @@ class DuckDBLedger:
         with self._using() as connection:
             with transaction(connection):
                 self._post(map(checked, calls), tally)
-            self._tidy_rollup(connection)
+            rollup.tidy(connection)
         return tally.added()
 
     def ingest(self, journals: Sequence[Path], gone: Collection[Path] = ()) -> Ingested:
         """See :meth:`farthing.ledger.interface.JournalOwner.ingest`."""
         with self._using() as connection:
             done = ingest(connection, journals, self._post_written, gone)
-            self._tidy_rollup(connection)
+            rollup.tidy(connection)
             return done
 
     def unsettled(self) -> list[Begun]:
@@ -221,11 +218,11 @@ class DuckDBLedger:
         self.close()
 
     def _report(self, query: Query, relation: str | None) -> list[Row]:
-        """A report over ``rollup`` or ``measures``; None: whichever is quicker."""
+        """A report over ``rollup`` or ``measures``; None: what is quickest."""
         zone = question.check(query)
         with self._using() as connection:
             asked = Asked(query, zone, self._span(query))
-            text = asked.report(relation or ("rollup" if asked.rolled_up else "measures"))
+            text = asked.report(relation or asked.relation())
             found = connection.execute(text, asked.parameters).fetchall()
         kind_at = 3 + len(query.by)
         groups = [
@@ -248,12 +245,6 @@ class DuckDBLedger:
             post_written(connection, calls, self._next_no, tally)
             self._next_no += len(calls)
 
-    def _tidy_rollup(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Merge the rollup's rows when it has doubled since the last time."""
-        if rollup.count(connection) - self._rollup_merged > max(_ROLLUP_ROWS_LOOSE, self._rollup_merged):
-            rollup.merge(connection)
-            self._rollup_merged = rollup.count(connection)
-
     @contextmanager
     def _all_or_nothing(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         """A correction or revert of several transactions: where one fails, recover now or on the next opening."""
@@ -265,7 +256,7 @@ class DuckDBLedger:
             except duckdb.Error:
                 self.close()
             raise
-        self._tidy_rollup(connection)
+        rollup.tidy(connection)
 
     def _span(self, query: Query) -> tuple[datetime, datetime]:
         """First and last instant that a query can be about."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from farthing.ledger import rows
+from farthing.ledger import rollup, rows
 from farthing.ledger.merge import Known, Tally
 from farthing.ledger.prompt_tables import Prompts, pack_calls, with_prompt
 from farthing.ledger.staging import stage, stage_written
@@ -95,7 +95,7 @@ def _settle(
     if not written:
         return
     _touch(connection, written & candidates)
-    connection.execute(sql("rollup_add"), {"sign": -1})
+    rollup.add(connection, -1)
     connection.execute(sql("delete_touched"))
     _delete(connection, "former_postings", reposted & candidates)
     numbers = sorted(written)
@@ -113,7 +113,7 @@ def _records(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> Iterab
 
 def _insert(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(sql("insert_staged"))
-    connection.execute(sql("rollup_add"), {"sign": 1})
+    rollup.add(connection, 1)
 
 
 def _touch(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> None:

@@ -43,7 +43,6 @@ class DuckDBReader(DuckDBLedger):
         self.path = path
         self._lock = RLock()
         self._next_no = 0
-        self._rollup_merged = 0
         self._connection = _opened(path, wait_s, memory_mb_max)
         version, newest = self._number("SELECT coalesce(max(version), 0) FROM schema_version"), migrations()[-1][0]
         if version != newest:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from farthing.ledger import rows
+from farthing.ledger import rollup, rows
 from farthing.ledger.corrections import change, priced_again
 from farthing.ledger.interface import Change, Correction
 from farthing.ledger.staging import load, naive, unpriced_text
@@ -228,10 +228,10 @@ def _restore(connection: duckdb.DuckDBPyConnection, correction_id: int) -> None:
 def _repost(connection: duckdb.DuckDBPyConnection) -> None:
     """Give the calls in ``reposting`` the postings there, and correct the rollup."""
     connection.execute(sql("touch_other_kind"))
-    connection.execute(sql("rollup_add"), {"sign": -1})
-    connection.execute(sql("rollup_repost"))
+    rollup.add(connection, -1)
+    rollup.repost(connection)
     connection.execute(sql("repost"))
-    connection.execute(sql("rollup_add"), {"sign": 1})
+    rollup.add(connection, 1)
 
 
 def _slices(connection: duckdb.DuckDBPyConnection, span: str, parameters: dict[str, int]) -> list[dict[str, int]]:

@@ -1,8 +1,8 @@
 """
-Keeping the rollup short.
+Keeping hourly and daily sums, and keeping them short.
 
-Its rows are only ever added, so groups come to have several. Merging them changes no sum, so it is safe to do stretch
-by stretch, each in a transaction of its own: a crash in between leaves a rollup that is longer, not wrong.
+Rows are only ever added, so groups come to have several. Merging them changes no sum, so it is safe to do stretch by
+stretch, each in a transaction of its own: a crash in between leaves a rollup that is longer, not wrong.
 """
 
 from __future__ import annotations
@@ -17,35 +17,62 @@ if TYPE_CHECKING:
 
     import duckdb
 
+LOOSE_MAX = 10_000
+"""Rows added to a day before they are merged: few enough to read at once, many enough to merge seldom."""
+
+_TABLES = ("rollup", "rollup_days")
 _ROWS_AT_ONCE = 1_000_000
-_DAYS = "SELECT date_trunc('day', sent_at) AS day, count(*) FROM rollup GROUP BY day ORDER BY day"
+_LOOSE = "SELECT day, sum(loose_rows)::BIGINT AS loose FROM rollup_loose GROUP BY day ORDER BY day"
+_ROWS = "SELECT count(*) FROM rollup WHERE sent_at >= $first AND sent_at < $beyond"
 _DAY = timedelta(days=1)
 
 
-def count(connection: duckdb.DuckDBPyConnection) -> int:
-    """How many rows the rollup has."""
-    row = connection.execute("SELECT count(*) FROM rollup").fetchone()
+def add(connection: duckdb.DuckDBPyConnection, sign: int) -> None:
+    """Add the measures of the calls in ``touched``, or with -1 take them away."""
+    connection.execute(sql("rollup_add"), {"sign": sign})
+    connection.execute(sql("rollup_spread"))
+
+
+def repost(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add what the postings in ``reposting`` change, before they are written."""
+    connection.execute(sql("rollup_repost"))
+    connection.execute(sql("rollup_spread"))
+
+
+def tidy(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give every group one row again, on each day that has doubled since that was so."""
+    days = []
+    for day, loose in connection.execute(_LOOSE).fetchall():
+        if loose > LOOSE_MAX and 2 * loose > (rows := _rows(connection, day)):
+            days.append((day, rows))
+    merge(connection, days)
+
+
+def merge(connection: duckdb.DuckDBPyConnection, days: list[tuple[datetime, int]]) -> None:
+    """Give every group of these days one row again; each day comes with its rows, about."""
+    for first, beyond in list(_stretches(days)):
+        edges = {"first": first, "beyond": beyond}
+        with transaction(connection):
+            for table in _TABLES:
+                connection.execute(sql("rollup_merge").replace("{rollup}", table), edges)
+                connection.execute(f"DELETE FROM {table} WHERE sent_at >= $first AND sent_at < $beyond", edges)  # noqa: S608 - ours
+                connection.execute(f"INSERT INTO {table} SELECT * FROM merged")  # noqa: S608 - ours
+            connection.execute("DELETE FROM rollup_loose WHERE day >= $first AND day < $beyond", edges)
+            connection.execute("DROP TABLE merged")
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, day: datetime) -> int:
+    row = connection.execute(_ROWS, {"first": day, "beyond": day + _DAY}).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def merge(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give every group one row again."""
-    for first, beyond in list(_stretches(connection.execute(_DAYS).fetchall())):
-        edges = {"first": first, "beyond": beyond}
-        with transaction(connection):
-            connection.execute(sql("rollup_merge"), edges)
-            connection.execute("DELETE FROM rollup WHERE sent_at >= $first AND sent_at < $beyond", edges)
-            connection.execute("INSERT INTO rollup SELECT * FROM merged")
-            connection.execute("DROP TABLE merged")
-
-
 def _stretches(days: list[tuple[datetime, int]]) -> Iterator[tuple[datetime, datetime]]:
-    """Whole days in a row, each stretch with a bounded number of rows or of one day only."""
+    """Days in a row, each stretch with a bounded number of rows or of one day only."""
     gathered: list[datetime] = []
     total = 0
     for day, rows in days:
-        if gathered and total + rows > _ROWS_AT_ONCE:
+        if gathered and (total + rows > _ROWS_AT_ONCE or day != gathered[-1] + _DAY):
             yield gathered[0], gathered[-1] + _DAY
             gathered, total = [], 0
         gathered.append(day)

@@ -1,4 +1,4 @@
--- Makes a table of the rollup's rows of some hours, one per group, without the groups that were taken away.
+-- Makes a table of a rollup's rows of some days, one per group, without the groups that were taken away.
 CREATE OR REPLACE TEMP TABLE merged AS
 SELECT
     sent_at,
@@ -35,7 +35,7 @@ SELECT
     sum(low_pusd) AS low_pusd,
     sum(high_pusd) AS high_pusd,
     sum(contract_pusd) AS contract_pusd
-FROM rollup
+FROM {rollup}
 WHERE sent_at >= $first AND sent_at < $beyond
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18
 HAVING sum(calls) <> 0;
