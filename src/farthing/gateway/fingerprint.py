@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _TOKENS_MAX = 2**31
+_NAMES = {section: section.value for section in Section}
+"""Plain text, looked up: what an enumeration's member is worth is a call."""
 _WORD = re.compile(r"[\w.:/@-]{1,128}", re.ASCII)
 
 
@@ -43,8 +45,17 @@ class _Settings(msgspec.Struct):
     cache_control: Any = None
 
 
+class _Whole(Body):
+    """The same settings and the prompt, in one decoding; one of a wrong type hides all."""
+
+    stream: Any = None
+    max_tokens: Any = None
+    service_tier: Any = None
+
+
 _settings = msgspec.json.Decoder(_Settings).decode
-_body = msgspec.json.Decoder(Body).decode
+_whole = msgspec.json.Decoder(_Whole).decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Fingerprinter:
@@ -63,15 +74,24 @@ class Fingerprinter:
     def request(self, body: bytes) -> Request | None:
         """What a body asks for; None where it is no JSON object, which the upstream will refuse."""
         try:
-            asked = _asked(_settings(body))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
+            found = _whole(body)
+        except _UNREADABLE:
+            return self._without_prompt(body)
+        asked = _asked(found)
         try:
-            return self._with_prompt(asked, _body(body))
-        except (BadInput, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._with_prompt(asked, found)
+        except (BadInput, *_UNREADABLE):
             self._failed("prompt not readable")
         except Exception:  # noqa: BLE001 - metering never breaks the user's call
             self._failed("prompt")
+        return asked
+
+    def _without_prompt(self, body: bytes) -> Request | None:
+        try:
+            asked = _asked(_settings(body))
+        except _UNREADABLE:
+            return None
+        self._failed("prompt not readable")
         return asked
 
     def _with_prompt(self, asked: Request, body: Body) -> Request:
@@ -79,7 +99,7 @@ class Fingerprinter:
         found = self._recall.read(body, counter, b"%b\0" % body.model.encode())
         blocks = tuple(
             [
-                PromptBlock(block.prefix_hash, block.tokens, block.section.value, block.ttl, block.cacheable)
+                PromptBlock(block.prefix_hash, block.tokens, _NAMES[block.section], block.ttl, block.cacheable)
                 for block in found.prompt.blocks
             ]
         )
@@ -123,7 +143,7 @@ def _hidden(traits: Traits, *, forced: bool) -> int:
     return tool_prompt(traits, forced=forced).tokens
 
 
-def _asked(found: _Settings) -> Request:
+def _asked(found: _Settings | _Whole) -> Request:
     thinking = mapping(found.thinking)
     return Request(
         model=_word(found.model) or "",

@@ -123,12 +123,18 @@ def read_prompt(
 
     """
     asked = model or str(body.get("model"))
-    traits = traits_of(asked)
-    canonical, keeps = (asked, True) if isinstance(traits, Unknowable) else (traits.model, traits.keeps_thinking)
+    canonical, keeps = _known_as(asked)
     parts = list(parts_of(body, keeps_thinking=keeps))
     ttls = ttls_of(parts, body.get("cache_control")) if breakpoints else [None] * len(parts)
     chain = _Chain(body, counter, dials_of(body, canonical, inference_geo), digest or content_digest)
-    return Prompt(canonical, tuple(chain.block(part, ttl) for part, ttl in zip(parts, ttls, strict=True)))
+    return Prompt(canonical, tuple([chain.block(part, ttl) for part, ttl in zip(parts, ttls, strict=True)]))
+
+
+@lru_cache(maxsize=256)
+def _known_as(model: str) -> tuple[str, bool]:
+    """A model's canonical id, and whether it reads the thinking of earlier turns; of one that is not known: yes."""
+    traits = traits_of(model)
+    return (model, True) if isinstance(traits, Unknowable) else (traits.model, traits.keeps_thinking)
 
 
 _SECTIONS = tuple(Section)

@@ -40,18 +40,17 @@ def ttls_of(parts: Sequence[Part], automatic: Any = None) -> list[Ttl | None]:
             5 minutes before one of an hour, or an automatic one that contradicts an explicit one.
 
     """
-    ttls = [_explicit(part) for part in parts]
+    ttls = [None if part.cache_control is None else _explicit(part) for part in parts]
     _add_automatic(ttls, parts, automatic)
-    count = sum(ttl is not None for ttl in ttls)
+    count = len(ttls) - ttls.count(None)
     if count > BREAKPOINTS_MAX:
         raise BadBreakpoint(f"A maximum of {BREAKPOINTS_MAX} blocks with cache_control may be provided. Found {count}.")
-    _check_order(ttls, parts)
+    if count > 1:
+        _check_order(ttls, parts)
     return ttls
 
 
-def _explicit(part: Part) -> Ttl | None:
-    if part.cache_control is None:
-        return None
+def _explicit(part: Part) -> Ttl:
     ttl = _ttl(part.cache_control, f"{part.path}.cache_control")
     if not part.cacheable:
         what = "empty text blocks" if part.value.get("type") == "text" else f"{part.value.get('type')} blocks"

@@ -98,9 +98,9 @@ def _messages(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part
     for at, message in enumerate(messages):
         if not isinstance(message, dict):
             continue
-        role = str(message.get("role"))
+        role, keeps = str(message.get("role")), at >= strip_before
         for path, block in _blocks(message.get("content"), f"messages.{at}.content"):
-            if at >= strip_before or block.get("type") not in _THINKING:
+            if keeps or block.get("type") not in _THINKING:
                 yield _part(Section.MESSAGES, role, path, block)
 
 

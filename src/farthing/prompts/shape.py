@@ -44,17 +44,28 @@ class Shape(NamedTuple):
 
 def shape_of(body: Mapping[str, Any]) -> Shape:
     """The shape of one request, without its dials; anything in *body* may be of the wrong type."""
-    content = list(_content_blocks(mappings(body.get("messages"))))
-    system = {
-        "citations": any(_cites(block) for block in content),
-        "format": mapping(body.get("output_config")).get("format"),
-        "skills": mapping(body.get("container")).get("skills"),
-    }
-    shown = {
-        "tool_choice": _tool_choice(body),
-        "images": any(block.get("type") == "image" for block in content),
-    }
-    return Shape(b"true" if body.get("tools") else b"false", _encoded(system), _encoded(shown))
+    cites = shows = False
+    for block in _content_blocks(mappings(body.get("messages"))):
+        cites = cites or ("citations" in block and mapping(block["citations"]).get("enabled") is True)
+        shows = shows or block.get("type") == "image"
+    wanted = mapping(body.get("output_config")).get("format"), mapping(body.get("container")).get("skills")
+    system = _PLAIN_SYSTEM[cites] if wanted == (None, None) else _system(cites, *wanted)
+    if body.get("tools"):
+        return Shape(b"true", system, _messages(shows, _tool_choice(body)))
+    return Shape(b"false", system, _PLAIN_MESSAGES[shows])
+
+
+def _system(cites: bool, wanted_format: Any, skills: Any) -> bytes:  # noqa: FBT001 - called by position
+    return msgspec.json.encode({"citations": cites, "format": wanted_format, "skills": skills})
+
+
+def _messages(shows: bool, tool_choice: Any) -> bytes:  # noqa: FBT001 - called by position
+    return msgspec.json.encode({"tool_choice": tool_choice, "images": shows})
+
+
+_PLAIN_SYSTEM = {cites: _system(cites, None, None) for cites in (False, True)}
+_PLAIN_MESSAGES = {shows: _messages(shows, None) for shows in (False, True)}
+"""Of nearly all requests."""
 
 
 def dials_of(body: Mapping[str, Any], model: str, inference_geo: str | None = None) -> Dials:
@@ -86,13 +97,7 @@ def is_web_tool(tool: Mapping[str, Any]) -> bool:
 
 def _tool_choice(body: Mapping[str, Any]) -> Any:
     choice = mapping(body.get("tool_choice"))
-    if not body.get("tools"):
-        return None
     return [choice.get("type") or "auto", choice.get("name"), bool(choice.get("disable_parallel_tool_use"))]
-
-
-def _cites(block: Mapping[str, Any]) -> bool:
-    return mapping(block.get("citations")).get("enabled") is True
 
 
 def _content_blocks(messages: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -119,7 +124,3 @@ def mappings(value: object) -> list[Mapping[str, Any]]:
 def text(value: object) -> str | None:
     """*value* where it is text that says something, else None."""
     return value if isinstance(value, str) and value else None
-
-
-def _encoded(value: Any) -> bytes:
-    return msgspec.json.encode(value)
