@@ -23,7 +23,6 @@ from farthing.gateway.routes import OUTCOMES
 from farthing.gateway.rules import apply_rules, content_under
 from farthing.gateway.tags import credential_of, fingerprint, tags_of
 from farthing.gateway.tellers import may_tell, tenant_of
-from farthing.money import usd_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -226,8 +225,8 @@ def _line(scope: Scope, exchange: Exchange, entry: str, seconds: float) -> str:
     parts = [scope["method"], _shown(scope["path"]), str(exchange.status or "-"), f"{seconds * 1000:.0f} ms", entry]
     if exchange.model:
         parts.append(exchange.model)
-    if exchange.pusd is not None:
-        parts.append(f"${usd_text(exchange.pusd)}")
+    if exchange.usd:
+        parts.append(f"${exchange.usd}")
     if exchange.left:
         parts.append(f"client left: {exchange.left}")
     return " ".join(parts)

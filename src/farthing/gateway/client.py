@@ -152,7 +152,7 @@ class Client:
     def start(self, status: int, headers: Headers) -> None:
         """Begin the answer. Its head goes out with the first piece of the body, or by itself in a moment."""
         self.started = True
-        length = any(len(name) == 14 and name.lower() == b"content-length" for name, _ in headers)
+        length = b"content-length" in {name.lower() for name, _ in headers}
         self._has_body = not self._is_head and status not in _WITHOUT_BODY
         lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
         lines += [b"%b: %b\r\n" % header for header in headers]

@@ -79,8 +79,7 @@ class Collector:
             connection.begin(to_head=False)
             connection.write(head)
             response = await connection.head()
-            lowered = [(name.lower(), value) for name, value in response.headers]
-            reading = Reading(self._books, attempt, response.status, lowered)
+            reading = Reading(self._books, attempt, response.status, response.fields)
             while data := await connection.body():
                 reading.feed(data)
             reading.settle(whole=True)

@@ -198,8 +198,7 @@ class Connection(asyncio.Protocol):
             self.abort()
         if self._sink is not None and self._fault is None and not response.complete:
             if not response.body or self._sink(response.take()):
-                self._deadlines.end(self._deadline)
-                self._deadline = self._deadlines.begin(self._too_slow)
+                self._deadline = self._deadlines.again(self._deadline, self._too_slow)
                 return
             self._sink = None
         if response.body_bytes > _READ_HIGH_BYTES and not self._read_paused and not self.closed:

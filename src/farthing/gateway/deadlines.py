@@ -42,6 +42,11 @@ class Deadlines:
             self._timer = self._loop.call_later(self._seconds, self._sweep)
         return self._last
 
+    def again(self, number: int, expire: Callable[[], None]) -> int:
+        """End one and begin the next, as :meth:`end` and :meth:`begin`."""
+        self._waits.pop(number, None)
+        return self.begin(expire)
+
     def end(self, number: int) -> None:
         """Call nothing; no matter whether it has run out, or is 0."""
         self._waits.pop(number, None)

@@ -133,7 +133,7 @@ class Exchange:
     Attributes:
         status: What the client was answered; 0 before that.
         overhead_s: Time spent in the gateway itself until the answer's head, neither waiting for client nor upstream.
-        pusd: What the call was posted at, at list; None where that is not known.
+        usd: What the call was posted at, at list, as a decimal number; empty where that is not known.
         left: ``drained`` or ``aborted`` where the client left; else empty.
         model: What was asked for.
 
@@ -142,7 +142,7 @@ class Exchange:
     def __init__(self, desk: Desk, came: Came, forward: Forward, client: Client) -> None:
         self.status = 0
         self.overhead_s = 0.0
-        self.pusd: int | None = None
+        self.usd = ""
         self.left = ""
         self.model = ""
         self._desk = desk
@@ -302,12 +302,12 @@ class Exchange:
             if attempt.entry:
                 recorder.unknown(attempt.entry)
             raise
-        lowered = [(name.lower(), value) for name, value in response.headers]
-        self._is_free = not 200 <= response.status < 300
+        status, fields = response.status, response.fields
+        self._is_free = not 200 <= status < 300
         if self._hold is not None:
-            self._hold.observe(response.status, lowered)
-        reading = Reading(self._desk.books, attempt._replace(request=self._request), response.status, lowered)
-        wait_s = None if is_last or self._client.gone else delay_s(number, response.status, lowered, random.random)
+            self._hold.observe(status, fields)
+        reading = Reading(self._desk.books, attempt, status, fields, self._request)
+        wait_s = None if is_last or self._client.gone else delay_s(number, status, fields, random.random)
         if wait_s is not None:
             reading.settle(whole=True)
             self._give_back()
@@ -429,7 +429,7 @@ class Exchange:
     async def _readdress(self, response: ResponseReader, reading: Reading, origin: bytes) -> bytes:
         """Hold an answer about batches and point its addresses to us; what cannot be read fails, nothing slips by."""
         assert self._connection is not None
-        named = {name.lower(): value for name, value in response.headers}
+        named = dict(response.fields)
         if named.get(b"content-encoding", b"identity").strip().lower() != b"identity":
             raise Broken("the upstream packed an answer that has to be rewritten", answered=True)
         pieces, size = [], 0
@@ -441,8 +441,10 @@ class Exchange:
                 raise Broken("the upstream's answer is too long to be rewritten", answered=True)
         body = with_results_at(b"".join(pieces), origin, self._desk.pool.upstream.prefix)
         if b"content-length" in named:
-            kept = [(name, value) for name, value in response.headers if name.lower() != b"content-length"]
-            response.headers = [*kept, (b"content-length", b"%d" % len(body))]
+            length, both = b"%d" % len(body), zip(response.headers, response.fields, strict=True)
+            response.headers = [
+                (name, length if field == b"content-length" else value) for (name, value), (field, _) in both
+            ]
         return body
 
     def _hand_over(self, reading: Reading) -> None:
@@ -454,21 +456,21 @@ class Exchange:
 
     def _note(self, stored: Stored | None) -> None:
         if stored is not None:
-            self._outcome = stored
-            self.pusd = stored.posting.list_pusd
+            self._outcome, posted = stored, stored.posting.list_pusd
+            self.usd = "" if posted is None else usd_text(posted)
 
     def _start(self, response: ResponseReader) -> None:
         self.status = response.status
         self.overhead_s += time.perf_counter() - self._begun_s
-        headers = for_client(response.headers)
+        headers = for_client(response.headers, response.fields)
         if self._came.origin is not None:
             headers = with_location_at(headers, self._came.origin, self._desk.pool.upstream.prefix)
         headers.append((b"x-farthing-call-id", self._came.entry.encode()))
         headers.append((b"x-farthing-overhead-ms", b"%.2f" % (self.overhead_s * 1000)))
         if self._outcome is not None:
             headers.append((b"x-farthing-cache", _cache_verdict(self._outcome)))
-        if self.pusd is not None:
-            headers.append((b"x-farthing-cost-usd", usd_text(self.pusd).encode()))
+        if self.usd:
+            headers.append((b"x-farthing-cost-usd", self.usd.encode()))
         if self._hold is not None:
             headers += self._hold.headers()
         self._metrics.count("farthing_overhead_seconds_total", more=self.overhead_s)

@@ -18,6 +18,7 @@ _HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te"}
     | {b"trailer", b"transfer-encoding", b"upgrade"}
 )
+_NOT_FOR_UPSTREAM = _HOP_BY_HOP | {b"host", b"expect"}
 _FOR_A_GATEWAY = (b"x-farthing-", b"helicone-", b"x-litellm-")
 _READABLE = frozenset({b"identity", b"gzip", b"x-gzip", b"deflate"})
 """Content codings that the meter can read."""
@@ -41,35 +42,42 @@ def for_upstream(headers: Headers, authority: bytes, *, metered: bool) -> Header
         metered: Whether the answer's body has to be read: then only content codings that we can read are asked for.
 
     """
-    named = _named_by_connection(headers)
-    chunked = first(headers, b"transfer-encoding") is not None
+    dropped = _NOT_FOR_UPSTREAM
+    if named := _named_by_connection(headers):
+        dropped |= named
+    if chunked := first(headers, b"transfer-encoding") is not None:
+        dropped |= {b"content-length"}
     passed: Headers = [(b"host", authority)]
-    for name, value in headers:
-        if name in _HOP_BY_HOP or name in named or name in (b"host", b"expect") or name.startswith(_FOR_A_GATEWAY):
+    codings_named = False
+    for field in headers:
+        name, value = field
+        if name in dropped or name.startswith(_FOR_A_GATEWAY):
             continue
         if name == b"accept-encoding" and metered:
+            codings_named = True
             passed.append((name, readable_codings(value)))
-        elif name != b"content-length" or not chunked:
-            passed.append((name, value))
+        else:
+            passed.append(field)
     if chunked:
         passed.append((b"transfer-encoding", b"chunked"))
-    if metered and first(headers, b"accept-encoding") is None:
+    if metered and not codings_named:
         passed.append((b"accept-encoding", b"identity"))  # none at all would allow any (RFC 9110 12.5.3)
     return passed
 
 
-def for_client(headers: Headers) -> Headers:
-    """What the client is sent of the upstream's fields."""
-    passed, connection = [], []
-    for field in headers:
-        key = field[0].lower()
-        if key == b"connection":
-            connection.append((key, field[1]))
-        elif key not in _HOP_BY_HOP:
-            passed.append(field)
-    if named := _named_by_connection(connection):
-        passed = [field for field in passed if field[0].lower() not in named]
-    return passed
+def for_client(headers: Headers, fields: Headers) -> Headers:
+    """
+    What the client is sent of the upstream's fields.
+
+    Args:
+        headers: As they came.
+        fields: The same, names in lower case.
+
+    """
+    dropped = _HOP_BY_HOP
+    if named := _named_by_connection(fields):
+        dropped |= named
+    return [header for header, (name, _) in zip(headers, fields, strict=True) if name not in dropped]
 
 
 def readable_codings(accepted: bytes) -> bytes:

@@ -62,7 +62,7 @@ def bad_head(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]]
         return TOO_LONG
     if version not in ("1.0", "1.1"):
         return _OTHER_VERSION
-    if any(coding != b"chunked" for coding in codings):
+    if codings and set(codings) != {b"chunked"}:
         return _OTHER_CODING
     host_missing = version == "1.1" and not hosts
     unsure = hosts > 1 or host_missing or len(codings) > 1 or (codings and version == "1.0") or b"#" in target

@@ -31,6 +31,9 @@ _NAME_CHARS_MAX = 200
 
 def only_names(served: Served) -> Served:
     """*served* without what should be a name or an id, but has a space in it, or no end: then it is unpriced."""
+    every = [text for name in (*_NAMES, *_NAMES_OR_NONE) if (text := getattr(served, name)) is not None]
+    if not _is_prose("".join(every)):
+        return served
     prose: dict[str, Any] = {name: "not a name" for name in _NAMES if _is_prose(getattr(served, name))}
     prose |= {name: None for name in _NAMES_OR_NONE if _is_prose(getattr(served, name))}
     return msgspec.structs.replace(served, **prose) if prose else served

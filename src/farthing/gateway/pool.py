@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -112,7 +113,7 @@ class Pool:
             NotConnected: The upstream cannot be reached in time.
 
         """
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         while self._idle and not fresh:
             connection = self._idle.pop()
             if not connection.closed and now - connection.idle_since < _IDLE_S_MAX:
@@ -129,7 +130,7 @@ class Pool:
         if connection.end():
             if len(self._idle) >= self._idle_max:
                 self._idle.pop(0).abort()
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = time.monotonic()
             self._idle.append(connection)
 
     def close(self) -> None:

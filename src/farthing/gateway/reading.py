@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from farthing.usage.stream import EventMeter
 
 _BATCH_BYTES_MAX = 256 * 2**10
+_READ_TOGETHER_BYTES = 16 * 2**10
+"""So much of an answer is read at a time once its content has begun: often all of a stream's hundred small pieces."""
 
 
 class Books(NamedTuple):
@@ -63,7 +65,6 @@ class Attempt(NamedTuple):
         path: Decoded, without the query.
         dims: Whom it belongs to.
         begun_s: When by a clock that only runs forward (``time.monotonic``).
-        request: What was asked for; None where that could not be read.
 
     """
 
@@ -74,7 +75,6 @@ class Attempt(NamedTuple):
     path: str
     dims: dict[str, str]
     begun_s: float = 0.0
-    request: Request | None = None
 
 
 class Reading:
@@ -85,12 +85,16 @@ class Reading:
         books: Where its outcome goes.
         attempt: What was sent.
         status: Of the answer. headers: its fields, names in lower case.
+        request: What was asked for; None where that could not be read.
 
     """
 
-    def __init__(self, books: Books, attempt: Attempt, status: int, headers: Headers) -> None:
+    def __init__(
+        self, books: Books, attempt: Attempt, status: int, headers: Headers, request: Request | None = None
+    ) -> None:
         self._books = books
         self._attempt = attempt
+        self._request = request
         self._status = status
         self._headers = headers
         self._settled = False
@@ -100,6 +104,7 @@ class Reading:
         self._seen = False
         self._target: JsonMeter | SseMeter | BatchMeter | HeldBody | None = None
         self._meter: Meter | None = None
+        self._unread = bytearray()
         self._capture: Capture | None = None
         try:
             self._begin()
@@ -117,15 +122,28 @@ class Reading:
         """Take the next bytes of the body."""
         if self._capture is not None:
             self._capture.feed(data)
-        if self._meter is None:
+        if self._early:
+            self._read(data)
+            return
+        self._unread += data
+        if len(self._unread) >= _READ_TOGETHER_BYTES:
+            self._read_rest()
+
+    def _read(self, data: bytes) -> None:
+        if self._meter is None or not data:
             return
         try:
             self._meter.feed(data)
         except Exception:  # noqa: BLE001 - as above
             self._fail("body")
             return
-        if self._early and data:
+        if self._early:
             self._look()
+
+    def _read_rest(self) -> None:
+        """Read what has come and waits to be read."""
+        data, self._unread = bytes(self._unread), bytearray()
+        self._read(data)
 
     def settle(self, *, whole: bool, left: str = "") -> Stored | None:
         """
@@ -139,6 +157,7 @@ class Reading:
         if self._settled:
             return None
         self._settled = True
+        self._read_rest()
         try:
             return self._outcome(whole=whole, left=left)
         except Exception:  # noqa: BLE001 - as above
@@ -242,7 +261,7 @@ class Reading:
             dims={**attempt.dims, "gateway_call": attempt.entry, **tags},
             duration_ms=duration_ms,
             ttft_ms=self._ttft_ms,
-            request=attempt.request,
+            request=self._request,
         )
 
     def _batch_read(self, meter: BatchMeter, *, whole: bool) -> None:

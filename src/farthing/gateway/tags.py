@@ -38,6 +38,8 @@ _FIXED = (
     (b"helicone-user-id", "user"),
 )
 """Headers with one meaning; of two for one dimension the later one wins."""
+_STATING = (b"x-farthing-", b"x-claude-code-", b"x-litellm-", b"helicone-")
+"""How every header begins that states a dimension: most requests have none."""
 
 RESERVED = frozenset({"api_key", "gateway_call", "attempt", "client_left", "recovered"})
 """Dimensions that only the gateway sets."""
@@ -53,10 +55,13 @@ def tags_of(headers: Headers, metadata_user: str | None) -> dict[str, str]:
 
     """
     found = user_of(metadata_user) if metadata_user else {}
-    stated = dict(headers)
-    found |= {name: _text(stated[header]) for header, name in _FIXED if header in stated}
+    stated = [field for field in headers if field[0].startswith(_STATING)]
+    if not stated and not found:
+        return {}
+    fixed = dict(stated)
+    found |= {name: _text(fixed[header]) for header, name in _FIXED if header in fixed}
     for prefix in (_HELICONE_PROPERTY, _OURS):
-        for name, value in headers:
+        for name, value in stated:
             if name.startswith(prefix):
                 found[name[len(prefix) :].decode("latin-1").replace("-", "_")] = _text(value)
     usable = ((name, value) for name, value in found.items() if value and _NAME.fullmatch(name))

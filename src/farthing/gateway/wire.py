@@ -48,7 +48,8 @@ class ResponseReader:
 
     Attributes:
         started: Whether any byte came. status: 0 until the final head is there (1xx answers are passed over).
-        headers: Of the final head. keep_alive: whether the connection may be used again once it is complete.
+        headers: Of the final head. fields: the same, names in lower case.
+        keep_alive: Whether the connection may be used again once it is complete.
         complete: Whether the whole body is there.
         body: Pieces of the body that nobody took yet.
 
@@ -58,6 +59,7 @@ class ResponseReader:
         self.started = False
         self.status = 0
         self.headers: Headers = []
+        self.fields: Headers = []
         self.keep_alive = False
         self.complete = False
         self.body: deque[bytes] = deque()
@@ -138,8 +140,9 @@ class ResponseReader:
             return
         self.status = status
         self.keep_alive = self._parser.should_keep_alive()
-        names = {name.lower() for name, _ in self.headers}
-        self._until_eof = not names & {b"content-length", b"transfer-encoding"}
+        self.fields = [(name.lower(), value) for name, value in self.headers]
+        named = dict(self.fields)
+        self._until_eof = b"content-length" not in named and b"transfer-encoding" not in named
         if self._to_head:
             self.complete, self.keep_alive = True, False
 

@@ -131,13 +131,16 @@ def decode_json(text: bytes | str, what: str) -> Any:
         raise BadInput(f"read {len(data)} bytes as {what}: {_json_fault(error)}", "one JSON object in UTF-8") from None
 
 
+_decode = msgspec.json.Decoder().decode
+
+
 def _decoded(data: bytes) -> Any:
     try:
-        return msgspec.json.decode(data)
+        return _decode(data)
     except msgspec.DecodeError:
         if (mended := without_lone_surrogates(data)) is data:
             raise
-        return msgspec.json.decode(mended)
+        return _decode(mended)
 
 
 def model_of(reported: Any, known: Known) -> str:
