@@ -7,6 +7,7 @@ The clock stands still, so the pages show the same everywhere.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,6 +17,7 @@ from farthing.demo.executed import executed
 from farthing.demo.season import NOW, season
 from farthing.ledger import open_ledger
 from farthing.ledger.interface import Posting, Query, Stored
+from farthing.ledger.outcome import OutcomeStore
 from farthing.prices.book import shipped_book
 from farthing.prices.engine import price_served
 from farthing.whatif.levers.find import find_all
@@ -87,6 +89,7 @@ def furnish(folder: Path, ledger: Path) -> None:
 
         made = plan(again, find_all(again(), book), book)
         told, corrected = demo_outcomes((stored.call for stored in opened.calls(Query())), NOW)
+        assert isinstance(opened, OutcomeStore), "every engine keeps outcomes"
         for words in (told, corrected):
             opened.add_outcomes(words, received_at=NOW)
     (folder / "limits.toml").write_text(LIMITS, encoding="utf-8")
@@ -98,9 +101,18 @@ def furnish(folder: Path, ledger: Path) -> None:
 
 def _counted(calls: Iterable[Call], advance: Callable[[int], None]) -> Iterator[Stored]:
     book = shipped_book()
-    for call in calls:
+    for call in map(_named, calls):
         advance(1)
         yield Stored(call, Posting.of(price_served(book, call.served, call.sent_at)))
+
+
+def _named(call: Call) -> Call:
+    """What a batch answered, as the gateway names it: a batch a day for each tenant and feature."""
+    if call.served.service_tier != "batch":
+        return call
+    dims = call.dims
+    batch = crc32(f"{call.sent_at.date()} {dims['tenant']} {dims['feature']}".encode())
+    return msgspec.structs.replace(call, call_id=f"msgbatch_01{batch:010d}/{dims['session']}")
 
 
 def _spent(month: list[Stored]) -> dict[tuple[str, str], int]:

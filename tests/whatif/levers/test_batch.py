@@ -6,7 +6,7 @@ import pytest
 from tests.whatif.levers.traffic_made import made
 
 from farthing.prices.book import shipped_book
-from farthing.whatif.levers.batch import find
+from farthing.whatif.levers.batch import find, waiting
 from farthing.whatif.levers.traffic import traffic_of
 from farthing.whatif.playbook.advice import Risk
 
@@ -106,3 +106,20 @@ def test_night_work_is_seen_only_where_the_day_is_known():
     (one,) = found(night + chat)
     assert one.id == "batch feature=made model=claude-sonnet-5-5"
     assert "quietest hours" in one.why
+
+
+def test_what_each_route_shows_is_told_whether_it_may_wait_or_not():
+    timer = at_minute_five()
+    watched = [asked(600 + 7 * n, stream=True, dims={"feature": "chat"}) for n in range(60)]
+    few = [asked(900 + n, dims={"feature": "rare"}) for n in range(3)]
+    batched = [asked(1200 + n, dims={"feature": "batched"}, served={"service_tier": "batch"}) for n in range(40)]
+    calls = sorted([*timer, *watched, *few, *batched], key=lambda call: call.sent_at)
+    shown = {one.route.value: one for one in waiting(traffic_of(calls, shipped_book(), tries=False))}
+    assert sorted(shown) == ["chat", "made", "rare"]
+    assert (shown["made"].calls, shown["made"].nobody_seen) == (96, True)
+    assert shown["made"].signs[0].startswith("100 % begin at :05 of the hour")
+    assert (shown["chat"].seen["streamed"], shown["chat"].nobody_seen) == (60, False)
+    assert (shown["rare"].is_habit, shown["rare"].signs) == (False, ())
+    without = traffic_of(calls, shipped_book(), tries=False)
+    assert [one.id for one in find(without)] == [one.id for one in found(calls)]
+    assert without.tried == {}

@@ -9,14 +9,16 @@ conversation within the time that a batch takes.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.whatif.levers.saying import percent, policy, usd
+from farthing.whatif.levers.traffic import CALLS_MIN
 from farthing.whatif.playbook.advice import Effort, Guide, Proposal, Risk
 from farthing.whatif.replay.choice import TURNAROUND_S, Choice
 
 if TYPE_CHECKING:
     from farthing.whatif.levers.measures import Measures
+    from farthing.whatif.levers.route import Route
     from farthing.whatif.levers.traffic import Traffic
 
 WAITING_SHARE = 0.01
@@ -36,6 +38,43 @@ NIGHT_SHARE = 0.8
 """Assumption: work for the night has so many of its calls in the quietest hours of those who watch answers come."""
 NIGHT_QUIET_SHARE = 0.15
 NIGHT_WATCHED_MIN = 200
+_SEEN = ("streamed", "called a tool", "followed up", "fast", "left by the client")
+
+
+class Waiting(NamedTuple):
+    """
+    What a route's calls show of whether somebody waits for their answers.
+
+    Attributes:
+        route: Which.
+        calls: Those that went through no batch.
+        seen: Calls that look as if somebody waited, by how: streamed, called a tool, followed up, fast, left.
+        is_habit: Whether there are enough calls to show one. nobody_seen: whether (nearly) none looks so.
+        signs: Why nobody may be waiting, in words.
+
+    """
+
+    route: Route
+    calls: int
+    seen: dict[str, int]
+    is_habit: bool
+    nobody_seen: bool
+    signs: tuple[str, ...]
+
+
+def waiting(traffic: Traffic) -> list[Waiting]:
+    """What each route with calls outside batches shows, in the order of their first calls."""
+    night = _night(traffic)
+    found = []
+    for one in traffic.routes.values():
+        if one.calls > one.batched:
+            is_habit = one.calls >= CALLS_MIN
+            signs = tuple(_signs(one, night)) if is_habit else ()
+            seen = dict(zip(_SEEN, _seen(one), strict=True))
+            found.append(
+                Waiting(one.route, one.calls - one.batched, seen, is_habit, _nobody_is_seen_waiting(one), signs)
+            )
+    return found
 
 
 def find(traffic: Traffic) -> list[Proposal]:
@@ -54,8 +93,11 @@ def find(traffic: Traffic) -> list[Proposal]:
 def _nobody_is_seen_waiting(one: Measures) -> bool:
     open_calls = one.calls - one.batched
     few = WAITING_SHARE * one.calls
-    against = (one.streamed, one.tool_calls, one.answered_into, one.fast, one.left)
-    return open_calls > few and all(count <= few for count in against)
+    return open_calls > few and all(count <= few for count in _seen(one))
+
+
+def _seen(one: Measures) -> tuple[int, ...]:
+    return one.streamed, one.tool_calls, one.answered_into, one.fast, one.left
 
 
 def _signs(one: Measures, night: frozenset[int]) -> list[str]:

@@ -81,27 +81,29 @@ class Traffic(NamedTuple):
         return pusd > 0 and pusd >= self.pusd * WORTH_SAYING
 
 
-def traffic_of(calls: Iterable[Call | Stored], book: PriceBook) -> Traffic:
+def traffic_of(calls: Iterable[Call | Stored], book: PriceBook, *, tries: bool = True) -> Traffic:
     """
     Measure calls.
 
     Args:
         calls: In order of ``sent_at``.
         book: Prices.
+        tries: Whether caching policies are tried on them, which takes most of the time; ``tried`` is empty otherwise.
 
     Raises:
         BadInput: A call was sent before the one before it.
 
     """
-    meter = _Meter(book)
+    meter = _Meter(book, tries=tries)
     for one in calls:
         meter.take(one.call if isinstance(one, Stored) else one)
     return meter.traffic()
 
 
 class _Meter:
-    def __init__(self, book: PriceBook) -> None:
+    def __init__(self, book: PriceBook, *, tries: bool) -> None:
         self._book = book
+        self._tries = tries
         self._routes: dict[Route, Measures] = {}
         self._policies: Policies | None = None
         self._ruler = Ruler(0)
@@ -143,7 +145,8 @@ class _Meter:
         measures.add_price(call, bill, rates)
         self._writes.add(call, measures, rates, at_us)
         self._repeats.add(call, measures, pusd, at_us)
-        self._try(call, bill, pusd, measures, at_us)
+        if self._tries:
+            self._try(call, bill, pusd, measures, at_us)
 
     def _try(self, call: Call, bill: Bill, pusd: int, measures: Measures, at_us: int) -> None:
         given = given_of(call, bill, pusd, self._lengths)
