@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,12 +28,12 @@ def hide(text: str) -> str:
 _NAMES = ("model", "service_tier", "speed")
 _NAMES_OR_NONE = ("message_id", "request_id", "inference_geo", "stop_reason", "refusal_category")
 _NAME_CHARS_MAX = 200
+_every_name = attrgetter(*_NAMES, *_NAMES_OR_NONE)
 
 
 def only_names(served: Served) -> Served:
     """*served* without what should be a name or an id, but has a space in it, or no end: then it is unpriced."""
-    every = [text for name in (*_NAMES, *_NAMES_OR_NONE) if (text := getattr(served, name)) is not None]
-    if not _is_prose("".join(every)):
+    if not _is_prose("".join(map(str, _every_name(served)))):
         return served
     prose: dict[str, Any] = {name: "not a name" for name in _NAMES if _is_prose(getattr(served, name))}
     prose |= {name: None for name in _NAMES_OR_NONE if _is_prose(getattr(served, name))}

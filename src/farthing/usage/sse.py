@@ -54,19 +54,21 @@ class SseMeter:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes. Raises nothing, whatever they are."""
-        if not chunk:
-            return
         rest = chunk.removeprefix(b"\n") if self._after_cr else chunk
-        self._after_cr = chunk.endswith(b"\r")
-        for piece in rest.splitlines(keepends=True):
-            text = piece.rstrip(b"\r\n")
-            ended = len(text) < len(piece)
-            if ended and not self._line and len(text) <= self._event_bytes_max:
-                self._take_line(text)
-                continue
-            self._hold(text)
-            if ended:
+        if not rest:
+            self._after_cr = self._after_cr and not chunk
+            return
+        self._after_cr = rest.endswith(b"\r")
+        lines = rest.splitlines()
+        unended = b"" if rest.endswith((b"\n", b"\r")) else lines.pop()
+        for line in lines:
+            if self._line or len(line) > self._event_bytes_max:
+                self._hold(line)
                 self._end_line()
+            else:
+                self._take_line(line)
+        if unended:
+            self._hold(unended)
 
     def finish(self) -> Served | Quarantined:
         """
