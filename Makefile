@@ -33,7 +33,7 @@ $(STAMP): $(LOCK) pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: $(STAMP) ## Show a real bill, made from a month of three applications' traffic
+run: $(STAMP) ## Show a real bill and a dashboard, made from seven weeks of a fleet's traffic
 	@$(BIN)/farthing demo
 
 # The dashboard's pages are tested in the system's own Chromium; without one those tests are skipped, and say so.

@@ -1,35 +1,56 @@
-"""``farthing demo``: the first thing a newcomer sees."""
+"""``farthing demo``: the first thing a newcomer sees, on a few days of its season."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import urllib.request
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from farthing.cli import demo as module
+from farthing.cli import demo_pages
+from farthing.demo import season as seasons
+
+DAYS = [ask for ask in seasons.season() if ask.at >= datetime(2026, 11, 16, tzinfo=UTC)]
+
+
+def shorten(monkeypatch):
+    for name in ("farthing.demo.season", "farthing.demo.live", "farthing.dashboard.demo"):
+        monkeypatch.setattr(f"{name}.season", lambda: DAYS)
 
 
 @pytest.fixture(scope="module")
-def month(tmp_path_factory):
-    """The ledger of a month that was sent once, for all tests here."""
-    folder = tmp_path_factory.mktemp("month")
-    module._send(folder / "ledger.duckdb", hidden=True)
-    return folder
+def folder(tmp_path_factory):
+    """What a first run leaves behind, sent once for all tests here."""
+    made = tmp_path_factory.mktemp("season")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        shorten(monkeypatch)
+        module._filled(made, hidden=True)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    shorten(monkeypatch)
 
 
 @pytest.fixture
-def sent(month, tmp_path):
-    """That month where ``farthing demo`` looks for it."""
-    return Path(shutil.copytree(month, tmp_path / ".demo"))
+def sent(folder, tmp_path):
+    """That run where ``farthing demo`` looks for it."""
+    return Path(shutil.copytree(folder, tmp_path / ".demo"))
 
 
 def test_the_bill_is_the_same_on_a_second_run(farthing, sent):
-    first = farthing.json("demo", "--no-own")
-    assert first["totals"]["calls"] == 4480
+    first = farthing.json("demo", "--no-own", "--no-dashboard")
+    assert first["totals"]["calls"] == len(DAYS)
     assert first["totals"]["unpriced_calls"] == 0
     assert first["sandbox"]["cost_report_usd"] == first["totals"]["list_usd"]
-    assert farthing.json("demo", "--no-own") == first
+    assert farthing.json("demo", "--no-own", "--no-dashboard") == first
     assert sum(Decimal(row["list_usd"]) for row in first["rows"]) == Decimal(first["totals"]["list_usd"])
 
 
@@ -38,42 +59,57 @@ def test_a_run_that_was_broken_off_leaves_no_ledger(farthing, tmp_path, monkeypa
         raise KeyboardInterrupt
 
     monkeypatch.setattr("farthing.demo.live._send_one", broken)
-    farthing("demo", "--no-own", code=130)
-    assert [file.name for file in (tmp_path / ".demo").iterdir()] == ["traffic.jsonl"]
+    farthing("demo", "--no-own", "--no-dashboard", code=130)
+    assert list((tmp_path / ".demo").iterdir()) == []
 
 
 def test_what_it_prints(farthing, sent, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     sent.rename(tmp_path / "first-look")
-    text = farthing("demo", "--folder", "first-look", "--no-own").stdout
-    for application in ("content-assistant", "code-review-bot", "email-classifier"):
-        assert application in text
-    assert "4,480 calls: $" in text
+    text = farthing("demo", "--folder", "first-look", "--no-own", "--no-dashboard").stdout
+    for feature in ("contract-questions", "coding-agent", "support-chat"):
+        assert feature in text
+    assert f"{len(DAYS):,} calls: $" in text
     assert "measured" in text
     assert "Where the money went" in text
     assert "/ MTok = $" in text
     assert "UNPRICED" not in text
     assert "Equal." in text
-    written = (tmp_path / "first-look" / "traffic.jsonl").read_text().splitlines()
-    assert len(written) == 4480
-    assert json.loads(written[0])["usage"]
 
 
 def test_what_it_tells_to_do_next_works(farthing, sent):
-    farthing("demo", "--no-own")
-    ledger = ".demo/ledger.duckdb"
-    assert "tenant" in farthing("report", "--ledger", ledger, "--by", "tenant").stdout
-    assert "call types" in farthing("report", "--ledger", ledger, "--pareto").stdout
-    priced = farthing("price", ".demo/traffic.jsonl").stdout.splitlines()
-    assert len(priced) == farthing.json("report", "--ledger", ledger)["totals"]["calls"]
+    text = farthing("demo", "--no-own", "--no-dashboard").stdout
+    told = [line.split()[1:] for line in text.splitlines() if "--ledger" in line]
+    assert [words[0] for words in told] == ["report", "moved", "playbook"]
+    report, _, playbook = told  # these days alone have no October to compare with
+    assert "tenant-01" in farthing(*report).stdout
+    assert "Back-test" in farthing(*playbook).stdout
 
 
-def test_without_the_sdk_the_month_is_imported(farthing, monkeypatch):
+def test_without_the_sdk_the_same_is_played_without_http(farthing, folder, monkeypatch):
     monkeypatch.setattr("farthing.cli.demo._has_sdk", lambda: False)
-    told = farthing.json("demo", "--no-own")
+    told = farthing.json("demo", "--no-own", "--no-dashboard")
     assert told["sandbox"] is None
-    assert told["totals"]["calls"] == 4480
-    priced = farthing("price", ".demo/traffic.jsonl").stdout.splitlines()
-    total = sum(Decimal(json.loads(line)["cost_usd"]) for line in priced)
-    assert str(total.normalize()) == told["totals"]["list_usd"]
-    assert "Imported." in farthing("demo", "--no-own").stdout
+    assert told["totals"]["calls"] == len(DAYS)
+    assert "without HTTP" in farthing("demo", "--no-own", "--no-dashboard").stdout
+
+
+def test_the_address_that_it_prints_works_after_it_has_ended(farthing, sent, monkeypatch):
+    monkeypatch.setattr(demo_pages, "_is_free", lambda _port: False)  # somebody may be looking at a demo of their own
+    started = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *args, **options: started.append(popen(*args, **options)) or started[0]
+    )
+    try:
+        address = farthing.json("demo", "--no-own")["dashboard"]
+        with urllib.request.urlopen(f"{address}/?format=json", timeout=30) as answer:
+            page = json.load(answer)
+        total = farthing.json("report", "--ledger", ".demo/ledger.duckdb")["totals"]["list_usd"]
+        assert page["figures"]["spend"]["value"] == total
+        assert address in farthing("demo", "--no-own").stdout  # the same one again
+        assert len(started) == 1
+    finally:
+        for process in started:
+            os.kill(process.pid, signal.SIGTERM)
+            process.wait(20)

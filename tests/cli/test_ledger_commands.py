@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from farthing.demo.season import season
+
 
 @pytest.fixture
 def imported(farthing, tmp_path):
@@ -369,8 +371,11 @@ class TestClaudeCode:
         row = farthing.row(id="msg_01", request_id="req_01")
         assert farthing.json("import", "jsonl", "-", stdin=farthing.lines(row))["new"] == 0
 
-    def test_ones_own_total_is_in_the_demo(self, farthing, transcript):
-        text = farthing("demo").stdout
+    def test_ones_own_total_is_in_the_demo(self, farthing, transcript, monkeypatch):
+        asks = season()[-40:]
+        for name in ("farthing.demo.season", "farthing.demo.live", "farthing.dashboard.demo"):
+            monkeypatch.setattr(f"{name}.season", lambda: asks)
+        text = farthing("demo", "--no-dashboard").stdout
         assert "Your own Claude Code\n  $0.0045 measured for 1 calls since 2026-10-05" in text
 
     def test_no_transcripts_say_where_they_would_be(self, farthing):

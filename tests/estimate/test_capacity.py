@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farthing.call import Call, ExtraPass, PassKind, Served, Usage
-from farthing.demo import calls as demo_calls
+from farthing.demo.executed import executed
+from farthing.demo.season import START, season
 from farthing.errors import BadInput
 from farthing.estimate.capacity import OwnLimits, capacity, nearest_rank
 from farthing.estimate.capacity_json import capacity_json
@@ -22,8 +23,15 @@ from farthing.prices.engine import price_served
 
 BOOK = shipped_book()
 T0 = datetime(2026, 11, 2, 9, tzinfo=UTC)
-DEMO = list(demo_calls(date(2026, 11, 1)))
-OF_CLASS = {"claude-haiku-4-5": "Haiku 4.5", "claude-sonnet-4-6": "Sonnet 4.x", "claude-opus-4-6": "Opus 4.x"}
+DEMO = list(executed(ask for ask in season() if ask.at < START + timedelta(days=30)))
+OF_CLASS = {
+    "claude-haiku-4-5": "Haiku 4.5",
+    "claude-haiku-5-5": "Haiku 5.5",
+    "claude-sonnet-5-5": "Sonnet 5.5",
+    "claude-sonnet-5": "Sonnet 5",
+    "claude-opus-4-5": "Opus 4.x",
+    "claude-opus-5-5": "Opus 5.5",
+}
 
 
 def posted(*calls):
@@ -62,7 +70,7 @@ def test_a_month_against_arithmetic_of_its_own():
             continue
         minute = one.sent_at.strftime("%Y-%m-%dT%H:%M")
         usage = one.served.usage
-        name = OF_CLASS[next(prefix for prefix in OF_CLASS if one.served.model.startswith(prefix))]
+        name = next(name for prefix, name in OF_CLASS.items() if one.served.model.startswith(prefix))
         fresh = usage.input_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
         for counts, amount in ((REQUESTS, 1), (INPUT, fresh), (OUTPUT, usage.output_tokens)):
             sums.setdefault((name, counts), Counter())[minute] += amount

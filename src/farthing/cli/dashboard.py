@@ -30,6 +30,13 @@ def dashboard(  # noqa: PLR0917  typer passes by name
     end_with_input: Annotated[
         bool, typer.Option("--end-with-input", help="End when standard input does: for programs that start it.")
     ] = False,
+    idle: Annotated[
+        int | None,
+        typer.Option("--end-when-idle", metavar="MINUTES", min=1, help="End once nobody has looked for so long."),
+    ] = None,
+    folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where the demo keeps its files.")] = Path(
+        ".demo"
+    ),
     ledger: options.LedgerPath = None,
     config: options.Config = None,
     json: output.Json = False,
@@ -43,8 +50,8 @@ def dashboard(  # noqa: PLR0917  typer passes by name
     from farthing.dashboard.server import DashboardServer
     from farthing.dashboard.web import create_app
 
-    site = _demo_site(hidden=json) if demo else _site(ledger, config, host)
-    server = DashboardServer(create_app(site), host=host, port=port)
+    site = _demo_site(folder, hidden=json) if demo else _site(ledger, config, host)
+    server = DashboardServer(create_app(site), host=host, port=port, idle_s=None if idle is None else idle * 60)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.end_soon())  # until the server heeds them itself
     if end_with_input:  # whoever started us holds the other end, and it closes however they end
@@ -96,10 +103,13 @@ def _desk(settings: Config, ledger: Path, config: Path | None) -> Desk:
         limits=settings.gateway.limits,
         monthly_budget_pusd=None if budget is None else parse_usd(budget),
         policy=settings.playbook.policy,
+        alerts=settings.alerts.state,
+        channels=settings.alerts.channels,
+        history_days=settings.alerts.history_days,
     )
 
 
-def _demo_site(*, hidden: bool) -> Site:
+def _demo_site(folder: Path, *, hidden: bool) -> Site:
     from farthing.dashboard import demo
     from farthing.dashboard.access import Access
     from farthing.dashboard.books import books_of
@@ -109,7 +119,6 @@ def _demo_site(*, hidden: bool) -> Site:
     from farthing.money import parse_usd
     from farthing.prices.book import shipped_book
 
-    folder = Path(".demo")
     with output.progress("making up a fleet", _DEMO_CALLS, hidden=hidden) as advance:
         ledger = demo.write_demo(folder, advance)
     desk = Desk(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import json as json_text
 import shutil
 import sys
 import tempfile
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from farthing.ledger.interface import Ledger, Query, Row, Stored
     from farthing.sources.claude_code import Root
 
-END = date(2026, 11, 1)
-"""The month is fixed, so that the demo shows the same bill everywhere and a second run changes nothing."""
-_CALLS = 4_480
 _FIRST_LOOK_BYTES_MAX = 300 * 2**20
 
 
@@ -37,87 +33,88 @@ def demo(
         ".demo"
     ),
     own: Annotated[bool, typer.Option("--own/--no-own", help="Add up your own Claude Code transcripts too.")] = True,
+    pages: Annotated[
+        bool, typer.Option("--dashboard/--no-dashboard", help="Leave a dashboard running over it for a while.")
+    ] = True,
     json: output.Json = False,
 ) -> None:
     """
-    Show a real bill, made from a month of three applications' traffic.
+    Show a real bill, made from seven weeks of a made-up fleet's traffic, and a dashboard over it.
 
-    A content assistant, a code review bot and an e-mail classifier: the official SDK sends 4,480 calls through the
-    gateway to the sandbox, and a ledger of its own is filled from what passed. Where the SDK is not installed the same
-    month is imported. Nothing leaves this machine and no key is needed. Run it twice: every call still counts once.
+    The official SDK sends 4,183 calls of nine tenants through the gateway to the sandbox, and a ledger of its own is
+    filled from what passed. Where the SDK is not installed they are played through the sandbox without HTTP. Nothing
+    leaves this machine and no key is needed. Run it twice: every call still counts once. The dashboard listens on
+    127.0.0.1 alone, and ends once nobody has looked for half an hour.
     """
+    from farthing.cli.demo_pages import shown_at
     from farthing.cli.ledger_file import open_ledger
     from farthing.ledger.interface import Query
 
-    traffic = _write_traffic(folder)
-    file = folder / ("ledger.duckdb" if _has_sdk() else "imported.duckdb")
-    sent = _send(file, hidden=json) if _has_sdk() else None
+    file, sent = _filled(folder, hidden=json)
     with open_ledger(file) as ledger:
-        if sent is None:
-            _import(ledger, traffic, hidden=json)
-        query = Query(by=("project", "model"))
+        query = Query(by=("feature", "model"))
         rows, total = ledger.report(query), ledger.report(Query())[0]
         if json:
             from farthing.reports.sums import report_json
 
             passed = None if sent is None else {"cost_report_usd": usd_text(sent.reported_pusd)}
-            output.print_json(report_json(query, rows, total) | {"ledger": str(file), "sandbox": passed})
-            return
-        console = output.console()
-        _print_sent(console, sent, total)
-        _print_bill(console, ledger, query, rows, total)
-        _print_classes(console, ledger, total)
-        _print_one_call(console, ledger)
+            made = report_json(query, rows, total) | {"ledger": str(file), "sandbox": passed}
+        else:
+            console = output.console()
+            _print_sent(console, sent, total)
+            _print_bill(console, ledger, query, rows, total)
+            _print_classes(console, ledger, total)
+            _print_one_call(console, ledger)
+    address = shown_at(folder) if pages else None
+    if json:
+        output.print_json(made | {"dashboard": address})
+        return
     if own:
         _print_own(console)
-    _print_next(console, file, traffic)
+    _print_next(console, file)
+    if pages:
+        _print_dashboard(console, folder, address)
 
 
-def _write_traffic(folder: Path) -> Path:
-    from farthing.demo import traffic
+def _filled(folder: Path, *, hidden: bool) -> tuple[Path, Sent | None]:
+    """The demo's ledger with what lies beside it, and what was sent; None: it was played without HTTP."""
+    from farthing.dashboard import demo as pages
 
-    file = folder / "traffic.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
-    lines = (json_text.dumps(row, separators=(",", ":")) for row in traffic(END))
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return file
+    sent = _send(folder / pages.LEDGER_NAME, hidden=hidden) if _has_sdk() else None
+    with output.progress("playing seven weeks", hidden=hidden) as advance:
+        return pages.write_demo(folder, advance), sent
 
 
 def _has_sdk() -> bool:
     return importlib.util.find_spec("anthropic") is not None
 
 
-def _send(ledger: Path, *, hidden: bool) -> Sent:
-    """Send the month, unless a former run did. The ledger appears when it is whole: a run may be broken off."""
+def _send(ledger: Path, *, hidden: bool) -> Sent | None:
+    """Send the calls, unless a former run did. The ledger appears when it is whole: a run may be broken off."""
     import msgspec
 
-    from farthing.demo.live import Sent, send_month
+    from farthing.demo.live import Sent, send_season
+    from farthing.demo.season import season
 
     done = ledger.with_suffix(".json")
-    if ledger.exists() and done.exists():
-        return msgspec.json.decode(done.read_bytes(), type=Sent)
+    if ledger.exists():
+        return msgspec.json.decode(done.read_bytes(), type=Sent) if done.exists() else None
     with tempfile.TemporaryDirectory(dir=ledger.parent) as folder:
         new = Path(folder) / ledger.name
-        with output.progress("sending a month through the gateway", _CALLS, hidden=hidden) as advance:
-            sent = send_month(new, END, advance=advance)
+        with output.progress("sending seven weeks through the gateway", len(season()), hidden=hidden) as advance:
+            sent = send_season(new, advance=advance)
+        done.write_bytes(msgspec.json.encode(sent))
         new.replace(ledger)
-    done.write_bytes(msgspec.json.encode(sent))
     return sent
-
-
-def _import(ledger: Ledger, traffic: Path, *, hidden: bool) -> None:
-    from farthing.cli.ledger_file import post
-    from farthing.prices.book import shipped_book
-    from farthing.sources.jsonl import read_jsonl
-    from farthing.sources.rows import Origin
-
-    with traffic.open("rb") as stream, output.progress("importing the demo month", hidden=hidden) as advance:
-        post(ledger, shipped_book(), read_jsonl(stream, str(traffic), Origin(source="demo")), advance=advance)
 
 
 def _print_sent(console: Console, sent: Sent | None, total: Row) -> None:
     if sent is None:
-        console.print("[dim]Imported. With farthing\\[demo] installed the month is sent through the gateway.[/]\n")
+        told = (
+            "Played through the sandbox without HTTP. With farthing\\[demo] installed, a run in a new --folder sends it"
+        )
+        console.print(f"[dim]{told} through the gateway.[/]\n")
         return
     agrees = sent.reported_pusd == total.list_pusd
     for line in sent.log:
@@ -140,10 +137,10 @@ def _print_bill(console: Console, ledger: Ledger, query: Query, rows: Sequence[R
     from farthing.ledger.interface import Query as Asked
 
     console.print(
-        f"[bold]One month, three applications, {total.calls:,} calls: {output.usd(total.list_pusd)}[/] "
+        f"[bold]Seven weeks, nine tenants, {total.calls:,} calls: {output.usd(total.list_pusd)}[/] "
         f"{output.kind_markup(total.kind)}"
     )
-    console.print("[dim]Made-up traffic of October 2026, priced at that month's list prices.[/]\n")
+    console.print("[dim]Made-up traffic of 1 October to 19 November 2026, at the list prices of each day.[/]\n")
     report_view.print_report(console, query, rows, total)
     report_view.print_days(console, ledger.report(Asked(bucket="day")))
 
@@ -240,19 +237,28 @@ def _own_total(roots: Sequence[Root]) -> _Own | None:
     )
 
 
-def _print_next(console: Console, ledger: Path, traffic: Path) -> None:
+def _print_next(console: Console, ledger: Path) -> None:
     program = _program()
     console.print("\n[bold]Go on from here[/]")
     for command, what in (
-        (f"dashboard --ledger {ledger}", "the same in a browser"),
         (f"report --ledger {ledger} --by tenant", "by any dimension"),
-        (f"report --ledger {ledger} --pareto", "which call types cost 80 %"),
-        (f"price {traffic}", "JSON lines in, priced JSON lines out"),
+        (f"moved 2026-10-01..2026-10-19 2026-11-01..2026-11-19 --ledger {ledger}", "why the bill moved"),
+        (f"playbook --ledger {ledger}", "what would save money, each step with its evidence"),
         ("import jsonl YOUR.jsonl", "your own calls"),
         ("daily", "your own Claude Code transcripts"),
     ):
         console.print(f"  [green]{program} {command}[/]", soft_wrap=True)
         console.print(f"    [dim]{what}[/]")
+
+
+def _print_dashboard(console: Console, folder: Path, address: str | None) -> None:
+    from farthing.cli.demo_pages import IDLE_MINUTES
+
+    if address is None:
+        console.print(f"\nThe dashboard did not come up; {folder / 'dashboard.log'} says why.", markup=False)
+        return
+    console.print(f"\n[bold]The same in a browser: [green]{address}[/][/]", soft_wrap=True)
+    console.print(f"  [dim]it ends by itself once nobody has looked for {IDLE_MINUTES} minutes[/]")
 
 
 def _program() -> str:

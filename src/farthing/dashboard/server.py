@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -11,7 +12,7 @@ import uvicorn
 from farthing.errors import BadInput, FarthingError
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 _STARTUP_S, _SHUTDOWN_S = 10.0, 3
 
@@ -24,20 +25,25 @@ class DashboardServer:
         app: What it serves.
         host: An address of this machine.
         port: 0: any free one.
+        idle_s: End once nobody has asked for anything for so long; None: never.
 
     Raises:
         BadInput: The address cannot be had.
 
     """
 
-    def __init__(self, app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, idle_s: float | None = None) -> None:
         try:
             self._socket = socket.create_server((host, port), family=_family(host))
         except OSError as error:
             told = f"tried to listen on {host} port {port}: {error.strerror}"
             raise BadInput(told, "an address that is free", "--port 0 takes any") from error
+        self._idle_s = idle_s
+        self._asked_at_s = time.monotonic()
+        self._app = app
         config = uvicorn.Config(
-            app,
+            self._heard,
+            interface="asgi3",
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -52,7 +58,9 @@ class DashboardServer:
         self.base_url = f"http://{shown}:{self._socket.getsockname()[1]}"
 
     def run(self) -> None:
-        """Serve until SIGTERM or Ctrl-C."""
+        """Serve until SIGTERM or Ctrl-C, or until nobody looks any more."""
+        if self._idle_s is not None:
+            threading.Thread(target=self._end_when_idle, args=(self._idle_s,), daemon=True).start()
         self._server.run(sockets=[self._socket])
 
     def start(self) -> None:
@@ -71,6 +79,15 @@ class DashboardServer:
                 return
             waiting.wait(0.01)
         raise FarthingError(f"the dashboard at {self.base_url} did not come up within {_STARTUP_S:.0f} s")
+
+    async def _heard(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._asked_at_s = time.monotonic()
+        await self._app(scope, receive, send)
+
+    def _end_when_idle(self, idle_s: float) -> None:
+        while (left_s := self._asked_at_s + idle_s - time.monotonic()) > 0:
+            time.sleep(left_s)
+        self.end_soon()
 
     def end_soon(self) -> None:
         """Let :meth:`run` return, as on SIGTERM."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 START = datetime(2026, 10, 1, tzinfo=UTC)
 NOW = datetime(2026, 11, 19, 15, 30, tzinfo=UTC)
 """When the fleet stops, and where the clock of its dashboard stands."""
+END = datetime(2026, 11, 21, tzinfo=UTC)
+"""When the books of its last day are closed."""
 _TENANTS, _SESSIONS_PER_DAY = 9, 30
 _FIRST_MONTH_PERCENT = 66
 _RELEASED = date(2026, 10, 7)

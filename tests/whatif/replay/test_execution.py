@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.whatif.replay.conversations import MODELS, text, traces
 from tests.whatif.replay.execution import Machine, Order, Sent, at, recorded, with_breakpoints, without_breakpoints
 
-from farthing.demo.traffic import calls as demo_calls
+from farthing.demo.season import season
 from farthing.prices.book import shipped_book
 from farthing.prompts.parts import parts_of
 from farthing.prompts.recorded import request_of
@@ -23,6 +23,11 @@ from farthing.whatif.replay.choice import Caching, Choice, Effort
 from farthing.whatif.replay.replay import replay
 
 BOOK = shipped_book()
+OF_ONE_TOKENIZER = {
+    "haiku": "claude-haiku-4-5-20251001",
+    "sonnet": "claude-sonnet-4-6",
+    "opus": "claude-opus-4-6",
+}
 OFTEN = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 """Conversations are much to draw, and a busy machine is not a fault."""
 
@@ -256,23 +261,16 @@ def test_a_slice_of_a_published_trace(shared_data, caching, changes):
 
 
 @pytest.mark.parametrize(("caching", "changes"), COMBINATIONS)
-def test_a_morning_of_the_demonstration_month(caching, changes):
-    calls = [call for call in demo_calls(date(2026, 11, 20)) if call.sent_at.day == 4 and call.sent_at.hour >= 9][:120]
-    first = calls[0].sent_at
+def test_a_morning_of_the_demonstration(caching, changes):
+    """Its own prompts and habits, on models of one tokenizer; nobody leaves or waits in this comparison."""
+    asks = [ask for ask in season() if ask.at.date() == date(2026, 11, 3) and ask.at.hour >= 9 and not ask.batch][:120]
+    first = asks[0].at
     trace = []
-    for number, call in enumerate(calls):
-        of_prefix = 4600 if call.dims["project"] == "code-review-bot" else 1400
-        prefix = text(call.dims["project"] + call.dims["prompt_version"], of_prefix)
-        prefix["cache_control"] = {"type": "ephemeral", "ttl": "1h" if of_prefix == 4600 else "5m"}
-        question = text(f"q{number}", max(1, call.served.usage.prompt_tokens - of_prefix))
-        body = {
-            "model": call.served.model,
-            "max_tokens": 60_000,
-            "system": [prefix],
-            "messages": [{"role": "user", "content": [question]}],
-        }
-        after_ms = (call.sent_at - first) // timedelta(milliseconds=1)
-        trace.append(Sent(after_ms, body, ttft_ms=600, output_tokens=call.served.usage.output_tokens))
+    for ask in asks:
+        body = {name: ask.body[name] for name in ("max_tokens", "tools", "system", "messages") if name in ask.body}
+        body["model"] = next(model for name, model in OF_ONE_TOKENIZER.items() if name in ask.body["model"])
+        after_ms = (ask.at - first) // timedelta(milliseconds=1)
+        trace.append(Sent(after_ms, body, ttft_ms=600, output_tokens=min(ask.reply.output_tokens, body["max_tokens"])))
     if "inference_geo" in changes:
         trace = [sent for sent in trace if "haiku" not in sent.body["model"]]
     check(trace, caching, changes)
