@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.dashboard.blocks import Cell, Note, Page, Table, Tile, Tone, dollars, share_of, text, usd
+from farthing.dashboard.pages import budget_trial
 from farthing.limits.windows import window_at
 from farthing.units import Kind
 
@@ -61,7 +62,15 @@ def page(visit: Visit) -> Page:
         note,
         "No budget counts calls that you may see.",
     )
-    return Page("Budgets", (table,))
+    tried = budget_trial.trial(visit, _budgets(visit))
+    return Page("Budgets", (table,) if tried is None else (table, tried))
+
+
+def _budgets(visit: Visit) -> tuple[Budget, ...]:
+    """Those of the limits file."""
+    from farthing.limits.file import read_limits  # noqa: PLC0415
+
+    return () if visit.desk.limits is None else read_limits(visit.desk.limits).budgets
 
 
 def standings(visit: Visit) -> list[Standing]:
@@ -71,16 +80,12 @@ def standings(visit: Visit) -> list[Standing]:
     A viewer bound to tenants sees the accounts of budgets that count each tenant by itself, and of budgets whose scope
     is such a tenant alone: nothing else is theirs.
     """
-    if visit.desk.limits is None:
-        return []
-    from farthing.limits.file import read_limits  # noqa: PLC0415
-
     known: dict[str, list[Line]] = {}
     for line in _lines(visit):
         if line.key.meter == "spend":
             known.setdefault(line.key.budget, []).append(line)
     found: list[Standing] = []
-    for budget in read_limits(visit.desk.limits).budgets:
+    for budget in _budgets(visit):
         if budget.window == "call":
             continue
         window = window_at(budget.window, visit.now, budget.zone)
