@@ -8,6 +8,7 @@ import msgspec
 
 from farthing.call import DIMENSIONS
 from farthing.dashboard.pages import (
+    batches,
     budgets,
     cache,
     call,
@@ -74,6 +75,7 @@ PAGES = (
         "/outcomes", "Tenants and outcomes", "Spend", outcomes.page, has_groups=True, by="tenant", own=outcomes.OWN
     ),
     PageRoute("/cache", "Cache", "Save", cache.page, has_groups=True),
+    PageRoute("/batches", "Batches", "Save", batches.page),
     PageRoute("/models", "Models", "Save", models.page),
     PageRoute(
         "/playbook",
