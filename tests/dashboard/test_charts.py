@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farthing.dashboard.charts import NARROW, WIDE, Frame, Series, Step, stacked, waterfall
+from farthing.dashboard.charts import NARROW, WIDE, Frame, Series, Step, Track, stacked, tracked, waterfall
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="\ufffe\uffff"), max_size=40)
 AMOUNTS = st.integers(0, 10**18)
@@ -58,11 +58,52 @@ def test_whatever_the_names_and_amounts_the_picture_is_well_formed(title, bars, 
     assert drawn(waterfall(frame(title), steps, width)).get("role") == "img"
 
 
+def test_what_was_expected_lies_behind_the_bars_and_ends_where_nothing_was():
+    band = [(10, 20), (10, 20), None, (0, 500)]
+    svg = stacked(frame(), list("abcd"), [Series("one", (15, 15, 15, 15), 0)], [], WIDE, band)
+    first, second = (
+        [tuple(map(float, pair.split(","))) for pair in one.get("points").split()] for one in polygons(svg)
+    )
+    assert (len(first), len(second)) == (8, 4)
+    assert svg.index('class="band"') < svg.index('class="c0"')
+    assert min(y for _, y in second) >= 0  # what would tower over everything is cut off
+
+
+def corners(polygon):
+    return [tuple(map(float, pair.split(","))) for pair in polygon.get("points").split()]
+
+
+def polygons(svg):
+    return [one for one in drawn(svg).iter("polygon") if one.get("class") == "band"]
+
+
+def test_a_track_breaks_where_nothing_came_and_marks_the_spike():
+    track = Track((1, None, 3, 90), (None, None, (1, 4), (1, 4)), (False, False, False, True), 50)
+    svg = drawn(tracked(frame(), list("abcd"), track, WIDE))
+    assert [len(line.get("points").split()) for line in svg.iter("polyline")] == [2, 3]  # the end is there twice
+    assert [dot.get("class") for dot in svg.iter("circle")] == ["spike"]
+    titles = [rect.find("title").text for rect in svg.iter("rect") if rect.get("class") == "over"]
+    assert titles == ["a: 1", "b: none", "c: 3, expected 1 to 4", "d: 90, expected 1 to 4"]
+    assert [path for path in svg.iter("path") if path.get("class") == "limit"]
+
+
+@given(
+    st.lists(st.tuples(TEXT, AMOUNTS | st.none(), st.tuples(AMOUNTS, AMOUNTS) | st.none(), st.booleans()), max_size=30),
+    AMOUNTS | st.none(),
+    st.sampled_from([WIDE, NARROW]),
+)
+def test_whatever_is_tracked_the_picture_is_well_formed(rows, limit, width):
+    bands = tuple(None if band is None else (min(band), max(band)) for _, _, band, _ in rows)
+    track = Track(tuple(seen for _, seen, _, _ in rows), bands, tuple(one for *_, one in rows), limit)
+    assert drawn(tracked(frame(), [label for label, *_ in rows], track, width)).get("role") == "img"
+
+
 def test_markup_in_a_name_is_text():
     nasty = '<script>alert("1")</script>'
     for svg in (
         stacked(frame(nasty), [nasty], [Series(nasty, (1,), 0)], [], WIDE),
         waterfall(frame(nasty), [Step(nasty, 1)], WIDE),
+        tracked(frame(nasty), [nasty], Track((1,), (None,), (True,)), WIDE),
     ):
         assert "<script" not in svg
         assert not list(drawn(svg).iter("script"))

@@ -166,7 +166,7 @@ def test_roles_and_scopes_decide_which_pages_there_are(ledger, desk):
     everything = {route.path for route in PAGES}
     assert reached["operator"] == everything
     assert reached["viewer"] == everything - {"/health"}
-    assert reached["scoped"] == everything - {"/health", "/playbook"}
+    assert reached["scoped"] == everything - {"/health", "/playbook", "/alerts"}
 
 
 def test_a_proxy_says_who_it_is_and_nobody_else_does(ledger, desk):

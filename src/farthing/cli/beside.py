@@ -78,7 +78,7 @@ def _keep(
             return
         deaths = 1 if time.monotonic() - begun_s >= SOUND_S else deaths + 1
         if deaths > RESTARTS_MAX:
-            log(f"{name} ended with {code} for the {deaths}th time in a row and is not started again")
+            log(f"{name} ended with {code}, {deaths} times in a row, and is not started again")
             return
         wait_s = min(_PAUSE_S_MAX, pause_s * 2 ** (deaths - 1))
         log(f"{name} ended with {code}; it starts again in {wait_s:g} s")

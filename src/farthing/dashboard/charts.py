@@ -1,5 +1,5 @@
 """
-Charts as SVG text: stacked bars and a waterfall. Pure: numbers in, markup out.
+Charts as SVG text: bars over time, lines in their band, a waterfall, a tornado. Pure: numbers in, markup out.
 
 Colors are classes, so one stylesheet draws them in light and dark, and no attribute needs an inline style. Text is
 escaped here. Each picture has a title, a description and a role; a table beside it holds the same figures.
@@ -35,6 +35,32 @@ class Step(NamedTuple):
     is_total: bool = False
 
 
+class Swing(NamedTuple):
+    """One bar of a tornado: what a figure is at one end of a thing and at the other, in any order."""
+
+    name: str
+    low: int
+    high: int
+
+
+class Track(NamedTuple):
+    """
+    Figures over time beside what was expected of them; one entry per label.
+
+    Attributes:
+        seen: What came, none below 0; None where there is nothing to show.
+        band: Least and most that was expected; None where nothing was.
+        marked: Whether it is the spike, or whatever is to be looked at.
+        limit: A line across all; None: none.
+
+    """
+
+    seen: tuple[int | None, ...]
+    band: tuple[tuple[int, int] | None, ...]
+    marked: tuple[bool, ...]
+    limit: int | None = None
+
+
 class Frame(NamedTuple):
     """What a picture is called and how its numbers read."""
 
@@ -49,7 +75,14 @@ def both(draw: Callable[[int, str], str], key: str) -> tuple[str, str]:
     return draw(WIDE, f"{key}-w"), draw(NARROW, f"{key}-n")
 
 
-def stacked(frame: Frame, labels: Sequence[str], series: Sequence[Series], before: Sequence[int], width: int) -> str:
+def stacked(  # noqa: PLR0917 - what a picture is made of
+    frame: Frame,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    before: Sequence[int],
+    width: int,
+    band: Sequence[tuple[int, int] | None] = (),
+) -> str:
     """
     Bars over time, each a stack, and a line of what was there in the period before.
 
@@ -59,15 +92,18 @@ def stacked(frame: Frame, labels: Sequence[str], series: Sequence[Series], befor
         series: From the ground up; each with a value per label, none below 0.
         before: One value per label of the line, shorter where there are fewer; empty: no line.
         width: Of the picture.
+        band: Least and most that was expected of each bar, drawn behind it; None: nothing was.
 
     """
     height, left, bottom, top = 250, 58, 26, 10
     totals = [sum(one.values[n] for one in series) for n in range(len(labels))]
-    ticks = _ticks(max([*totals, *before, 1]))
+    highs = [most for _, most in filter(None, band)]
+    ticks = _ticks(max([*totals, *before, *(min(high, 2 * max([1, *totals])) for high in highs), 1]))
     scale = (height - bottom - top) / ticks[-1]
     slot = (width - left - 4) / max(1, len(labels))
     bar = max(1.0, min(slot * 0.74, 56))
     body = [_grid(frame, ticks, left=left, width=width, ground=height - bottom, scale=scale)]
+    body += _band(band, left, slot, ground=height - bottom, scale=scale, most=ticks[-1])
     for n, label in enumerate(labels):
         x = left + slot * n + (slot - bar) / 2
         y = float(height - bottom)
@@ -82,6 +118,48 @@ def stacked(frame: Frame, labels: Sequence[str], series: Sequence[Series], befor
         if _is_labelled(n, len(labels), slot):
             body.append(_text(x + bar / 2, height - 8, label, "axis middle"))
     body += _line(before, left, slot, ground=height - bottom, scale=scale)
+    return _svg(frame, width, height, "".join(body))
+
+
+def tracked(frame: Frame, labels: Sequence[str], track: Track, width: int) -> str:
+    """A line of what came over the band in which it was expected, with what is marked standing out."""
+    height, left, bottom, top = 250, 58, 26, 10
+    ground, came = height - bottom, [value for value in track.seen if value is not None]
+    highs = [high for _, high in filter(None, track.band)]
+    ticks = _ticks(
+        max([1, *came, track.limit or 0, *(min(high, 3 * max([1, *came, track.limit or 0])) for high in highs)])
+    )
+    scale, slot = (ground - top) / ticks[-1], (width - left - 4) / max(1, len(labels))
+    body = [_grid(frame, ticks, left=left, width=width, ground=ground, scale=scale)]
+    runs: list[tuple[int, int]] = []
+    for n, is_marked in enumerate(track.marked):
+        if is_marked and runs and runs[-1][1] == n:
+            runs[-1] = (runs[-1][0], n + 1)
+        elif is_marked:
+            runs.append((n, n + 1))
+    body += [_rect(left + slot * n, top, (slot * (end - n), ground - top), "marked", "") for n, end in runs]
+    body += _band(track.band, left, slot, ground=ground, scale=scale, most=ticks[-1])
+    if track.limit is not None:
+        y = ground - track.limit * scale
+        body.append(f'<path class="limit" d="M{left} {y:.1f}H{width}"/>')
+    part: list[str] = []
+    for n, value in enumerate((*track.seen, None)):
+        if value is not None:
+            part.append(f"{left + slot * (n + 0.5):.1f},{ground - value * scale:.1f}")
+            if track.marked[n]:
+                across, up = part[-1].split(",")
+                body.append(f'<circle class="spike" cx="{across}" cy="{up}" r="{3 if width > NARROW else 2}"/>')
+        elif part:
+            body.append(f'<polyline class="seen" points="{" ".join([*part, part[-1]])}"/>')
+            part = []
+    for n, label in enumerate(labels):
+        said = f"{label}: {'none' if track.seen[n] is None else frame.shown(track.seen[n] or 0)}"
+        expected = track.band[n]
+        said += f", expected {frame.shown(expected[0])} to {frame.shown(expected[1])}" if expected else ""
+        body.append(_rect(left + slot * n, top, (slot, ground - top), "over", escape(said)))
+    every = max(1, -(-64 * len(labels) // max(1, width - left)))
+    shown = [n for n in range(len(labels)) if n % every == 0 and left + slot * (n + 0.5) < width - 24]
+    body += [_text(left + slot * (n + 0.5), height - 8, labels[n], "axis middle") for n in shown]
     return _svg(frame, width, height, "".join(body))
 
 
@@ -111,6 +189,28 @@ def waterfall(frame: Frame, steps: Sequence[Step], width: int) -> str:
     return _svg(frame, width, len(steps) * row + 6, "".join(body))
 
 
+def tornado(frame: Frame, middle: int, swings: Sequence[Swing], width: int) -> str:
+    """What each thing alone does to a figure: bars to both sides of it, one below the other."""
+    row, name_width, value_width = 30, 190 if width > NARROW else 118, 84 if width > NARROW else 60
+    reached = [middle, *(end for one in swings for end in (one.low, one.high))]
+    least, most = min(reached), max(reached)
+    room = width - name_width - 2 * value_width
+    scale = room / max(1, most - least)
+    left = name_width + value_width
+    axis = left + (middle - least) * scale
+    body = [f'<path class="grid" d="M{axis:.1f} 0V{len(swings) * row + 2}"/>']
+    for n, one in enumerate(swings):
+        y, (lower, upper) = n * row + 4, sorted((one.low, one.high))
+        x, end = left + (lower - least) * scale, left + (upper - least) * scale
+        body.append(_text(name_width - 4, y + 15, one.name, "name end"))
+        said = f"{escape(one.name)}: {escape(frame.shown(lower))} to {escape(frame.shown(upper))}"
+        body.append(_rect(x, y + 2, (max(0.0, axis - x), row - 11), "down", said))
+        body.append(_rect(axis, y + 2, (max(0.0, end - axis), row - 11), "up", said))
+        body.append(_text(x - 6, y + 15, frame.shown(lower), "value end"))
+        body.append(_text(end + 6, y + 15, frame.shown(upper), "value"))
+    return _svg(frame, width, len(swings) * row + 6, "".join(body))
+
+
 def _ticks(most: int) -> list[int]:
     """Round numbers from 0 to at least *most*: steps of 1, 2 or 5 times a power of ten."""
     size = 1
@@ -136,6 +236,25 @@ def _line(values: Sequence[int], left: float, slot: float, *, ground: int, scale
         return []
     points = " ".join(f"{left + slot * (n + 0.5):.1f},{ground - value * scale:.1f}" for n, value in enumerate(values))
     return [f'<polyline class="before" points="{points}"/>']
+
+
+def _band(
+    band: Sequence[tuple[int, int] | None], left: float, slot: float, *, ground: float, scale: float, most: int
+) -> list[str]:
+    """Steps, one for each label, joined where they are side by side; cut off at the top of the picture."""
+    found: list[str] = []
+    above: list[str] = []
+    below: list[str] = []
+    for n, one in enumerate((*band, None)):
+        if one is not None:
+            x, end = left + slot * n, left + slot * (n + 1)
+            high, low = (ground - min(most, value) * scale for value in (one[1], one[0]))
+            above += [f"{x:.1f},{high:.1f}", f"{end:.1f},{high:.1f}"]
+            below += [f"{x:.1f},{low:.1f}", f"{end:.1f},{low:.1f}"]
+        elif above:
+            found.append(f'<polygon class="band" points="{" ".join([*above, *reversed(below)])}"/>')
+            above, below = [], []
+    return found
 
 
 def _is_labelled(n: int, labels: int, slot: float) -> bool:

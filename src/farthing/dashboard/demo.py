@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from farthing.dashboard.demo_alerts import write_incidents
 from farthing.dashboard.demo_outcomes import demo_outcomes
 from farthing.demo.executed import executed
 from farthing.demo.season import NOW, season
@@ -78,8 +79,10 @@ def write_demo(folder: Path, advance: Callable[[int], None] = lambda _more: None
 
 
 def furnish(folder: Path, ledger: Path) -> None:
-    """What its users would have told and made by now: outcomes, budgets and a savings plan, by the real engines."""
+    """What its users would have told and made by now: outcomes, budgets, incidents, a plan, by the real engines."""
     book = shipped_book()
+    limits = folder / "limits.toml"
+    limits.write_text(LIMITS, encoding="utf-8")
     with open_ledger(ledger) as opened:
         spent = _spent(list(opened.calls(Query(since=NOW.replace(day=1, hour=0, minute=0)))))
         since = NOW.replace(day=1, month=NOW.month - 1)
@@ -92,7 +95,7 @@ def furnish(folder: Path, ledger: Path) -> None:
         assert isinstance(opened, OutcomeStore), "every engine keeps outcomes"
         for words in (told, corrected):
             opened.add_outcomes(words, received_at=NOW)
-    (folder / "limits.toml").write_text(LIMITS, encoding="utf-8")
+        write_incidents(folder, opened, limits, NOW)
     _write_limits(folder, spent)
     (folder / PLAN_NAME).write_bytes(
         msgspec.json.encode(shown(made, NOW, str(ledger)))

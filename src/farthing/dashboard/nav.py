@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from farthing.call import DIMENSIONS
+from farthing.dashboard import incidents
 from farthing.dashboard.pages import (
+    alerts,
     batches,
     budgets,
     cache,
@@ -86,6 +88,16 @@ PAGES = (
         has_span=False,
         has_filters=False,
         act=playbook.act,
+    ),
+    PageRoute(
+        "/alerts",
+        "Alerts",
+        "Hold",
+        alerts.page,
+        is_whole=True,
+        has_span=False,
+        has_filters=False,
+        act=incidents.act,
     ),
     PageRoute("/budgets", "Budgets", "Hold", budgets.page, has_span=False, has_filters=False),
     PageRoute("/prices", "Prices", "Books", prices.page, has_span=False, has_filters=False),

@@ -53,6 +53,8 @@ class Desk(NamedTuple):
         limits: The limits file, or None. monthly_budget_pusd: of the settings, or None.
         plan: Where the savings plan shown last is kept. decisions: the journal of decisions. policy: the file that they
             are written into; None: beside the ledger.
+        alerts: The store of incidents; None: beside the ledger. channels: the channels file, or None.
+        history_days: How far back alerts look.
         note: Said on every page; empty: nothing.
 
     """
@@ -67,6 +69,9 @@ class Desk(NamedTuple):
     limits: Path | None = None
     monthly_budget_pusd: int | None = None
     note: str = ""
+    alerts: Path | None = None
+    channels: Path | None = None
+    history_days: int = 35
     policy: Path | None = None
 
     @property

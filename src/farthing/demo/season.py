@@ -24,13 +24,15 @@ _TENANTS, _SESSIONS_PER_DAY = 9, 30
 _FIRST_MONTH_PERCENT = 66
 _RELEASED = date(2026, 10, 7)
 _NEW, _OLD = "claude-haiku-5-5", "claude-haiku-4-5-20251001"
+_SLIP_AT = datetime(2026, 11, 19, 8, tzinfo=UTC)
+_DEAR = "claude-opus-4-1-20250805"
 
 
 def season() -> list[Ask]:
     """The requests, in the order in which they are sent."""
     days = (NOW.date() - START.date()).days + 1
     asks = fleet(START, days, tenants=_TENANTS, sessions_per_day=_SESSIONS_PER_DAY, seed=2)
-    return [_as_released(ask) for ask in asks if ask.at < NOW and _is_sent(ask)]
+    return [_slipped(_as_released(ask)) for ask in asks if ask.at < NOW and _is_sent(ask)]
 
 
 def _is_sent(ask: Ask) -> bool:
@@ -42,4 +44,11 @@ def _as_released(ask: Ask) -> Ask:
     """Nobody could ask for a model before there was one."""
     if ask.at.date() <= _RELEASED and ask.body["model"] == _NEW:
         return ask._replace(body=ask.body | {"model": _OLD})
+    return ask
+
+
+def _slipped(ask: Ask) -> Ask:
+    """On the last morning somebody's support chat comes back from a release with an old, dear model."""
+    if ask.at >= _SLIP_AT and (ask.tags["tenant"], ask.tags["feature"]) == ("tenant-01", "support-chat"):
+        return ask._replace(body=ask.body | {"model": _DEAR})
     return ask

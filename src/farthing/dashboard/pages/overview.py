@@ -27,7 +27,7 @@ from farthing.dashboard.blocks import (
 )
 from farthing.dashboard.caching import BY, saved_by_caching
 from farthing.dashboard.forecast import month_end
-from farthing.dashboard.pages import budgets, playbook
+from farthing.dashboard.pages import alerts, budgets, playbook
 from farthing.dashboard.pages.shared import bar_name, moved_chart, name_of, nothing, only, spend_over_time
 from farthing.ledger.interface import Query
 from farthing.ledger.zones import bucket_start
@@ -52,7 +52,7 @@ def page(visit: Visit) -> Page:
         return Page("Overview", (nothing(visit),))
     by = visit.asked.by or ("feature",)
     moved = visit.movement(by)
-    chart, table = spend_over_time(visit, by, title="Spend over time")
+    chart, table = spend_over_time(visit, by, title="Spend over time", with_band=True)
     blocks: list[Block] = [_lead(visit, total, moved), _tiles(visit, total), chart, table]
     if moved is not None:
         blocks += moved_chart(visit, moved)
@@ -114,7 +114,7 @@ def _tale(visit: Visit, moved_pusd: int, moved: Movement | None) -> tuple[Cell, 
 
 
 def _tiles(visit: Visit, total: Row) -> Tiles:
-    tiles = [*_month(visit), _cache(visit, total), playbook.tile(visit), _coverage(visit, total)]
+    tiles = [*_month(visit), _cache(visit, total), playbook.tile(visit), alerts.tile(visit), _coverage(visit, total)]
     return Tiles(tuple(tile for tile in tiles if tile is not None))
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
+from farthing.alerts.series import hour_number
 from farthing.dashboard.blocks import Cell, Chart, Column, Note, Table, dollars, kinds, signed, text, usd
 from farthing.dashboard.charts import COLORS, Frame, Series, Step, both, stacked, waterfall
+from farthing.dashboard.expected import HISTORY_DAYS, day_bands
+from farthing.ledger.interface import Query
+from farthing.ledger.zones import bucket_start
 from farthing.reports.sums import key_cell
 from farthing.units import weakest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
+    from farthing.dashboard.expected import Band
     from farthing.dashboard.visit import Visit
     from farthing.ledger.interface import Bucket, Row
     from farthing.reports.movement import Movement
@@ -54,9 +61,13 @@ def label_of(at: datetime, bucket: str, visit: Visit) -> str:
     return local.strftime(_FORMS[bucket])
 
 
-def dearest(visit: Visit, by: tuple[str, ...]) -> list[Row]:
-    """The groups that have a color of their own, the dearest first."""
-    return [row for row in visit.rows(*by, limit=STACKED_MAX) if set(row.key) != {OTHER}][:STACKED_MAX]
+def dearest(rows: Iterable[Row]) -> list[tuple[str | None, ...]]:
+    """The groups that have a color of their own, the dearest first, from their rows in whatever buckets."""
+    totals: dict[tuple[str | None, ...], int] = {}
+    for row in rows:
+        if set(row.key) != {OTHER}:
+            totals[row.key] = totals.get(row.key, 0) + row.list_pusd
+    return sorted(totals, key=lambda key: (-totals[key], tuple(part or "" for part in key)))[:STACKED_MAX]
 
 
 def name_of(by: tuple[str, ...], key: tuple[str | None, ...]) -> str:
@@ -72,12 +83,18 @@ def only(visit: Visit, by: tuple[str, ...], key: tuple[str | None, ...]) -> tupl
     return where
 
 
-def spend_over_time(visit: Visit, by: tuple[str, ...], *, title: str, with_before: bool = True) -> tuple[Chart, Table]:
-    """Stacked bars of the span in its buckets, with a line of the days before, and the same as a table."""
+def spend_over_time(
+    visit: Visit, by: tuple[str, ...], *, title: str, with_before: bool = True, with_band: bool = False
+) -> tuple[Chart, Table]:
+    """
+    Stacked bars of the span in its buckets, with a line of the days before, and the same as a table.
+
+    *with_band*: behind each day's bar, what was expected of it; only where there are days and enough history.
+    """
     bucket = cast("Bucket", visit.asked.bucket or visit.span.bucket)
     starts = visit.starts(bucket)
     rows = visit.rows(*by, bucket=bucket, limit=STACKED_MAX)
-    keys = [row.key for row in dearest(visit, by)]
+    keys = dearest(rows)
     sums: dict[tuple[str | None, ...], dict[datetime, int]] = {}
     for row in rows:
         assert row.start is not None
@@ -90,18 +107,25 @@ def spend_over_time(visit: Visit, by: tuple[str, ...], *, title: str, with_befor
         values = tuple(sum(sums[key].get(at, 0) for key in others) for at in starts)
         series.append(Series(OTHER, values, COLORS - 1))
     before = _before(visit, bucket, len(starts)) if with_before else []
+    band = _expected(visit, starts) if with_band and bucket == "day" and len(starts) > 1 else []
     labels = [label_of(at, bucket, visit) for at in starts]
     total = sum(sum(one.values) for one in series)
     says = f"{title}: {dollars(total)} in {len(starts)} bars, one for each {bucket}."
     wide, narrow = both(
-        lambda width, key: stacked(Frame(key, title, says, dollars), labels, series, before, width), "spend"
+        lambda width, key: stacked(Frame(key, title, says, dollars), labels, series, before, width, band), "spend"
     )
     kind = weakest(*kinds(rows))
     compared = f" The dotted line is {visit.span.before_label}." if before else ""
+    if any(band):
+        compared += " Shaded: where each day was expected the evening before, four times in five (assumed)."
     zone = visit.zone.key
     legend = tuple((one.name, one.color) for one in series) if by else ()
     chart = Chart(title, wide, narrow, legend, str(kind), f"By {bucket}, {zone}.{compared}")
-    columns = (Column("start", bucket.capitalize()), *(Column(one.name, one.name, is_number=True) for one in series))
+    columns = (
+        Column("start", bucket.capitalize()),
+        *(Column(one.name, one.name, is_number=True) for one in series),
+        *(_BAND if any(band) else ()),
+    )
     table = Table(
         "spend_over_time",
         f"{title}, as a table",
@@ -110,6 +134,7 @@ def spend_over_time(visit: Visit, by: tuple[str, ...], *, title: str, with_befor
             (
                 Cell(label_of(at, bucket, visit), at.astimezone(visit.zone).isoformat()),
                 *(usd(one.values[n]) for one in series),
+                *(_band_cells(band[n]) if any(band) else ()),
             )
             for n, at in enumerate(starts)
         ),
@@ -117,6 +142,33 @@ def spend_over_time(visit: Visit, by: tuple[str, ...], *, title: str, with_befor
         is_folded=True,
     )
     return chart, table
+
+
+_BAND = (
+    Column("expected_low_usd", "Expected from (assumed)", is_number=True),
+    Column("expected_high_usd", "to (assumed)", is_number=True),
+)
+
+
+def _band_cells(band: Band | None) -> tuple[Cell, Cell]:
+    return (Cell("", None), Cell("", None)) if band is None else (usd(band[0]), usd(band[1]))
+
+
+def _expected(visit: Visit, starts: list[datetime]) -> list[Band | None]:
+    """What was expected of each day of the span, under the page's filters."""
+    since = starts[0] - timedelta(days=HISTORY_DAYS)
+    query = Query(bucket="hour", since=since, until=visit.span.until, where=visit.asked.filters)
+    ends = [*starts[1:], bucket_start(starts[-1] + timedelta(hours=30), "day", visit.zone)]
+
+    def made() -> list[Band | None]:
+        hours: dict[int, int] = {}
+        for row in visit.reader.report(query):
+            if row.start is not None and row.calls:
+                number = hour_number(row.start)
+                hours[number] = hours.get(number, 0) + visit.pusd(row)
+        return day_bands(hours, list(zip(starts, ends, strict=True)))
+
+    return visit.reader.kept(("expected", visit.is_contract, len(starts), visit.zone.key, repr(query)), made)
 
 
 def _before(visit: Visit, bucket: Bucket, number: int) -> list[int]:
