@@ -16,13 +16,13 @@ from farthing.dashboard.blocks import (
     Tone,
     dollars,
     share_of,
-    signed,
     text,
     usd,
 )
+from farthing.money import display
 from farthing.reports.sums import percent
 from farthing.units import weakest
-from farthing.whatif.replay.as_if import as_if, read_wish, usual_wishes
+from farthing.whatif.replay.as_if import AS_LONG, CACHE_HOLDS, as_if, read_wish, usual_wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from farthing.prices.bill import Bill
     from farthing.whatif.replay.as_if import AsIf
 
+_OF_ALL = (AS_LONG, CACHE_HOLDS)
+"""Said once, below the table."""
+_FINE_PUSD = 10**10, 10**12
 _SAID = {
     "batch=true": "in a batch",
     "batch=false": "not in a batch",
@@ -65,7 +68,7 @@ def _opened(visit: Visit, one: AsIf, bill_table: Callable[[str, str, Bill], Tabl
     back = (("As it was", visit.asked.url(open=visit.asked.open, given=())),)
     if one.bill is None or one.pusd is None or one.saved_pusd is None:
         return (Note(f"{one.why_not[:1].upper()}{one.why_not[1:]}.", f"As if {said}: it cannot be", "warn", back),)
-    told = f"{dollars(one.pusd)}: {_difference(one)}. "
+    told = f"{_fine(one.pusd)}: {_difference(one)}. "
     told += f"It assumes that {'; that '.join(one.assumes)}." if one.assumes else "Nothing is assumed."
     bill = bill_table("bill_as_if", "The bill it would have had", one.bill)
     return (Note(told, f"As if {said}", links=back), bill._replace(kind=str(one.kind)))
@@ -78,7 +81,13 @@ def _difference(one: AsIf) -> str:
         return "the same"
     was = one.pusd + one.saved_pusd
     verb = "less" if one.saved_pusd > 0 else "more"
-    return f"{dollars(abs(one.saved_pusd))} {verb}" + (f", {percent(abs(one.saved_pusd), was)}" if was else "")
+    return f"{_fine(abs(one.saved_pusd))} {verb}" + (f", {percent(abs(one.saved_pusd), was)}" if was else "")
+
+
+def _fine(pusd: int) -> str:
+    """An amount of one call: cents alone would hide what differs."""
+    least, most = _FINE_PUSD
+    return f"${display(pusd, 4)}" if least <= pusd < most else dollars(pusd)
 
 
 def _name(one: AsIf) -> str:
@@ -98,9 +107,10 @@ def _table(visit: Visit, found: list[AsIf], asked: str) -> Table:
     most = max((one.pusd for one in found if one.pusd is not None), default=0)
     rows = tuple(_row(visit, one, most, is_chosen=one.wish.text == asked) for one in ranked)
     known = [one.kind for one in found if one.pusd is not None]
-    note = "Each by itself, at the prices of the call's own day. " + (
-        "Under the contract." if visit.is_contract and visit.desk.terms is not None else "At list."
-    )
+    where = "under the contract" if visit.is_contract and visit.desk.terms is not None else "at list"
+    note = f"Each by itself, at the prices of the call's own day, {where}."
+    said = [one for one in _OF_ALL if any(one in other.assumes for other in found)]
+    note += f" Of another model, batch, region or speed it is taken that {' and that '.join(said)}." if said else ""
     return Table("as_if", "As if", columns, rows, str(weakest(*known)) if known else "", note, "Nothing else is known.")
 
 
@@ -113,12 +123,13 @@ def _row(visit: Visit, one: AsIf, most: int, *, is_chosen: bool) -> tuple[Cell, 
     tone: Tone = "good" if one.saved_pusd > 0 else "bad" if one.saved_pusd < 0 else "quiet"
     was = one.pusd + one.saved_pusd
     sign = "" if not one.saved_pusd else MINUS if one.saved_pusd > 0 else "+"
-    more = usd(-one.saved_pusd, tone=tone)._replace(text=signed(-one.saved_pusd) if one.saved_pusd else "the same")
+    told = f"{sign}{_fine(abs(one.saved_pusd))}" if one.saved_pusd else "the same"
+    more = usd(-one.saved_pusd, tone=tone)._replace(text=told)
     return (
         name,
-        usd(one.pusd, share=share_of(one.pusd, most)),
+        usd(one.pusd, share=share_of(one.pusd, most))._replace(text=_fine(one.pusd)),
         more,
         Cell(f"{sign}{percent(abs(one.saved_pusd), was)}" if was and one.saved_pusd else "", None),
         text(str(one.kind)),
-        text("; ".join(one.assumes) or "nothing", tone="quiet"),
+        Cell("; ".join(said for said in one.assumes if said not in _OF_ALL), "; ".join(one.assumes), tone="quiet"),
     )

@@ -40,7 +40,7 @@ def decided(visit: Visit, stored: Stored) -> Iterator[tuple[str, Cell]]:
 
 
 def _admitted(visit: Visit) -> tuple[str, Cell]:
-    said = "yes: a call that a budget or rate limit refuses is not sent. What was held for it is kept per budget"
+    said = "yes; what is held until a call is settled is kept per budget"
     return "admitted", Cell(said, "yes", visit.asked.elsewhere("/budgets"))
 
 

@@ -52,18 +52,18 @@ def _realised(visit: Visit, live: Sequence[Entry]) -> list[Realised] | None:
 def _table(visit: Visit, found: Sequence[Realised]) -> Table:
     columns = (
         Column("title", "Applied step"),
-        Column("days", "Days since", is_number=True),
-        Column("usd_a_month", "Predicted a month", is_number=True),
+        Column("days", "Days", is_number=True),
+        Column("usd_a_month", "A month", is_number=True),
         Column("range", "Nine in ten", is_number=True),
-        Column("predicted_usd", "Predicted so far", is_number=True),
-        Column("realised_usd", "Realised so far", is_number=True),
+        Column("predicted_usd", "Predicted", is_number=True),
+        Column("realised_usd", "Realised", is_number=True),
         Column("kind", "How sure"),
         Column("says", "Where it stands"),
         Column("decide", "", is_buttons=True),
     )
     rows = tuple(_row(visit, one) for one in found)
     told, of = sum(one.saved_pusd or 0 for one in found), sum(one.predicted_pusd for one in found)
-    note = f"Realised {usd(told).text} of {usd(of).text} predicted. {_EACH_BY_ITSELF}"
+    note = f"So far realised {usd(told).text} of {usd(of).text} predicted. {_EACH_BY_ITSELF}"
     sure = [one.kind for one in found if one.saved_pusd is not None]
     kind = str(weakest(*sure, *(one.entry.predicted.kind for one in found)))
     return Table("came_of_it", "Predicted against realised", columns, rows, kind, note)

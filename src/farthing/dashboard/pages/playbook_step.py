@@ -133,4 +133,4 @@ def _former(entry: Entry, live: Entry | None) -> list[Block]:
 
 def _short(call_id: str) -> str:
     name = call_id.partition(":")[0]
-    return name if len(name) <= 14 else f"\u2026{name[-8:]}"
+    return name if len(name) <= 14 else f"\u2026\u2060{name[-8:]}"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from farthing.reports.prefix_use import PrefixUse, Uses
 
 CALLS_SHOWN = 200
-_DRAWN = 80
+_DRAWN, _OPEN_MAX = 80, 12
 _CLASSES = (
     ("read from the cache", (Unit.CACHE_READ,)),
     ("written to the cache", (Unit.CACHE_WRITE_5M, Unit.CACHE_WRITE_1H)),
@@ -65,8 +65,8 @@ def page(visit: Visit) -> Page:
         *agents(own),
         *_split(own, "model", "By model", "Model"),
         *_split(own, "tag:tool", "By tool", "Tool"),
-        *_prefixes(own, calls, uses),
         _calls(own, calls, uses, total.calls),
+        *_prefixes(own, calls, uses),
         _tokens(own, calls),
         Note("", links=back),
     ]
@@ -200,7 +200,8 @@ def _prefixes(visit: Visit, calls: list[Stored], uses: Uses) -> tuple[Table, ...
     unread = sum(not use.readers for use in uses.prefixes)
     note = f"{unread} of {len(rows)} were read by no later call of this session. " if unread else ""
     note += "Prefixes are told apart by their hashes, and where several match by what was read."
-    return (Table("prefixes", "Who wrote and who read each cached prefix", columns, rows, "derived", note),)
+    title = "Who wrote and who read each cached prefix"
+    return (Table("prefixes", title, columns, rows, "derived", note, is_folded=len(rows) > _OPEN_MAX),)
 
 
 def _prefix(visit: Visit, calls: list[Stored], number: int, use: PrefixUse) -> tuple[Cell, ...]:

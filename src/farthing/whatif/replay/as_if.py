@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from farthing.whatif.replay.run import Outcome
 
 Cached = Literal["", "none", "5m", "1h"]
+AS_LONG = "the answer is as long as it was"
+CACHE_HOLDS = "the other cache holds what this one held, for all of them were asked so"
 UNPRICED = "the call has no exact price as it is"
 _CACHED: dict[str, Cached] = {"cache=none": "none", "ttl=5m": "5m", "ttl=1h": "1h"}
 _OTHER_CACHING = "cache=none, ttl=5m or ttl=1h for one call"
@@ -201,9 +203,9 @@ def _assumes(call: Call, wish: Wish, book: PriceBook) -> tuple[str, ...]:
             f"output is {float(levers.effort.output_factor):g} of what it was, at effort {levers.effort.level}"
         )
     elif levers.model is not None:
-        found.append("the answer is as long as it was")
+        found.append(AS_LONG)
     if usage.cache_read_tokens and not levers.leaves_service and wish.cached != "none":
-        found.append("the other cache holds what this one held, for all of them were asked so")
+        found.append(CACHE_HOLDS)
     if levers.batch and usage.prompt_tokens > usage.input_tokens and wish.cached != "none":
         found.append("in a batch the cache is hit as it was: hits there are best effort")
     if wish.cached in {"5m", "1h"}:
