@@ -105,6 +105,7 @@ def questions(calls):
     """Parameters that ask for somebody else's calls in every way there is, and for one's own."""
     theirs, mine = of_tenant(calls, OTHER)[-1], of_tenant(calls, MINE)[-2]
     own = {"/outcomes": [{"outcome": "ticket_solved"}, {"status": "success"}, {"outcome": "none", "by": "feature"}]}
+    own["/models"] = [{"from": model} for model in sorted({call.served.model for call in calls})]
     return own, [
         {},
         {"where": f"tenant={OTHER}"},

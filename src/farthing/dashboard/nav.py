@@ -78,7 +78,7 @@ PAGES = (
     ),
     PageRoute("/cache", "Cache", "Save", cache.page, has_groups=True),
     PageRoute("/batches", "Batches", "Save", batches.page),
-    PageRoute("/models", "Models", "Save", models.page),
+    PageRoute("/models", "Models and routing", "Save", models.page, own=models.OWN),
     PageRoute(
         "/playbook",
         "Playbook",
