@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import subprocess
 import sys
+import zlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import duckdb
 import msgspec
 import pytest
 
-from farthing.call import Usage
+from farthing.call import ExtraPass, PassKind, PromptBlock, Request, Usage
 from farthing.errors import LedgerFault
 from farthing.ledger import ingest, open_ledger
 from farthing.ledger.interface import Added, Posting, Query, Stored
@@ -227,3 +230,165 @@ def test_batches_that_are_read_ahead_go_in_in_order(duck, writer, journal, make,
     assert duck.ingest([journal]).added.new == 6
     assert ids(duck) == [f"msg_{name}" for name in "abcdef"]
     assert [begun.entry for begun in duck.unsettled()] == ["g"]
+
+
+def mixed(make):
+    """Records of every shape that takes a path of its own into the ledger."""
+    block = PromptBlock(b"\x01" * 16, 7, "system")
+    asked = Request(model="m", stream=True, max_tokens=9, tools=2, tools_tokens=30, blocks=(block,))
+    extra = ExtraPass(PassKind.COMPACTION, Usage(11, output_tokens=3), "claude-haiku-4-5-20251001")
+    plain = make("plain", dims={"tenant": "t", "team": "x"})
+    with_request = make("asked")
+    yield plain
+    yield Stored(msgspec.structs.replace(with_request.call, request=asked), with_request.posting)
+    yield make("extra", extra_passes=(extra,))
+    yield make("total", calls_in_total=None)
+    yield make("unknown", model="nobody-knows-it")
+    yield make("alone", request=None, usage=Usage(5, output_tokens=1))
+    yield make("alone", usage=Usage(5, output_tokens=9), dims={"user": "u"})  # the same call, better known
+    yield plain
+    yield make("later", at=NOON + timedelta(days=40), dims={"tenant": "t"})
+    elsewhere = make("elsewhere").call
+    zone = timezone(timedelta(hours=-7))
+    yield Stored(msgspec.structs.replace(elsewhere, sent_at=elsewhere.sent_at.astimezone(zone)), make("x").posting)
+
+
+def told_by(ledger):
+    """Everything that a ledger says, by calls and by sums, the latter from each relation that has them."""
+    by = Query(by=("tenant", "model", "kind"), bucket="day")
+    return list(ledger.calls(Query())), ledger.report(by), ledger.report(Query(by=("user",), bucket="hour"))
+
+
+@pytest.mark.parametrize("bytes_max", [1, 700, 2_000, 10**6])
+def test_rounds_and_stretches_of_any_size_make_the_ledger_that_adding_makes(
+    tmp_path, journal, make, monkeypatch, bytes_max
+):
+    records = list(mixed(make))
+    with open_ledger(tmp_path / "added.duckdb") as other:
+        for stored in records:
+            other.add([stored])
+        added = told_by(other)
+    monkeypatch.setattr(ingest, "_BATCH_BYTES", bytes_max)
+    with (
+        JournalWriter(journal, NOON, "never") as writer,
+        open_ledger(tmp_path / "at once.duckdb") as at_once,
+        open_ledger(tmp_path / "by rounds.duckdb") as by_rounds,
+    ):
+        for number, stored in enumerate(records):
+            writer.append(Begun(str(number), NOON, "m"))
+            writer.append(Settled(str(number), stored))
+            by_rounds.ingest([journal])
+        at_once.ingest([journal])
+        assert told_by(at_once) == told_by(by_rounds) == added
+        assert at_once.unsettled() == by_rounds.unsettled() == []
+
+
+FIELDS_OF_NO_LEDGER = [
+    {"usage": Usage(2**63)},
+    {"usage": Usage(1, output_tokens=-1)},
+    {"prompt_tokens_reported": -1},
+    {"prompt_tokens_max_in_one_pass": 2**64},
+    {"calls_in_total": -1},
+    {"extra_passes": (ExtraPass(PassKind.ADVISOR, Usage(-1), "m"),)},
+]
+CALLS_OF_NO_LEDGER = [
+    *({"served": fields} for fields in FIELDS_OF_NO_LEDGER),
+    {"duration_ms": -1},
+    {"ttft_ms": 2**63},
+    {"sent_at": datetime(1969, 12, 31, 23, 59, tzinfo=UTC)},
+    {"sent_at": datetime(2201, 1, 1, tzinfo=UTC)},
+    {"sent_at": datetime(2026, 1, 1)},  # noqa: DTZ001 - what is refused
+    {"request": Request(max_tokens=-1)},
+    {"request": Request(thinking_budget_tokens=2**63)},
+    {"request": Request(tools=-1)},
+    {"request": Request(tools_tokens=-1)},
+    *({"posting": {name: 2**126 + 1}} for name in ("list_pusd", "low_pusd", "high_pusd", "contract_pusd")),
+    {"posting": {"low_pusd": -(2**126) - 1}},
+]
+
+
+@pytest.mark.parametrize("fields", CALLS_OF_NO_LEDGER, ids=str)
+def test_what_is_out_of_range_is_left_out_alone_and_named_as_adding_names_it(duck, writer, journal, make, fields):
+    stored = make("x", **fields.get("served", {}), posting=Posting(list_pusd=1, low_pusd=1, high_pusd=1))
+    posting = msgspec.structs.replace(stored.posting, **fields.get("posting", {}))
+    of_call = {name: value for name, value in fields.items() if name not in {"served", "posting"}}
+    bad = Stored(msgspec.structs.replace(stored.call, **of_call), posting)
+    with pytest.raises(LedgerFault) as refused:
+        duck.add([bad])
+    write(writer, make, "a")
+    writer.append(Begun("x", NOON, "m"))
+    writer.append(Settled("x", bad))
+    write(writer, make, "b")
+    writer.append(Begun("c", NOON, "m"))
+    done = duck.ingest([journal])
+    assert [error.error for error in done.errors] == [str(refused.value)]
+    assert (done.added, ids(duck)) == (Added(new=2, known=0, improved=0), ["msg_a", "msg_b"])
+    assert [begun.entry for begun in duck.unsettled()] == ["c"]
+    assert duck.ingest([journal]).added == NOTHING
+
+
+def test_the_largest_numbers_are_kept(duck, writer, journal, make):
+    usage = Usage(2**63 - 1, output_tokens=2**63 - 1)
+    most = Posting(list_pusd=2**126, low_pusd=-(2**126), high_pusd=2**126, contract_pusd=2**126)
+    stored = make("x", usage=usage, posting=most, at=datetime(2200, 12, 31, tzinfo=UTC))
+    writer.append(Settled("x", stored))
+    assert duck.ingest([journal]).added.new == 1
+    assert list(duck.calls(Query())) == [stored]
+
+
+def test_ids_of_one_key_stay_two_calls(duck, writer, journal, make):
+    """CRC32 finds calls, and some ids share one: 'plumless' and 'buckeroo' are known for it."""
+    assert zlib.crc32(b"plumless") == zlib.crc32(b"buckeroo")
+    calls = [
+        Stored(msgspec.structs.replace(make(name).call, call_id=name), make(name).posting)
+        for name in ("plumless", "buckeroo")
+    ]
+    for stored in calls:
+        writer.append(Settled(stored.call.call_id, stored))
+    assert duck.ingest([journal]).added == Added(new=2, known=0, improved=0)
+    other = journal.with_name("other.journal")
+    with JournalWriter(other, NOON, "never") as second:
+        second.append(Settled("a", calls[0]))
+    assert duck.ingest([other]).added == Added(new=0, known=1, improved=0)
+    assert {stored.call.call_id for stored in duck.calls(Query())} == {"plumless", "buckeroo"}
+
+
+class Copied:
+    """A connection that copies its ledger's files before some of its statements: what a kill there would leave."""
+
+    def __init__(self, real, path, folder):
+        self._real, self._path, self._folder = real, path, folder
+        self._statements = 0
+
+    def execute(self, *args):
+        number = self._statements
+        if number < 15 or number % 9 == 0:
+            for suffix in ("", ".wal"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copy(f"{self._path}{suffix}", self._folder / f"{number}.duckdb{suffix}")
+        self._statements += 1
+        return self._real.execute(*args)
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
+
+
+def test_killed_before_any_statement_nothing_is_lost_or_doubled(path, writer, journal, make, monkeypatch):
+    for number, stored in enumerate(mixed(make)):
+        writer.append(Begun(str(number), NOON, "m"))
+        writer.append(Settled(str(number), stored))
+    folder = path.parent / "killed"
+    folder.mkdir()
+    monkeypatch.setattr(ingest, "_BATCH_BYTES", 2_000)
+    with open_ledger(path) as ledger:
+        ledger._connection = Copied(ledger._connection, path, folder)
+        ledger.ingest([journal])
+        expected = told_by(ledger)
+    copies = sorted(folder.glob("*.duckdb"))
+    calls_before = set()
+    for copy in copies:
+        with open_ledger(copy) as ledger:
+            calls_before.add(len(list(ledger.calls(Query()))))
+            ledger.ingest([journal])
+            assert told_by(ledger) == expected, f"killed before statement {copy.stem}"
+    assert len(calls_before) > 2, "some were killed between two transactions"

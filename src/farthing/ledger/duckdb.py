@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from farthing.ledger.gathering import Told
     from farthing.ledger.interface import Begun, Contract, Ingested
     from farthing.ledger.outcome import Basis, Outcome, OutcomesAdded, Replaced, Share, Tail, Tenants
     from farthing.ledger.price_groups import Group, Split
-    from farthing.ledger.staging import Written
     from farthing.prices.book import PriceBook
 
 _CHUNK = 50_000
@@ -239,11 +239,11 @@ class DuckDBLedger:
                 post(connection, chunk, self._next_no, tally)
                 self._next_no += len(chunk)
 
-    def _post_written(self, calls: Sequence[Written], tally: Tally) -> None:
+    def _post_written(self, told: Told, tally: Tally) -> None:
         """The same for what was read of a journal."""
         with self._using() as connection:
-            post_written(connection, calls, self._next_no, tally)
-            self._next_no += len(calls)
+            post_written(connection, told, self._next_no, tally)
+            self._next_no += told.calls.count
 
     @contextmanager
     def _all_or_nothing(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:

@@ -8,18 +8,20 @@ therefore leaves a ledger that knows exactly what it has read, and reading on is
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from farthing.errors import ErrorRecord, LedgerFault
-from farthing.ledger import journal
+from farthing.ledger.gathering import Told, careful, stretches
 from farthing.ledger.interface import Begun, Ingested
-from farthing.ledger.journal import Seen, Settled
-from farthing.ledger.merge import Tally, in_range
+from farthing.ledger.journal import Seen
+from farthing.ledger.merge import Tally
+from farthing.ledger.posting import Unkept
 from farthing.ledger.prompt_tables import insert_runs
-from farthing.ledger.staging import Written, naive
+from farthing.ledger.staging import naive
 from farthing.ledger.store import transaction
 
 if TYPE_CHECKING:
@@ -29,46 +31,10 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from farthing.ledger.journal import Opened
-    from farthing.ledger.prompt_runs import Run
+    Post = Callable[[Told, Tally], None]
 
-    Post = Callable[[Sequence[Written], Tally], None]
-
-_BATCH_BYTES = 8 * 2**20
+_BATCH_BYTES = 32 * 2**20
 """About so much goes in in one transaction: what it costs besides is spread over many calls."""
-
-
-class _Told:
-    """
-    What a batch of records tells.
-
-    Attributes:
-        begun, seen: Of calls without an outcome in the batch, by entry.
-        settled_later: Calls with an outcome whose beginning is not in the batch.
-        calls: To be posted. runs: the runs of blocks of their prompts.
-
-    """
-
-    def __init__(self) -> None:
-        self.begun: dict[str, Begun] = {}
-        self.seen: dict[str, Seen] = {}
-        self.settled_later: list[str] = []
-        self.calls: list[Written] = []
-        self.runs: list[Run] = []
-
-    def settled(self, record: Settled) -> None:
-        if self.begun.pop(record.entry, None) is None:
-            self.settled_later.append(record.entry)
-        if self.seen:
-            self.seen.pop(record.entry, None)
-
-    def unsettled(self, record: Begun | Seen | Opened) -> None:
-        if isinstance(record, Begun):
-            self.begun[record.entry] = record
-        elif isinstance(record, Seen):
-            self.seen[record.entry] = record
-            if record.prompt is not None:
-                self.runs += record.prompt.runs
 
 
 class _Ingest:
@@ -88,45 +54,30 @@ class _Ingest:
             what = f"it has {size:,} bytes but {read_to:,} were read before: it was replaced or cut; nothing was read"
             self.errors.append(ErrorRecord(source=path.name, error=what))
             return
-        batches = journal.batches(path, read_to, _BATCH_BYTES)
-        for batch in _ahead(batches) if size - read_to > _BATCH_BYTES else batches:
-            with transaction(self.connection):
-                if self._read_to(path.name) != read_to:
-                    raise LedgerFault(f"the journal {path} is read into the ledger by somebody else too; let one do it")
-                self._settle(path.name, batch)
-                read_to = batch.end
-                self._remember(path.name, read_to)
+        coming = stretches(path, read_to, _BATCH_BYTES)
+        for told in _ahead(coming) if size - read_to > _BATCH_BYTES else coming:
+            with told:
+                try:
+                    self._settle(path, told)
+                except Unkept:
+                    with careful(path, told.start, told.end) as again:
+                        self._settle(path, again)
 
-    def _settle(self, name: str, batch: journal.Batch) -> None:
-        told = _Told()
-        self.errors += batch.errors
-        for record, body in zip(batch.records, batch.bodies, strict=True):
-            if isinstance(record, Settled):
-                told.settled(record)
-                self._gather(told, name, record, body)
-            else:
-                told.unsettled(record)
-        insert_runs(self.connection, told.runs)
-        if told.calls:
-            self.post(told.calls, self.tally)
-        # A row of what was seen is made anew, for the line of its beginning may be damaged.
-        self._forget(name, [*told.settled_later, *told.seen])
-        self._note_unsettled(name, told)
+    def _settle(self, path: Path, told: Told) -> None:
+        """What was told, in one transaction."""
+        with transaction(self.connection):
+            if self._read_to(path.name) != told.start:
+                raise LedgerFault(f"the journal {path} is read into the ledger by somebody else too; let one do it")
+            insert_runs(self.connection, told.runs)
+            if told.calls.count:
+                self.post(told, self.tally)
+            # A row of what was seen is made anew, for the line of its beginning may be damaged.
+            self._forget(path.name, [*told.settled_later, *told.seen])
+            self._note_unsettled(path.name, told)
+            self._remember(path.name, told.end)
+        self.errors += told.errors
 
-    def _gather(self, told: _Told, name: str, record: Seen | Settled, body: bytes) -> None:
-        stored = record.stored
-        if record.prompt is not None:
-            told.runs += record.prompt.runs
-        if stored is None:
-            return
-        try:
-            kept = in_range(stored)
-        except LedgerFault as fault:
-            self.errors.append(ErrorRecord(source=name, error=str(fault)))
-        else:
-            told.calls.append(Written(kept, record.prompt, body if kept is stored else b""))
-
-    def _note_unsettled(self, name: str, told: _Told) -> None:
+    def _note_unsettled(self, name: str, told: Told) -> None:
         rows: list[tuple[str, datetime, str, str | None]] = [
             (one.entry, naive(one.began_at), one.model, None)
             for one in told.begun.values()
@@ -154,13 +105,14 @@ class _Ingest:
         found = self.connection.execute(query, [name]).fetchall()
         if not found:
             return
-        told = _Told()
-        for _, seen in found:
-            self._gather(told, name, msgspec.json.decode(seen, type=Seen), b"")
-        with transaction(self.connection):
-            if told.calls:
-                self.post(told.calls, self.recovered)
-            self._forget(name, [entry for entry, _ in found])
+        with Told(name, 0, is_careful=True) as told:
+            for _, seen in found:
+                told.gather(msgspec.json.decode(seen, type=Seen))
+            with transaction(self.connection):
+                if told.calls.count:
+                    self.post(told, self.recovered)
+                self._forget(name, [entry for entry, _ in found])
+        self.errors += told.errors
 
     def _read_to(self, name: str) -> int:
         row = self.connection.execute("SELECT read_to FROM journals WHERE journal_id = ?", [name]).fetchone()
@@ -171,13 +123,18 @@ class _Ingest:
         self.connection.execute(query, [name, read_to])
 
 
-def _ahead(batches: Iterator[journal.Batch]) -> Iterator[journal.Batch]:
-    """The same, each read by a thread of its own while DuckDB takes the one before it."""
+def _ahead(coming: Iterator[Told]) -> Iterator[Told]:
+    """The same, each made ready by a thread of its own while DuckDB takes the one before it."""
     with ThreadPoolExecutor(1) as thread:
-        coming: Future[journal.Batch | None] = thread.submit(next, batches, None)
-        while batch := coming.result():
-            coming = thread.submit(next, batches, None)
-            yield batch
+        following: Future[Told | None] = thread.submit(next, coming, None)
+        try:
+            while told := following.result():
+                following = thread.submit(next, coming, None)
+                yield told
+        finally:
+            with suppress(LedgerFault):
+                if left := following.result():
+                    left.calls.close()
 
 
 def ingest(

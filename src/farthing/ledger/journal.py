@@ -49,10 +49,12 @@ __all__ = [
     "Seen",
     "Settled",
 ]
-__all__ += ["batches", "is_written", "line", "new_path", "read"]
+__all__ += ["batches", "between", "is_written", "line", "new_path", "read"]
 
 VERSION = 2
 SUFFIX = ".journal"
+_BUFFER_BYTES = 2**18
+"""What is read of the file at once: the usual 8 kB cost half as much time again."""
 Fsync = Literal["each", "never"]
 """``each``: a record is on the disk when ``append`` returns; ``never``: when the system, or ``sync``, writes it."""
 
@@ -246,7 +248,7 @@ def batches(path: Path, offset: int, bytes_max: int) -> Iterator[Batch]:
 
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=_BUFFER_BYTES) as file:
             file.seek(offset)
             while lines := file.readlines(bytes_max):
                 is_torn = not lines[-1].endswith(b"\n")
@@ -260,6 +262,25 @@ def batches(path: Path, offset: int, bytes_max: int) -> Iterator[Batch]:
                     return  # the rest of that line may be written by now, and is none by itself
     except OSError as error:
         raise LedgerFault(f"cannot read the journal {path}: {error.strerror}") from error
+
+
+def between(path: Path, start: int, end: int) -> Batch:
+    """
+    The same lines once more, from one offset where a line begins to another.
+
+    Raises:
+        LedgerFault: As :func:`read`, or the file is not what it was.
+
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            data = file.read(end - start)
+    except OSError as error:
+        raise LedgerFault(f"cannot read the journal {path}: {error.strerror}") from error
+    if len(data) < end - start or not data.endswith(b"\n"):
+        raise LedgerFault(f"the journal {path} was cut or replaced while it was read; restore it and read it again")
+    return _read_all(path, [line + b"\n" for line in data[:-1].split(b"\n")], start)
 
 
 def _read_all(path: Path, lines: list[bytes], start: int) -> Batch:

@@ -8,73 +8,111 @@ through :class:`farthing.ledger.merge.Known`, the same code that the memory engi
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import duckdb
 
 from farthing.ledger import rollup, rows
-from farthing.ledger.merge import Known, Tally
+from farthing.ledger.merge import PUSD_MAX, YEAR_MAX, YEAR_MIN, Known, Tally
 from farthing.ledger.prompt_tables import Prompts, pack_calls, with_prompt
-from farthing.ledger.staging import stage, stage_written
+from farthing.ledger.staging import alike, id_key, message_key, stage
 from farthing.ledger.store import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-    import duckdb
-
+    from farthing.ledger.gathering import Told
     from farthing.ledger.interface import Stored
-    from farthing.ledger.staging import Written
+
+
+class Unkept(Exception):
+    """A call that was not looked at has a number or a time that no engine keeps; nothing was posted."""
 
 
 def post(connection: duckdb.DuckDBPyConnection, chunk: Sequence[Stored], first_no: int, tally: Tally) -> None:
     """Post one chunk within the caller's transaction; its calls may take the numbers from *first_no* on."""
     packed = pack_calls(connection, chunk)
     stage(connection, enumerate(packed, first_no))
-    _post_staged(connection, packed, first_no, tally, lambda index: packed[index])
+    similar = {first_no + index for index in _alike(chunk)}
+    _post_staged(
+        connection, _stretch(connection), similar, tally, lambda numbers: {no: packed[no - first_no] for no in numbers}
+    )
 
 
-def post_written(connection: duckdb.DuckDBPyConnection, chunk: Sequence[Written], first_no: int, tally: Tally) -> None:
-    """The same for records from a journal, whose runs of blocks the ledger has."""
-    stage_written(connection, enumerate(chunk, first_no))
-    stored = [one.stored for one in chunk]
-    _post_staged(connection, stored, first_no, tally, lambda index: with_prompt(stored[index], chunk[index].prompt))
+def post_written(connection: duckdb.DuckDBPyConnection, told: Told, first_no: int, tally: Tally) -> None:
+    """
+    The same for what was read of a journal; the ledger has its runs of blocks.
+
+    Raises:
+        Unkept: Not where *told* was made carefully. The transaction is to be rolled back.
+
+    """
+    try:
+        told.calls.stage(connection, first_no)
+    except duckdb.Error as error:
+        if told.is_careful:
+            raise
+        raise Unkept from error
+    stretch = _stretch(connection)
+    if stretch.unkept and not told.is_careful:
+        raise Unkept
+    similar = {first_no + index for index in told.calls.alike()}
+
+    def packed(numbers: Collection[int]) -> dict[int, Stored]:
+        found = told.calls.records({number - first_no for number in numbers})
+        return {first_no + index: with_prompt(*one) for index, one in found.items()}
+
+    _post_staged(connection, stretch, similar, tally, packed)
+
+
+class _Stretch(NamedTuple):
+    """What queries/stretch.sql says of the table ``staged``."""
+
+    calls: int
+    unkept: int
+    with_passes: int
+    with_request: int
+
+
+def _stretch(connection: duckdb.DuckDBPyConnection) -> _Stretch:
+    limits = {"pusd_max": str(PUSD_MAX), "year_min": YEAR_MIN, "year_max": YEAR_MAX}
+    [row] = connection.execute(sql("stretch"), limits).fetchall()
+    return _Stretch(*row)
 
 
 def _post_staged(
     connection: duckdb.DuckDBPyConnection,
-    chunk: Sequence[Stored],
-    first_no: int,
+    stretch: _Stretch,
+    similar: set[int],
     tally: Tally,
-    packed: Callable[[int], Stored],
+    packed: Callable[[Collection[int]], dict[int, Stored]],
 ) -> None:
-    connection.execute(sql("matches"))
-    found = connection.execute("SELECT staged_no, call_no, equally_known FROM matches").fetchall()
+    found = _matches(connection)
     known = {staged_no for staged_no, _, equally_known in found if equally_known}
-    contested = (_alike(chunk, first_no) | {staged_no for staged_no, _, _ in found}) - known
+    contested = (similar | {staged_no for staged_no, _, _ in found}) - known
     tally.count("known", len(known))
-    tally.count("new", len(chunk) - len(known | contested))
+    tally.count("new", stretch.calls - len(known | contested))
     if known or contested:
         _delete(connection, "staged", known | contested)
-    _insert(connection)
+    _insert(connection, stretch)
     if contested:
         candidates = {call_no for staged_no, call_no, _ in found if staged_no in contested}
         full = Prompts(connection).full
-        _settle(connection, candidates, [(no, full(packed(no - first_no))) for no in sorted(contested)], tally)
+        records = packed(contested)
+        _settle(connection, candidates, [(no, full(records[no])) for no in sorted(contested)], tally)
 
 
-def _alike(chunk: Sequence[Stored], first_no: int) -> set[int]:
-    """Numbers of the records that share a call id or a message id with another of the chunk."""
-    call_ids = [stored.call.call_id for stored in chunk]
-    message_ids = [stored.call.served.message_id for stored in chunk]
-    if len(set(call_ids)) == len(chunk) == len(set(message_ids)):
-        return set()
-    calls, messages = Counter(call_ids), Counter(message_ids)
-    return {
-        number
-        for number, stored in enumerate(chunk, first_no)
-        if calls[stored.call.call_id] > 1
-        or (stored.call.served.message_id and messages[stored.call.served.message_id] > 1)
-    }
+def _matches(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, int, bool]]:
+    """Of staged records that may be calls the ledger has: both numbers, and whether they are equally known."""
+    [(may_match,)] = connection.execute(sql("match_keys")).fetchall()
+    return connection.execute(sql("matches")).fetchall() if may_match else []
+
+
+def _alike(chunk: Sequence[Stored]) -> set[int]:
+    """Which of the records may share a call id or a message id with another of the chunk."""
+    return alike([id_key(stored.call.call_id) for stored in chunk]) | alike(
+        [message_key(stored.call.served.message_id) for stored in chunk]
+    )
 
 
 def _settle(
@@ -101,7 +139,7 @@ def _settle(
     numbers = sorted(written)
     packed = pack_calls(connection, [known.records[number] for number in numbers])
     stage(connection, zip(numbers, packed, strict=True))
-    _insert(connection)
+    _insert(connection, _stretch(connection))
 
 
 def _records(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> Iterable[tuple[int, Stored]]:
@@ -111,9 +149,14 @@ def _records(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> Iterab
     return rows.read_all(connection, "calls.call_no IN (SELECT call_no FROM touched)", {})
 
 
-def _insert(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(sql("insert_staged"))
-    rollup.add(connection, 1)
+def _insert(connection: duckdb.DuckDBPyConnection, stretch: _Stretch) -> None:
+    """Write what is staged; *stretch* may tell of more than there is by now."""
+    connection.execute(sql("insert_calls"))
+    rollup.add_staged(connection, with_passes=stretch.with_passes > 0)
+    if stretch.with_passes:
+        connection.execute(sql("insert_passes"))
+    if stretch.with_request:
+        connection.execute(sql("insert_requests"))
 
 
 def _touch(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> None:

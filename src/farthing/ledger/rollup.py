@@ -33,6 +33,14 @@ def add(connection: duckdb.DuckDBPyConnection, sign: int) -> None:
     connection.execute(sql("rollup_spread"))
 
 
+def add_staged(connection: duckdb.DuckDBPyConnection, *, with_passes: bool) -> None:
+    """Add the measures of the calls in ``staged``, none of which was added before."""
+    connection.execute(sql("rollup_staged"))
+    if with_passes:
+        connection.execute(sql("rollup_staged_passes"))
+    connection.execute(sql("rollup_spread"))
+
+
 def repost(connection: duckdb.DuckDBPyConnection) -> None:
     """Add what the postings in ``reposting`` change, before they are written."""
     connection.execute(sql("rollup_repost"))

@@ -1,6 +1,5 @@
 -- Staged records that may be calls the ledger has: by call id, or by message id. The narrow keys are compared first.
 -- One that is equally known, and has no dimension, tag or request that the call lacks, changes nothing.
-CREATE OR REPLACE TEMP TABLE matches AS
 WITH by_key AS (
     SELECT staged.call_no AS staged_no, calls.call_no
     FROM calls JOIN staged ON staged.call_key = calls.call_key

@@ -1,8 +1,9 @@
 -- Reads records from a file of JSON lines ($path) into a table with the columns of "calls" and their extra passes.
--- Fields at their defaults are left out of the file; the defaults here are those of farthing.call.
+-- Fields at their defaults are left out of the file; the defaults here are those of farthing.call. Numbers in the file
+-- count from $first_no.
 CREATE OR REPLACE TEMP TABLE staged AS
 SELECT
-    call_no,
+    call_no + $first_no AS call_no,
     stored.call.call_id AS call_id,
     call_key,
     stored.call.served.message_id AS message_id,
