@@ -57,6 +57,8 @@ def test_the_usual_band_is_as_wide_as_four_hours_in_five_were_off_before():
     assert {low for low, _ in found.values()} == {10.0}
     assert {high for _, high in found.values()} == {30.0}
     assert usual_band(seen, scores, 20, range(90, 110)) == {}
+    silent = [one if one.number != 95 else Score(95, 0.0, None) for one in scores]
+    assert set(usual_band(seen, silent, 100, range(95, 96))) == {95}
     assert usual_band({}, [], 100, range(5)) == {}
 
 

@@ -52,6 +52,7 @@ class Track(NamedTuple):
         band: Least and most that was expected; None where nothing was.
         marked: Whether it is the spike, or whatever is to be looked at.
         limit: A line across all; None: none.
+        axis: What stands below each, empty for nothing; no entry at all: the labels.
 
     """
 
@@ -59,6 +60,7 @@ class Track(NamedTuple):
     band: tuple[tuple[int, int] | None, ...]
     marked: tuple[bool, ...]
     limit: int | None = None
+    axis: tuple[str, ...] = ()
 
 
 class Frame(NamedTuple):
@@ -124,43 +126,59 @@ def stacked(  # noqa: PLR0917 - what a picture is made of
 def tracked(frame: Frame, labels: Sequence[str], track: Track, width: int) -> str:
     """A line of what came over the band in which it was expected, with what is marked standing out."""
     height, left, bottom, top = 250, 58, 26, 10
-    ground, came = height - bottom, [value for value in track.seen if value is not None]
-    highs = [high for _, high in filter(None, track.band)]
-    ticks = _ticks(
-        max([1, *came, track.limit or 0, *(min(high, 3 * max([1, *came, track.limit or 0])) for high in highs)])
-    )
+    ground = height - bottom
+    most = max([1, track.limit or 0, *(value for value in track.seen if value is not None)])
+    highs = [min(band[1], 3 * most) for band in track.band if band is not None]
+    ticks = _ticks(max([most, *highs]))
     scale, slot = (ground - top) / ticks[-1], (width - left - 4) / max(1, len(labels))
     body = [_grid(frame, ticks, left=left, width=width, ground=ground, scale=scale)]
-    runs: list[tuple[int, int]] = []
-    for n, is_marked in enumerate(track.marked):
-        if is_marked and runs and runs[-1][1] == n:
-            runs[-1] = (runs[-1][0], n + 1)
-        elif is_marked:
-            runs.append((n, n + 1))
+    runs = _runs(track.marked)
     body += [_rect(left + slot * n, top, (slot * (end - n), ground - top), "marked", "") for n, end in runs]
     body += _band(track.band, left, slot, ground=ground, scale=scale, most=ticks[-1])
     if track.limit is not None:
-        y = ground - track.limit * scale
-        body.append(f'<path class="limit" d="M{left} {y:.1f}H{width}"/>')
+        body.append(f'<path class="limit" d="M{left} {ground - track.limit * scale:.1f}H{width}"/>')
+    body += _seen(track, left, slot, ground=ground, scale=scale, radius=3 if width > NARROW else 2)
+    for n, label in enumerate(labels):
+        value, expected = track.seen[n], track.band[n]
+        said = f"{label}: {'none' if value is None else frame.shown(value)}"
+        said += f", expected {frame.shown(expected[0])} to {frame.shown(expected[1])}" if expected else ""
+        body.append(_rect(left + slot * n, top, (slot, ground - top), "over", escape(said)))
+    body += _axis(track.axis or labels, left, slot, width=width, y=height - 8)
+    return _svg(frame, width, height, "".join(body))
+
+
+def _runs(marked: Sequence[bool]) -> list[tuple[int, int]]:
+    """Where entries that are marked follow one another: the first, and the one after the last."""
+    starts = [n for n, one in enumerate(marked) if one and not (n and marked[n - 1])]
+    ends = [n + 1 for n, one in enumerate(marked) if one and not (n + 1 < len(marked) and marked[n + 1])]
+    return list(zip(starts, ends, strict=True))
+
+
+def _seen(track: Track, left: float, slot: float, *, ground: float, scale: float, radius: int) -> list[str]:
+    """The line, broken where nothing came, and a dot on everything that is marked."""
+    found: list[str] = []
     part: list[str] = []
     for n, value in enumerate((*track.seen, None)):
         if value is not None:
-            part.append(f"{left + slot * (n + 0.5):.1f},{ground - value * scale:.1f}")
-            if track.marked[n]:
-                across, up = part[-1].split(",")
-                body.append(f'<circle class="spike" cx="{across}" cy="{up}" r="{3 if width > NARROW else 2}"/>')
+            x, y = f"{left + slot * (n + 0.5):.1f}", f"{ground - value * scale:.1f}"
+            part.append(f"{x},{y}")
+            found += [f'<circle class="spike" cx="{x}" cy="{y}" r="{radius}"/>'] if track.marked[n] else []
         elif part:
-            body.append(f'<polyline class="seen" points="{" ".join([*part, part[-1]])}"/>')
+            found.append(f'<polyline class="seen" points="{" ".join([*part, part[-1]])}"/>')
             part = []
-    for n, label in enumerate(labels):
-        said = f"{label}: {'none' if track.seen[n] is None else frame.shown(track.seen[n] or 0)}"
-        expected = track.band[n]
-        said += f", expected {frame.shown(expected[0])} to {frame.shown(expected[1])}" if expected else ""
-        body.append(_rect(left + slot * n, top, (slot, ground - top), "over", escape(said)))
-    every = max(1, -(-64 * len(labels) // max(1, width - left)))
-    shown = [n for n in range(len(labels)) if n % every == 0 and left + slot * (n + 0.5) < width - 24]
-    body += [_text(left + slot * (n + 0.5), height - 8, labels[n], "axis middle") for n in shown]
-    return _svg(frame, width, height, "".join(body))
+    return found
+
+
+def _axis(words: Sequence[str], left: float, slot: float, *, width: int, y: float) -> list[str]:
+    """Words below, as many as have room."""
+    found: list[str] = []
+    free = 0.0
+    for n, one in enumerate(words):
+        x, half = left + slot * (n + 0.5), 3.4 * min(26, len(one))
+        if one and free + half < x < width - half:
+            found.append(_text(x, y, one, "axis middle"))
+            free = x + half + 12
+    return found
 
 
 def waterfall(frame: Frame, steps: Sequence[Step], width: int) -> str:

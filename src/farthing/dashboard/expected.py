@@ -60,7 +60,8 @@ def usual_band(
     """
     What was expected of each hour of a measure that is watched.
 
-    Around what was usual by the rules of the watch, as wide as four hours in five were off *before* the spike.
+    Around what was usual by the rules of the watch, as wide as four hours in five were off *before* the spike. Of an
+    hour without a call the same is expected as of the one before it.
 
     Args:
         seen: The measure by hour number; an hour without a call is left out.
@@ -79,7 +80,13 @@ def usual_band(
     if len(ratios) < _RATIOS_MIN:
         return {}
     low, high = (ratios[min(len(ratios) - 1, int(share * len(ratios)))] for share in (_LOW, _HIGH))
-    return {number: (usual[number] * low, usual[number] * high) for number in shown if number in usual}
+    found: dict[int, tuple[float, float]] = {}
+    last = None
+    for number in range(min(usual), shown.stop):
+        last = usual.get(number, last)
+        if number in shown and last is not None:
+            found[number] = (last * low, last * high)
+    return found
 
 
 def window_bands(hours: Mapping[int, int], spent: int, now: datetime, ends: Sequence[datetime]) -> list[Band | None]:

@@ -82,13 +82,14 @@ def act(visit: Visit, name: str, fields: Mapping[str, str]) -> None:
         store.close()
 
 
-def buttons(incident: Incident) -> tuple[Button, ...]:
-    """What can be done about it now."""
+def buttons(incident: Incident, *, are_few: bool = False) -> tuple[Button, ...]:
+    """What can be done about it now; *are_few*: for a row of a table."""
     if incident.state == "resolved":
         return ()
     which, about = ("incident", str(incident.id)), f"incident {incident.id}: {plain(incident.title)[:80]}"
     found = [] if incident.state == "acknowledged" else [Button("Acknowledge", "ack", (which,), about)]
-    found += [Button(label, "snooze", (which, ("hours", hours)), about) for hours, label in SNOOZES]
+    spans = SNOOZES[1:2] if are_few else SNOOZES
+    found += [Button(label, "snooze", (which, ("hours", hours)), about) for hours, label in spans]
     return (*found, Button("Close", "resolve", (which,), about))
 
 

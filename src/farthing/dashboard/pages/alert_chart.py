@@ -108,12 +108,19 @@ def _of_measure(visit: Visit, incident: Incident) -> tuple[Chart, Table] | None:
         tuple(round(seen[number] * unit.parts) if number in seen else None for number in shown),
         tuple(_whole(band.get(number), unit.parts) for number in shown),
         tuple(first <= number <= last for number in shown),
+        axis=tuple(_midnight(hour_start(number), visit) for number in shown),
     )
     hours_shown = [hour_start(number) for number in shown]
     labels = [f"{at.astimezone(visit.zone):%-d %b %H:%M}" for at in hours_shown]
     title = f"{metric.words[0].upper()}{metric.words[1:]}, by the hour"
     words = "Shaded grey: where four hours in five were, around what was usual. Shaded red: the hours of this incident."
     return _made(title, words if band else "Too little history for a band.", hours_shown, labels, track, unit)
+
+
+def _midnight(at: datetime, visit: Visit) -> str:
+    """The day, below its first hour alone."""
+    local = at.astimezone(visit.zone)
+    return f"{local:%-d %b}" if local.hour == 0 else ""
 
 
 def _whole(pair: tuple[float, float] | None, parts: int) -> tuple[int, int] | None:

@@ -50,7 +50,8 @@ def page(visit: Visit) -> Page:
 
 
 def _incidents(visit: Visit, store: Incidents) -> list[Block]:
-    standing, over, at = store.standing(), store.over(OVER_MAX), store.evaluated_at()
+    standing = sorted(store.standing(), key=lambda one: (one.state != "open", -(one.stake_pusd or 0), -one.id))
+    over, at = store.over(OVER_MAX), store.evaluated_at()
     told = store.by_channel()
     unfinished = sum(waiting + given_up for _, waiting, given_up in told.values())
     firing = [one for one in standing if one.state == "open"]
@@ -127,7 +128,7 @@ def _table(visit: Visit, name: str, title: str, incidents: Sequence[Incident], e
             Cell(f"{one.level} %", one.level) if one.kind == "budget" else Cell(""),
             state_of(one, visit),
         )
-        rows.append((*row, Cell("", buttons=buttons(one))) if name == "incidents" else row)
+        rows.append((*row, Cell("", buttons=buttons(one, are_few=True))) if name == "incidents" else row)
     note = "At stake: what is above usual (assumed), above the limit (measured), or expected above it (assumed)."
     return Table(name, title, columns, tuple(rows), _stake_kind(incidents), note if incidents else "", empty)
 
@@ -170,7 +171,7 @@ def _month(visit: Visit, month: Coming) -> Tiles:
         ("next_day", "The next 24 hours", month.day_pusd),
     ):
         low, expected, high = (round(pusd) for pusd in total)
-        detail = f"{dollars(low)} to {dollars(high)}, four in five"
+        detail = f"{dollars(low)} to {dollars(high)}, four in five; from the hours of the last weeks"
         tiles.append(Tile(name, label, usd(expected), str(Kind.ASSUMED), detail))
     return Tiles(tuple(tiles))
 
