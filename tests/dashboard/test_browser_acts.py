@@ -45,6 +45,11 @@ def test_applying_and_undoing_by_hand_is_what_status_then_says(playbook, own_des
     assert page.get_by_text("batch = true").is_visible()
     page.evaluate(axe)
     assert page.evaluate("axe.run().then(done => done.violations.map(one => one.id))") == []
+    page.set_viewport_size(PHONE)
+    for address in (page.url, playbook):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    page.go_back()
     page.get_by_role("button", name="Undo").click()
     assert "open=" in page.url
     assert page.get_by_role("button", name="Apply").is_visible()
