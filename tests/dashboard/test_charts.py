@@ -5,7 +5,19 @@ import xml.etree.ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farthing.dashboard.charts import NARROW, WIDE, Frame, Series, Step, Track, stacked, tracked, waterfall
+from farthing.dashboard.charts import (
+    NARROW,
+    WIDE,
+    Frame,
+    Series,
+    Step,
+    Swing,
+    Track,
+    stacked,
+    tornado,
+    tracked,
+    waterfall,
+)
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="\ufffe\uffff"), max_size=40)
 AMOUNTS = st.integers(0, 10**18)
@@ -49,6 +61,15 @@ def test_a_waterfall_carries_one_total_over_to_the_next():
     assert abs(now - 120 * unit) < 0.2
 
 
+def test_a_tornado_reaches_to_both_sides_of_the_figure():
+    bars = drawn(tornado(frame(), 100, [Swing("wide", 60, 180), Swing("back", 120, 90)], WIDE)).iter("rect")
+    widths = [(bar.get("class"), float(bar.get("width"))) for bar in bars]
+    (_, down), (_, up), (_, less), (_, more) = widths
+    assert [look for look, _ in widths] == ["down", "up", "down", "up"]
+    unit = (down + up) / 120
+    assert all(abs(found - expected * unit) < 0.2 for found, expected in ((down, 40), (up, 80), (less, 10), (more, 20)))
+
+
 @given(TEXT, st.lists(st.tuples(TEXT, AMOUNTS), max_size=12), st.sampled_from([WIDE, NARROW]))
 def test_whatever_the_names_and_amounts_the_picture_is_well_formed(title, bars, width):
     labels, values = [name for name, _ in bars], tuple(value for _, value in bars)
@@ -56,6 +77,8 @@ def test_whatever_the_names_and_amounts_the_picture_is_well_formed(title, bars, 
     assert svg.find("title").text in (title, None)
     steps = [Step(name, value) for name, value in bars]
     assert drawn(waterfall(frame(title), steps, width)).get("role") == "img"
+    swings = [Swing(name, value, 2 * value) for name, value in bars]
+    assert drawn(tornado(frame(title), 7, swings, width)).get("role") == "img"
 
 
 def test_what_was_expected_lies_behind_the_bars_and_ends_where_nothing_was():
@@ -103,6 +126,7 @@ def test_markup_in_a_name_is_text():
     for svg in (
         stacked(frame(nasty), [nasty], [Series(nasty, (1,), 0)], [], WIDE),
         waterfall(frame(nasty), [Step(nasty, 1)], WIDE),
+        tornado(frame(nasty), 1, [Swing(nasty, 0, 2)], WIDE),
         tracked(frame(nasty), [nasty], Track((1,), (None,), (True,)), WIDE),
     ):
         assert "<script" not in svg

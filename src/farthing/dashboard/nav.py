@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from farthing.call import DIMENSIONS
 from farthing.dashboard import incidents
 from farthing.dashboard.pages import (
@@ -15,6 +13,7 @@ from farthing.dashboard.pages import (
     cache,
     call,
     calls,
+    estimator,
     explore,
     health,
     models,
@@ -89,6 +88,7 @@ PAGES = (
         has_filters=False,
         act=playbook.act,
     ),
+    PageRoute("/estimator", "Estimator", "Save", estimator.page, own=estimator.OWN),
     PageRoute(
         "/alerts",
         "Alerts",
@@ -117,9 +117,8 @@ def filters_of(visit: Visit) -> dict[str, list[str]]:
     """Per dimension the dearest values of these days, to choose from: of calls that this user may see."""
     span = Query(since=visit.span.since, until=visit.span.until, timezone=visit.zone.key)
     offered: dict[str, list[str]] = {}
-    for name in _OFFERED:
-        rows = visit.reader.report(msgspec.structs.replace(span, by=(name,), limit=_VALUES_MAX))
-        values = [row.key[0] for row in rows if row.key[0] not in (None, "other")]
+    for name, found in visit.reader.dearest(span, _OFFERED, _VALUES_MAX).items():
+        values = [value for value in found if value is not None]
         if len(values) > 1 or any(name == chosen for chosen, _ in visit.asked.where):
-            offered[name] = [value for value in values if value is not None]
+            offered[name] = values
     return offered

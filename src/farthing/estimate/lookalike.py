@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.errors import BadInput
 from farthing.estimate.workload import CachePlan, Tokens, Volume, Workload, check
@@ -19,7 +19,7 @@ from farthing.estimate.workload import CachePlan, Tokens, Volume, Workload, chec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from farthing.call import Call
+    from farthing.call import Usage
 
 MEASURED = ("models", "volume", "tokens", "conversation", "cache", "batch_share", "web_searches_per_call")
 _PLACES = 6
@@ -27,12 +27,29 @@ _PROMPT_FIELDS = ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", 
 _FIELDS = (*_PROMPT_FIELDS, "output_tokens", "thinking_tokens", "web_search_requests")
 
 
-def look_alike(calls: Iterable[Call], *, days: Decimal, name: str = "look-alike") -> Workload:
+class Traffic(NamedTuple):
     """
-    The average of *calls*, which were sent over *days* days of traffic, as a workload of single turns.
+    Some calls, summed up; a single call is the smallest.
 
-    What was read from or written to the cache becomes the system prompt, with the share that was read as its hits.
-    Extra passes and the calls' own dates, channels and speeds are left out; choose them for the plan.
+    Attributes:
+        model: That served them. is_batch: whether they went through Message Batches.
+        calls: How many.
+        usage: Their counts together.
+
+    """
+
+    model: str
+    is_batch: bool
+    calls: int
+    usage: Usage
+
+
+def look_alike(traffic: Iterable[Traffic], *, days: Decimal, name: str = "look-alike") -> Workload:
+    """
+    The average of calls, which were sent over *days* days of traffic, as a workload of single turns.
+
+    What was read from or written to the cache becomes the system prompt, with the share that was read as its hits. The
+    calls' own dates, channels and speeds are left out; choose them for the plan.
 
     Raises:
         BadInput: No calls, or no days.
@@ -40,12 +57,11 @@ def look_alike(calls: Iterable[Call], *, days: Decimal, name: str = "look-alike"
     """
     sums: Counter[str] = Counter()
     models: Counter[str] = Counter()
-    for call in calls:
-        served = call.served
-        models[served.model] += 1
-        sums["batch"] += served.service_tier == "batch"
+    for some in traffic:
+        models[some.model] += some.calls
+        sums["batch"] += some.calls if some.is_batch else 0
         for field in _FIELDS:
-            sums[field] += getattr(served.usage, field)
+            sums[field] += getattr(some.usage, field)
     count = models.total()
     if not count or days <= 0:
         raise BadInput(f"read {count} calls over {days} days", "at least one call and more than 0 days")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import json
 import tomllib
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 import msgspec
 
 from farthing.errors import BadConfig
-from farthing.estimate.workload import Workload, check
+from farthing.estimate.workload import Workload, check, sizes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,6 +47,31 @@ def read_workload(path: Path | None, *, preset: str | None = None, settings: Ite
     for setting in settings:
         _merge(merged, _setting(setting))
     return decode(merged, path.name if path else f"preset {preset}")
+
+
+def with_settings(workload: Workload, settings: Iterable[str]) -> Workload:
+    """
+    A workload with settings over it, as :func:`read_workload` takes them; what they change is no longer measured.
+
+    Raises:
+        BadConfig: As :func:`read_workload`.
+
+    """
+    merged: dict[str, Any] = msgspec.to_builtins(workload, builtin_types=(Decimal, dt.date))
+    changed = set()
+    for setting in settings:
+        key = setting.partition("=")[0].strip()
+        changed.add("models" if key.partition(".")[0] in ("model", "models") else key)
+        _merge(merged, _setting(setting))
+    merged["measured"] = [key for name in workload.measured for key in _still_measured(workload, name, changed)]
+    return decode(merged, workload.name)
+
+
+def _still_measured(workload: Workload, name: str, changed: set[str]) -> list[str]:
+    """What is left of a measured key or table: itself, or the sizes of the table that nobody changed."""
+    if not any(key == name or key.startswith(f"{name}.") for key in changed):
+        return [name]
+    return [key for key in sizes_of(workload) if key.startswith(f"{name}.") and key not in changed]
 
 
 def decode(raw: Mapping[str, Any], where: str) -> Workload:
