@@ -109,6 +109,7 @@ def queries(draw):
         ),
         timezone=draw(st.sampled_from(ZONES)),
         limit=draw(st.sampled_from((None, None, 1, 2))),
+        others=draw(st.booleans()),
     )
 
 
@@ -161,6 +162,10 @@ class BothEngines(RuleBasedStateMachine):
         assert dated(self.duck.report(query)) == expected
         assert dated(self.duck._report(query, "measures")) == expected
         assert list(self.plain.calls(query)) == list(self.duck.calls(query))
+        assert self.plain.latest(query, 2, 1) == self.duck.latest(query, 2, 1)
+        names = ("tenant", "model", "tag:team", "user")
+        for some in (names[:2], names):
+            assert self.plain.dearest(query, some, 2) == self.duck.dearest(query, some, 2)
 
     @rule(name=st.sampled_from(("a", "a:r1", "r1", "own-1", "none")))
     def get(self, name):

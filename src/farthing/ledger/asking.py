@@ -21,6 +21,7 @@ from farthing.ledger.sums import OTHER
 from farthing.ledger.zones import bucket_start, segments, whole_hours
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from farthing.ledger.interface import Query
@@ -102,18 +103,64 @@ class Asked:
 
     def report(self, relation: str) -> str:
         """The text of the query over ``rollup``, :meth:`days` or ``measures``; ``parameters`` has its parameters."""
+        limit = self.query.limit
+        limited = limit is not None and bool(self.query.by)
+        if limited and relation == "measures":
+            return self._of_dearest(limit or 0)
+        text = self._sums(relation, {name: self.value(dimension) for name, dimension in self._named()})
+        return self._limited(text, limit or 0) if limited else text
+
+    def dearest(self, relation: str, names: Sequence[str], number: int) -> str:
+        """The place among *names* and the value of their dearest values, each list in its order."""
+        keys = {f"key_{n}": self.value(name) for n, name in enumerate(names)}
+        each = (
+            f"(SELECT {n} AS place, {key} AS value, sum(list_pusd) AS list_pusd FROM grouped GROUP BY value "  # noqa: S608 - ours
+            f"HAVING sum(calls) <> 0 ORDER BY sum(list_pusd) DESC, coalesce(value, '') LIMIT {int(number)})"
+            for n, key in enumerate(keys)
+        )
+        columns = ", ".join(f"{value} AS {key}" for key, value in keys.items())
+        return (
+            f"WITH grouped AS MATERIALIZED (SELECT {columns}, sum(calls) AS calls, sum(list_pusd) AS list_pusd "  # noqa: S608 - ours
+            f"FROM {relation} WHERE {self.conditions()} GROUP BY ALL) "
+            f"SELECT place, value FROM ({' UNION ALL '.join(each)}) ORDER BY place, list_pusd DESC, coalesce(value, '')"
+        )
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        return ((f"key_{n}", name) for n, name in enumerate(self.query.by))
+
+    def _of_dearest(self, limit: int) -> str:
+        """
+        Sums over calls with the keys that are not among the dearest summed as other, or left out.
+
+        There may be millions of keys, so the dearest are found first, by their amounts alone.
+        """
+        keys = {name: self.value(dimension) for name, dimension in self._named()}
+        columns = ", ".join(f"{value} AS {name}" for name, value in keys.items())
+        texts = ", ".join(f"coalesce({name}, '')" for name in keys)
+        same = " AND ".join(f"{value} IS NOT DISTINCT FROM dearest.{name}" for name, value in keys.items())
+        found = (
+            f"SELECT * EXCLUDE (key_pusd), TRUE AS is_kept FROM ("  # noqa: S608 - ours
+            f"SELECT {columns}, sum(coalesce(list_pusd, 0)) AS key_pusd FROM calls "
+            f"WHERE {self.conditions()} GROUP BY ALL) ORDER BY key_pusd DESC, {texts} LIMIT {int(limit)}"
+        )
+        join = "LEFT JOIN" if self.query.others else "JOIN"
+        relation = f"(SELECT measures.*, dearest.* FROM measures {join} dearest ON {same})"  # noqa: S608 - ours
+        kept = {name: f"CASE WHEN is_kept THEN {name} ELSE '{OTHER}' END" for name in keys}
+        return f"WITH dearest AS MATERIALIZED ({found})\n{self._sums(relation, kept)}"
+
+    def _sums(self, relation: str, keys: dict[str, str]) -> str:
         bucket = self.query.bucket
         fragments = {
             "start": "NULL" if bucket is None else f"date_trunc('{bucket}', {self._local})",
             "offset": self._offset if bucket == "hour" else "0",
-            "keys": "".join(f"{self.value(name)} AS key_{n},\n    " for n, name in enumerate(self.query.by)),
+            "keys": "".join(f"{value} AS {name},\n    " for name, value in keys.items()),
             "relation": relation,
             "conditions": self.conditions(),
         }
         text = sql("report")
         for word, fragment in fragments.items():
             text = text.replace(f"{{{word}}}", fragment)
-        return text if self.query.limit is None or not self.query.by else self._limited(text, self.query.limit)
+        return text
 
     def _limited(self, report: str, limit: int) -> str:
         """The same sums, with the keys that are not among the dearest summed as :data:`~farthing.ledger.sums.OTHER`."""
@@ -123,7 +170,8 @@ class Asked:
             "report": report.removesuffix(";\n"),
             "names": ", ".join(names),
             "texts": ", ".join(f"coalesce({name}, '')" for name in names),
-            "limit": str(limit),
+            "limit": str(int(limit)),
+            "join": "LEFT JOIN" if self.query.others else "JOIN",
             "keys": "".join(kept),
             "same": " AND ".join(f"grouped.{name} IS NOT DISTINCT FROM dearest.{name}" for name in names),
         }

@@ -115,6 +115,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         limit: Keep the dearest this many keys, judged by their list price over all time buckets, and sum the others
             into one row (per bucket) whose keys are ``other``; None: all. That row is in its place by its amount, like
             any other, and a group whose own keys are ``other`` is summed into it.
+        others: Whether there is such a row; without it the calls beyond the limit are left out, which is quicker.
 
     """
 
@@ -125,6 +126,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: dict[str, tuple[str, ...]] = {}
     timezone: str = "UTC"
     limit: int | None = None
+    others: bool = True
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,6 +278,14 @@ class Ledger(Protocol):
 
     def calls(self, query: Query) -> Iterator[Stored]:
         """The calls in a query's range and filters, by time then id; ``by``, ``bucket`` and ``limit`` do not matter."""
+        ...
+
+    def latest(self, query: Query, number: int, skip: int = 0) -> list[Stored]:
+        """At most *number* calls in a query's range and filters from the latest back, without the first *skip* ones."""
+        ...
+
+    def dearest(self, query: Query, names: Sequence[str], number: int) -> dict[str, list[str | None]]:
+        """Per dimension its *number* dearest values in a query's range and filters, the dearest first."""
         ...
 
     def report(self, query: Query) -> list[Row]:

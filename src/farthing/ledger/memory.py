@@ -22,7 +22,7 @@ from farthing.ledger.text import valid_text
 from farthing.ledger.zones import bucket_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
     from types import TracebackType
     from typing import Self
@@ -76,6 +76,18 @@ class MemoryLedger:
         with self._lock:
             kept = [stored for stored in self._open.records.values() if question.keeps(query, stored, zone)]
         return iter(sorted(kept, key=_by_time))
+
+    def latest(self, query: Query, number: int, skip: int = 0) -> list[Stored]:
+        """See :meth:`farthing.ledger.interface.Ledger.latest`."""
+        return list(self.calls(query))[::-1][skip : skip + number]
+
+    def dearest(self, query: Query, names: Sequence[str], number: int) -> dict[str, list[str | None]]:
+        """See :meth:`farthing.ledger.interface.Ledger.dearest`."""
+        alone = msgspec.structs.replace(query, bucket=None, limit=None)
+        return {
+            name: [row.key[0] for row in self.report(msgspec.structs.replace(alone, by=(name,)))][:number]
+            for name in names
+        }
 
     def report(self, query: Query) -> list[Row]:
         """See :meth:`farthing.ledger.interface.Ledger.report`."""

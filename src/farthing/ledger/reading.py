@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import TYPE_CHECKING
 
 import duckdb
+import msgspec
 
 from farthing.errors import LedgerFault
+from farthing.ledger import question
+from farthing.ledger.asking import Asked
 from farthing.ledger.duckdb import DuckDBLedger
 from farthing.ledger.store import migrations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from farthing.ledger.interface import Query, Row, Stored
+
 _STEP_S = 0.05
+_INSTANT = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOCKED = re.compile(r"\block\b|different configuration")  # a damaged file's message speaks of a *block*
 
 
@@ -43,12 +52,58 @@ class DuckDBReader(DuckDBLedger):
         self.path = path
         self._lock = RLock()
         self._next_no = 0
+        self._stretches: dict[bytes, tuple[datetime, datetime]] = {}
         self._connection = _opened(path, wait_s, memory_mb_max)
         version, newest = self._number("SELECT coalesce(max(version), 0) FROM schema_version"), migrations()[-1][0]
         if version != newest:
             self.close()
             what = "a newer farthing wrote it; upgrade" if version > newest else "farthing report brings it up to date"
             raise LedgerFault(f"cannot read the ledger {path}: its tables are version {version}, not {newest}; {what}")
+
+    def calls(self, query: Query) -> Iterator[Stored]:
+        """See :meth:`farthing.ledger.interface.Ledger.calls`."""
+        return super().calls(self._about_sessions(query))
+
+    def latest(self, query: Query, number: int, skip: int = 0) -> list[Stored]:
+        """See :meth:`farthing.ledger.interface.Ledger.latest`."""
+        return super().latest(self._about_sessions(query), number, skip)
+
+    def report(self, query: Query) -> list[Row]:
+        """See :meth:`farthing.ledger.interface.Ledger.report`."""
+        return super().report(self._about_sessions(query))
+
+    def _about_sessions(self, query: Query) -> Query:
+        """
+        A question about some sessions, narrowed to the stretch of time in which they have calls; any other as it is.
+
+        The calls of a session are near one another, and calls are kept in order of time. That stretch is looked for
+        once: nothing changes while the file is open.
+        """
+        sessions = query.where.get("session")
+        if not sessions:
+            return query
+        alone = msgspec.structs.replace(
+            query, by=(), bucket=None, limit=None, timezone="UTC", where={"session": sessions}
+        )
+        key = msgspec.json.encode(alone)
+        if key not in self._stretches:
+            self._stretches[key] = self._stretch(alone)
+        first, last = self._stretches[key]
+        beyond = last + _INSTANT
+        return msgspec.structs.replace(
+            query,
+            since=first if query.since is None else max(first, query.since),
+            until=beyond if query.until is None else min(beyond, query.until),
+        )
+
+    def _stretch(self, query: Query) -> tuple[datetime, datetime]:
+        asked = Asked(query, question.check(query), (_EPOCH, _EPOCH))
+        with self._using() as connection:
+            text = f"SELECT min(sent_at), max(sent_at) FROM calls WHERE {asked.conditions()}"  # noqa: S608 - ours
+            row = connection.execute(text, asked.parameters).fetchone()
+        assert row is not None
+        first, last = (_EPOCH if at is None else at.replace(tzinfo=UTC) for at in row)
+        return first, last
 
 
 def _opened(path: Path, wait_s: float, memory_mb_max: int) -> duckdb.DuckDBPyConnection:

@@ -14,7 +14,7 @@ from farthing.ledger.store import sql
 from farthing.units import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import duckdb
 
@@ -49,6 +49,18 @@ def read_all(
     query = sql("records").replace("{conditions}", conditions).replace("{order}", "calls.call_no")
     found = connection.execute(query, parameters).fetchall()
     return list(_records(found, Prompts(connection)))
+
+
+def numbered(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int], order: str) -> list[Stored]:
+    """The records of some numbers, with the blocks, all at once."""
+    if not numbers:
+        return []
+    # Their least and greatest tell DuckDB which stretches of the tables it need not look into.
+    conditions = "calls.call_no BETWEEN $least AND $most AND calls.call_no IN (SELECT unnest($numbers::BIGINT[]))"
+    query = sql("records").replace("{conditions}", conditions).replace("{order}", order)
+    of_these = {"least": min(numbers), "most": max(numbers), "numbers": list(numbers)}
+    found = connection.execute(query, of_these).fetchall()
+    return [stored for _, stored in _records(found, Prompts(connection))]
 
 
 def _records(found: list[tuple[Any, ...]], reader: Prompts | None) -> Iterator[tuple[int, Stored]]:

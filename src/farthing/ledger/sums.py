@@ -74,6 +74,8 @@ def rows(groups: Iterable[Group], query: Query, zone: ZoneInfo) -> list[Row]:
     if query.limit is not None:
         kept = _dearest(folded, query.limit)
         other = (OTHER,) * len(query.by)
+        if not query.others:
+            folded = [group for group in folded if group.key in kept]
         folded = _fold(group if group.key in kept else group._replace(key=other) for group in folded)
     by_key: dict[tuple[datetime | None, Key], list[Group]] = {}
     for group in folded:

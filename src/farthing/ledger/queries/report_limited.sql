@@ -32,5 +32,5 @@ SELECT
     sum(high_pusd),
     sum(contract_pusd)
 FROM grouped
-LEFT JOIN dearest ON {same}
+{join} dearest ON {same}
 GROUP BY ALL;

@@ -1,0 +1,68 @@
+"""A ledger that is only read answers as one that is written does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from tests.ledger.conftest import NOON
+
+from farthing.ledger import open_ledger
+from farthing.ledger.interface import Query
+from farthing.ledger.memory import MemoryLedger
+from farthing.ledger.reading import DuckDBReader
+
+EVERY = Query(by=("feature",), bucket="day")
+
+
+@pytest.fixture
+def kept(path, make):
+    calls = [
+        make(
+            f"c{number}",
+            at=NOON + timedelta(hours=number * 5, microseconds=number),
+            dims={"session": f"s{number % 4}", "feature": f"f{number % 3}"} if number % 5 else {"tenant": "t"},
+        )
+        for number in range(60)
+    ]
+    plain = MemoryLedger()
+    plain.add(calls)
+    with open_ledger(path) as made:
+        made.add(calls)
+    return plain
+
+
+@pytest.mark.parametrize("sessions", [("s1",), ("s1", "s3"), ("none",), ("",), ("", "s2"), ()])
+@pytest.mark.parametrize(
+    "edges",
+    [
+        {},
+        {"since": NOON + timedelta(hours=40)},
+        {"until": NOON + timedelta(hours=90)},
+        {"since": NOON + timedelta(days=400)},
+        {"until": NOON - timedelta(days=400)},
+    ],
+)
+def test_what_is_asked_about_sessions_is_found_in_their_stretch_of_time(kept, path, sessions, edges):
+    query = Query(where={"session": sessions}, **edges)
+    with DuckDBReader(path) as reader:
+        for _ in range(2):
+            assert list(reader.calls(query)) == list(kept.calls(query))
+            assert reader.latest(query, 3, 1) == kept.latest(query, 3, 1)
+            assert reader.report(query) == kept.report(query)
+            for more in ({"where": {**query.where, "feature": ("f1",)}}, {"timezone": "Asia/Kolkata"}):
+                grouped = msgspec.structs.replace(query, by=EVERY.by, bucket="day", **more)
+                assert reader.report(grouped) == kept.report(grouped)
+
+
+def test_whole_days_and_the_hours_beside_them_make_any_span(kept, path):
+    """Spans that begin and end within a day, on its edge, and within the same one."""
+    hours = (0, 1, 11, 12, 13, 30, 36, 60, 84, 200)
+    with DuckDBReader(path) as reader:
+        for first in hours:
+            for length in hours[1:]:
+                since = NOON + timedelta(hours=first)
+                query = Query(by=("feature",), since=since, until=since + timedelta(hours=length))
+                assert reader.report(query) == kept.report(query)
+                assert reader.dearest(query, ("feature", "tenant"), 2) == kept.dearest(query, ("feature", "tenant"), 2)
