@@ -86,6 +86,16 @@ class Reader:
         rows = self.report(msgspec.structs.replace(query, by=(), bucket=None, limit=None))
         return rows[0] if rows and rows[0].calls else None
 
+    def dearest(self, query: Query, names: tuple[str, ...], number: int) -> dict[str, list[str | None]]:
+        """As :meth:`farthing.ledger.interface.Ledger.dearest`."""
+        narrowed = self.scope.narrow(query)
+        key = ("dearest", msgspec.json.encode(narrowed), names, number)
+        return self._shelf.kept(key, lambda ledger: ledger.dearest(narrowed, names, number))
+
+    def latest(self, query: Query, number: int, skip: int = 0) -> list[Stored]:
+        """As :meth:`farthing.ledger.interface.Ledger.latest`."""
+        return self._shelf.ledger().latest(self.scope.narrow(query), number, skip)
+
     def calls(self, query: Query) -> Iterator[Stored]:
         """As :meth:`farthing.ledger.interface.Ledger.calls`."""
         return self._shelf.ledger().calls(self.scope.narrow(query))

@@ -20,6 +20,8 @@ from farthing.dashboard.blocks import (
 )
 from farthing.dashboard.pages.shared import nothing
 from farthing.errors import BadInput
+from farthing.ledger.asking import NOT_ROLLED_UP
+from farthing.ledger.question import TAG
 from farthing.reports.sums import percent
 from farthing.units import weakest
 
@@ -31,9 +33,6 @@ PER_PAGE = 50
 OWN = ("live", "seen")
 LIVE_S = 5
 """How often a page that is watched asks for newer calls."""
-_MANY = 500
-_MINUTES = (1, 5, 20)
-"""In an hour of many calls the last of them are sought in so many minutes first."""
 
 
 def page(visit: Visit) -> Page:
@@ -120,29 +119,22 @@ def latest(visit: Visit, skip: int, number: int) -> list[Stored]:
     """
     Calls of the span from the latest back.
 
-    The hours' sums tell how many calls each hour has, so only the hours that are shown are read.
+    The hours' sums tell how many calls each hour has, so only the hours that are shown are read. Where a filter is by
+    what hours have no sums of, the ledger looks from the latest back by itself.
     """
+    if any(name in NOT_ROLLED_UP or name.startswith(TAG) for name, _ in visit.asked.where):
+        return visit.reader.latest(visit.query(), number, skip)
     hours = sorted(((row.start, row.calls) for row in visit.rows(bucket="hour") if row.start), reverse=True)
     found: list[Stored] = []
     passed = 0
     for start, calls in hours:
         if passed + calls > skip and passed < skip + number:
-            since, until = max(start, visit.span.since), min(_after(start, hours), visit.span.until)
-            here = _last_of(visit, since, until, calls, skip + number - passed)
-            found += here[max(0, skip - passed) : skip + number - passed]
+            edges = {"since": max(start, visit.span.since), "until": min(_after(start, hours), visit.span.until)}
+            first = max(0, skip - passed)
+            here = msgspec.structs.replace(visit.query(), **edges)
+            found += visit.reader.latest(here, skip + number - passed - first, first)
         passed += calls
     return found[:number]
-
-
-def _last_of(visit: Visit, since: datetime, until: datetime, calls: int, number: int) -> list[Stored]:
-    """At least the last *number* of the *calls* in an hour, the latest first."""
-    minutes = _MINUTES if calls > max(_MANY, 4 * number) else ()
-    starts = [max(since, min(until, visit.now) - timedelta(minutes=one)) for one in minutes]
-    for start in (*starts, since):
-        found = list(visit.reader.calls(msgspec.structs.replace(visit.query(), since=start, until=until)))
-        if len(found) >= number or start == since:
-            return found[::-1]
-    return []
 
 
 def _after(start: datetime, hours: list[tuple[datetime, int]]) -> datetime:
@@ -184,4 +176,4 @@ def _took(duration_ms: int | None) -> str:
 
 def _short(call_id: str) -> str:
     name = call_id.partition(":")[0]
-    return name if len(name) <= 14 else f"\u2026{name[-8:]}"
+    return name if len(name) <= 14 else f"\u2026\u2060{name[-8:]}"

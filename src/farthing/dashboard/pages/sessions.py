@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from farthing.dashboard.blocks import Cell, Note, Page, Table, count, share_of, text, usd
 from farthing.dashboard.pages import session
 from farthing.dashboard.pages.shared import nothing
 from farthing.reports.sums import percent
-from farthing.units import weakest
 
 if TYPE_CHECKING:
     from farthing.dashboard.visit import Visit
+    from farthing.ledger.interface import Row
 
 _SHOWN = 60
 
 
 def page(visit: Visit) -> Page:
     """The dearest sessions, or the one that was opened."""
-    if visit.total() is None:
+    total = visit.total()
+    if total is None:
         return Page("Sessions", (nothing(visit),))
-    return session.page(visit) if visit.asked.open else _all(visit)
+    return session.page(visit) if visit.asked.open else _all(visit, total)
 
 
-def _all(visit: Visit) -> Page:
-    rows = visit.rows("session", "feature", limit=_SHOWN)
-    named = [row for row in rows if row.key[0] not in (None, "other")]
+def _all(visit: Visit, total: Row) -> Page:
+    query = msgspec.structs.replace(visit.query("session", "feature", limit=_SHOWN), others=False)
+    rows = visit.reader.report(query)
+    named = [row for row in rows if row.key[0] is not None]
     if not named:
         note = "No call of these days names its session: send x-farthing-tag-session, or tag rows on import."
         return Page("Sessions", (Note(note, "No sessions yet"),))
-    whole = sum(visit.pusd(row) for row in rows)
+    whole = visit.pusd(total)
     columns = visit.head(
         ("session", "Session", False),
         ("feature", "Feature", False),
@@ -58,7 +62,7 @@ def _all(visit: Visit) -> Page:
     ]
     shown = sum(visit.pusd(row) for row in named)
     note = f"The dearest {len(named)} carry {percent(shown, whole)} of the spend; the rest is left out."
-    kind = str(weakest(*(row.kind for row in rows)))
+    kind = str(total.kind)
     return Page(
         "Sessions", (Table("sessions", "The dearest sessions", columns, visit.sorted_rows(columns, cells), kind, note),)
     )
