@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farthing.gateway.deadlines import Deadlines
+from farthing.gateway.deadlines import Deadlines, Silence
 
 
 class Timer:
@@ -123,3 +123,49 @@ def test_exactly_those_expire_that_took_too_long(waits):
     sure = {index for index, (_, length) in enumerate(waits) if length > 10.01}
     possible = {index for index, (_, length) in enumerate(waits) if length > 9.99}
     assert sure <= expired <= possible
+
+
+@given(st.lists(st.floats(0, 25), max_size=30), st.floats(0, 25))
+def test_a_silence_expires_that_long_after_something_was_heard(pauses, before):
+    """Something is heard after each of *pauses*, and then nothing any more; another wait began *before* that."""
+    clock, expired = Clock(), []
+    deadlines = Deadlines(10, clock)
+    Silence(deadlines, lambda: expired.append("other")).begin()
+    clock.turn_to(before)
+    silence, heard = Silence(deadlines, lambda: expired.append(clock.now)), before
+    silence.begin()
+    for pause in pauses:
+        if pause >= 10:
+            break
+        heard += pause
+        clock.turn_to(heard)
+        silence.heard_s = heard
+    clock.turn_to(heard + 9.99)
+    assert [when for when in expired if when != "other"] == []
+    clock.turn_to(1_000)
+    late = [when - heard - 10 for when in expired if when != "other"]
+    assert len(late) == 1
+    assert -0.01 < late[0] < 0.01
+
+
+def test_a_silence_that_is_ended_expires_never():
+    clock, expired = Clock(), []
+    silence = Silence(Deadlines(10, clock), lambda: expired.append(clock.now))
+    silence.begin()
+    clock.turn_to(9)
+    silence.heard_s = 9.0
+    clock.turn_to(15)
+    silence.end()
+    clock.turn_to(100)
+    assert expired == []
+
+
+def test_a_stream_of_a_thousand_events_sets_a_timer_for_each_of_the_lengths_that_pass():
+    clock, expired = Clock(), []
+    silence = Silence(Deadlines(10, clock), lambda: expired.append(clock.now))
+    silence.begin()
+    for tenth in range(1_000):
+        clock.turn_to(tenth / 10)
+        silence.heard_s = clock.now
+    assert expired == []
+    assert clock.set <= 12

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from farthing.gateway.deadlines import Silence
 from farthing.gateway.failures import Broken, TooSlow
 from farthing.gateway.wire import ResponseReader
 
@@ -37,7 +38,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self._loop = asyncio.get_running_loop()
         self._deadlines = deadlines
-        self._deadline = 0
+        self._silence = Silence(deadlines, self._too_slow)
         self._sink: Callable[[bytes], bool] | None = None
         self._transport: asyncio.Transport | None = None
         self._response: ResponseReader | None = None
@@ -154,11 +155,11 @@ class Connection(asyncio.Protocol):
         if self.closed:
             raise Broken("the connection to the upstream was closed", answered=self._current().started)
         self._waiter = self._loop.create_future()
-        self._deadline = self._deadlines.begin(self._too_slow)
+        self._silence.begin()
         try:
             await self._waiter
         finally:
-            self._deadlines.end(self._deadline)
+            self._silence.end()
             self._waiter = None
 
     def _too_slow(self) -> None:
@@ -198,7 +199,7 @@ class Connection(asyncio.Protocol):
             self.abort()
         if self._sink is not None and self._fault is None and not response.complete:
             if not response.body or self._sink(response.take()):
-                self._deadline = self._deadlines.again(self._deadline, self._too_slow)
+                self._silence.heard_s = self._loop.time()
                 return
             self._sink = None
         if response.body_bytes > _READ_HIGH_BYTES and not self._read_paused and not self.closed:

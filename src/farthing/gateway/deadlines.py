@@ -28,8 +28,8 @@ class Deadlines:
     """
 
     def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
-        self._seconds = seconds
-        self._loop = loop
+        self.seconds = seconds
+        self.loop = loop
         self._waits: dict[int, tuple[float, Callable[[], None]]] = {}
         self._last = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -37,15 +37,10 @@ class Deadlines:
     def begin(self, expire: Callable[[], None]) -> int:
         """Call *expire* when the time is over; the number that :meth:`end` takes, never 0."""
         self._last += 1
-        self._waits[self._last] = (self._loop.time() + self._seconds, expire)
+        self._waits[self._last] = (self.loop.time() + self.seconds, expire)
         if self._timer is None:
-            self._timer = self._loop.call_later(self._seconds, self._sweep)
+            self._timer = self.loop.call_later(self.seconds, self._sweep)
         return self._last
-
-    def again(self, number: int, expire: Callable[[], None]) -> int:
-        """End one and begin the next, as :meth:`end` and :meth:`begin`."""
-        self._waits.pop(number, None)
-        return self.begin(expire)
 
     def end(self, number: int) -> None:
         """Call nothing; no matter whether it has run out, or is 0."""
@@ -60,14 +55,56 @@ class Deadlines:
 
     def _sweep(self) -> None:
         self._timer = None
-        now = self._loop.time() + _EARLY_S
+        now = self.loop.time() + _EARLY_S
         due = []
         for number, (at, expire) in self._waits.items():
             if at > now:
-                self._timer = self._loop.call_at(at, self._sweep)
+                self._timer = self.loop.call_at(at, self._sweep)
                 break
             due.append((number, expire))
         for number, _ in due:
             del self._waits[number]
         for _, expire in due:
             expire()
+
+
+class Silence:
+    """
+    A wait that goes on with whatever is heard: hearing costs a look at the clock, and no timer is moved for it.
+
+    Args:
+        deadlines: How long a silence may last.
+        expire: Called when one has lasted that long.
+
+    Attributes:
+        heard_s: When something was heard, by the loop's clock; whoever hears something sets it.
+
+    """
+
+    def __init__(self, deadlines: Deadlines, expire: Callable[[], None]) -> None:
+        self.heard_s = 0.0
+        self._deadlines = deadlines
+        self._expire = expire
+        self._number = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Listen from now on."""
+        self.heard_s = self._deadlines.loop.time()
+        self._number = self._deadlines.begin(self._look)
+
+    def end(self) -> None:
+        """Listen no more."""
+        self._deadlines.end(self._number)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        """Somebody listens for so long that there may have been a silence: else look again when there can be one."""
+        loop, until = self._deadlines.loop, self.heard_s + self._deadlines.seconds
+        if until > loop.time() + _EARLY_S:
+            self._timer = loop.call_at(until, self._look)
+        else:
+            self._timer = None
+            self._expire()

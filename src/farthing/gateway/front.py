@@ -70,11 +70,18 @@ class Shared:
 
 
 class Front(asyncio.Protocol):
-    """One connection."""
+    """
+    One connection.
+
+    Attributes:
+        write: Sends bytes, as long as there is somebody to send them to.
+
+    """
 
     def __init__(self, shared: Shared) -> None:
         self.loop = shared.loop
         self.deadlines = shared.deadlines
+        self.write: Callable[[bytes], None] = _to_nobody
         self.write_paused = False
         self._shared = shared
         self._transport: asyncio.Transport | None = None
@@ -95,11 +102,6 @@ class Front(asyncio.Protocol):
         self._upgrading: Headers | None = None
 
     # -- for clients ----------------------------------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-        if self._transport is not None:
-            self._transport.write(data)
 
     def resume(self) -> None:
         """Read on, if reading had stopped."""
@@ -128,6 +130,7 @@ class Front(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
         self._transport = cast("asyncio.Transport", transport)
+        self.write = self._transport.write
         self._shared.fronts.add(self)
         self._idle = self._shared.idle.begin(self._close)
 
@@ -329,12 +332,17 @@ class Front(asyncio.Protocol):
 
     def _lost(self) -> None:
         self._transport = None
+        self.write = _to_nobody
         self._shared.fronts.discard(self)
         self._shared.idle.end(self._idle)
         self._shared.heads.end(self._head_late)
         self._waiting.clear()
         if self._serving is not None:
             self._serving.lost()
+
+
+def _to_nobody(data: bytes) -> None:
+    pass
 
 
 def _error(message: str, kind: str) -> tuple[Headers, bytes]:
