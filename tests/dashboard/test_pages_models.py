@@ -113,11 +113,32 @@ def test_the_calls_meant_are_chosen_in_the_address(desk, tmp_path, farthing):
     assert "Nothing to compare" in nobody.text
 
 
-def test_more_calls_than_anybody_waits_for_are_not_replayed(client, monkeypatch):
+def test_of_too_many_calls_to_replay_the_sums_are_priced(client, desk, monkeypatch):
+    calls = [plain(str(n)) for n in range(3)]
+    replayed = {row["model"]: row for row in rows(figures(over(desk, calls)), "switch")}
+    whole = {row["model"]: row for row in rows(figures(client), "switch")}
     monkeypatch.setattr(model_switch, "CALLS_REPLAYED_MAX", 0)
-    page = client.get("/models")
-    assert "Too many to replay" in page.text
-    assert "farthing whatif" in page.text
+    summed = {row["model"]: row for row in rows(figures(over(desk, calls)), "switch")}
+    assert summed.keys() == replayed.keys()
+    for name, row in summed.items():
+        if row["kind"] != "assumed":
+            assert row == replayed[name]
+        else:  # the replay rounds tokens call by call
+            assert abs(Decimal(row["usd"]) / Decimal(replayed[name]["usd"]) - 1) < Decimal("0.001")
+    for row in rows(figures(client), "switch")[1:]:
+        assert row["kind"] == "assumed"  # they were cached
+        if not whole[row["model"]]["stays"]:
+            assert abs(Decimal(row["usd"]) / Decimal(whole[row["model"]]["usd"]) - 1) < Decimal("0.05")
+    assert "sums by day are priced" in client.get("/models").text
+
+
+def test_sums_without_a_price_on_the_other_model_stay_as_they_were(desk, monkeypatch):
+    monkeypatch.setattr(model_switch, "CALLS_REPLAYED_MAX", 0)
+    fast = plain("fast", model="claude-opus-5-5")
+    fast = msgspec.structs.replace(fast, served=msgspec.structs.replace(fast.served, speed="fast"))
+    shown = {row["model"]: row for row in rows(figures(over(desk, [fast])), "switch")}
+    row = shown["claude-haiku-5-5"]  # knows no fast mode
+    assert (row["usd"], row["moved_usd"], row["stays"]) == (shown["claude-opus-5-5"]["usd"], "0", 1)
 
 
 def test_times_are_those_of_the_calls(desk):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from farthing.prices.card import Unpriced
 
 BATCH, STANDARD = "batch", "standard"
+ONE = Fraction(1)
 
 
 class Tiered(NamedTuple):
@@ -85,7 +86,7 @@ def _one(row: Row, book: PriceBook, tier: str) -> Tiered:
         model or "", channel or "claude_api", None, was or STANDARD, speed, geo, row.start.astimezone(UTC).date()
     )
     there = facts._replace(service_tier=tier, speed=STANDARD if tier == BATCH else speed)  # a batch knows no fast mode
-    now, other = _priced(book.card(facts), row), _priced(book.card(there), row)
+    now, other = priced_row(book.card(facts), row), priced_row(book.card(there), row)
     if row.unpriced_calls == row.calls or not now or other is None:
         is_nothing = now == other == 0 and not row.unpriced_calls
         return Tiered(row.calls, 0 if is_nothing else row.calls)
@@ -96,22 +97,28 @@ def _one(row: Row, book: PriceBook, tier: str) -> Tiered:
     return Tiered(row.calls, row.unpriced_calls, row.list_pusd, scaled, Kind.ASSUMED, cached)
 
 
-def _priced(card: Card | Unpriced, row: Row) -> int | None:
-    """The row's counts at a card's rates, in the band of its mean prompt; None where a part has no price."""
-    band = card.band(row.usage.prompt_tokens // row.calls) if isinstance(card, Card) else None
+def priced_row(card: Card | Unpriced, row: Row, scale: Fraction = ONE) -> int | None:
+    """
+    A row's counts at a card's rates, in the band of its mean prompt; None where a part has no price.
+
+    Args:
+        card: The rates.
+        row: Of some calls.
+        scale: Tokens there for each that was counted.
+
+    """
+    usage = row.usage
+    band = card.band(int(usage.prompt_tokens * scale) // row.calls) if isinstance(card, Card) else None
     if not isinstance(card, Card) or band is None:
         return None
-    usage = row.usage
-    searches = usage.web_search_requests
-    counts = (
+    tokens = (
         usage.input_tokens,
         usage.cache_write_5m_tokens,
         usage.cache_write_1h_tokens,
         usage.cache_read_tokens,
         usage.output_tokens,
-        searches,
     )
-    rates = (*band.rates, card.web_search_pusd if searches else 0)
-    if any(number and rate is None for number, rate in zip(counts, rates, strict=True)):
+    if any(number and rate is None for number, rate in zip(tokens, band.rates, strict=True)):
         return None
-    return sum(number * (rate or 0) for number, rate in zip(counts, rates, strict=True))
+    pusd = sum(number * (rate or 0) for number, rate in zip(tokens, band.rates, strict=True))
+    return money.nearest(pusd * scale) + usage.web_search_requests * card.web_search_pusd

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farthing.dashboard.blocks import Block, Cell, Column, Field, Form, Note, Table, signed, text, usd
+from farthing.dashboard.caching import BY
 from farthing.dashboard.pages.outcome_cells import signed_percent
-from farthing.reports.sums import percent
+from farthing.dashboard.switching import Switched, of_rows, of_step
 from farthing.units import Kind, weakest
 from farthing.whatif.replay.choice import Choice
 
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
     from farthing.dashboard.visit import Visit
     from farthing.ledger.interface import Row
     from farthing.prices.schema import Model
-    from farthing.whatif.replay.totals import Step
 
-CALLS_REPLAYED_MAX = 300_000
+CALLS_REPLAYED_MAX = 60_000
 _COMMAND = "farthing whatif --where model=claude-opus-5-5 --choose model=claude-haiku-5-5"
 _RESTRICTED = ("verified", "invitation")
 """Words of a model's status that say not everybody may ask for it."""
@@ -37,21 +37,22 @@ def switch_cost(visit: Visit, rows: Sequence[Row]) -> tuple[Block, ...]:
     form = Form("What another model would cost", (Field("from", "The calls of", source, choices),), "Compare")
     if row is None or not row.list_pusd:
         return form, Note(f"No priced call of these days was served by {source}.", "Nothing to compare", "warn")
-    if row.calls > CALLS_REPLAYED_MAX:
-        told = (
-            f"{row.calls:,} calls are more than a page replays ({CALLS_REPLAYED_MAX:,}). Take fewer days or a filter."
-        )
-        return form, Note(told, "Too many to replay while you wait", code=_COMMAND)
     return form, _table(visit, source, row)
 
 
 def _table(visit: Visit, source: str, row: Row) -> Table:
+    book, targets = visit.desk.book, targets_of(visit, source)
     query = visit.query()
     query = msgspec.structs.replace(query, where={**query.where, "model": (source,)}, timezone="UTC")
-    targets = targets_of(visit, source)
-    choices = tuple(Choice.of(model.id, model=model.id) for model in targets)
-    found = visit.reader.replayed(query, choices, visit.desk.book)
-    before = found.before.pusd
+    total = visit.total()
+    is_replayed = total is None or total.calls <= CALLS_REPLAYED_MAX
+    if is_replayed:
+        choices = tuple(Choice.of(model.id, model=model.id) for model in targets)
+        found = [of_step(step) for step in visit.reader.replayed(query, choices, book).steps]
+    else:
+        days = visit.reader.report(msgspec.structs.replace(query, by=BY, bucket="day"))
+        found = [of_rows(days, book, model) for model in targets]
+    before, calls = row.list_pusd, row.calls - row.unpriced_calls
     columns = (
         Column("model", "Under"),
         Column("usd", "Would cost", is_number=True),
@@ -61,8 +62,7 @@ def _table(visit: Visit, source: str, row: Row) -> Table:
         Column("kind", "How sure"),
         Column("stays", "Calls that cannot move", is_number=True),
     )
-    ordered = sorted(zip(targets, found.steps, strict=True), key=lambda pair: (pair[1].sums.pusd, pair[0].id))
-    calls = found.backtest.calls - found.backtest.unpriced_calls
+    ordered = sorted(zip(targets, found, strict=True), key=lambda pair: (pair[1].pusd, pair[0].id))
     cells = [
         (
             text(source, tone="quiet"),
@@ -73,41 +73,37 @@ def _table(visit: Visit, source: str, row: Row) -> Table:
             Cell(str(row.kind)),
             Cell("", 0),
         ),
-        *(_row(model, step, before, calls) for model, step in ordered),
+        *(_row(model, one, before, calls) for model, one in ordered),
     ]
-    kind = str(weakest(Kind.DERIVED, *(step.kind for step in found.steps)))
+    kind = str(weakest(Kind.DERIVED, *(one.kind for one in found)))
     note = (
         "At list. Same text, same answers, same caching. Derived where only prices differ; assumed where the other "
         "model counts tokens otherwise, or where a cache was read or written, which would be another model's. Whether "
         "its answers are as good, no price tells."
     )
-    if found.backtest.unpriced_calls:
-        note += f" {found.backtest.unpriced_calls:,} calls have no exact price and are left out."
+    if not is_replayed:
+        note += (
+            f" These days have over {CALLS_REPLAYED_MAX:,} calls: sums by day are priced, in the band of their mean "
+            f"prompt. {_COMMAND} replays each call."
+        )
+    if row.unpriced_calls:
+        note += f" {row.unpriced_calls:,} calls have no exact price and are left out."
     title = f"{calls:,} calls of {source}, under each other model"
     return Table("switch", title, columns, tuple(cells), kind, note)
 
 
-def _row(model: Model, step: Step, before: int, calls: int) -> tuple[Cell, ...]:
-    after = step.sums.pusd
-    moved, stays = after - before, sum(step.stays.values())
-    why = "; ".join(f"{number:,}: {reason}" for reason, number in step.stays.most_common(3))
+def _row(model: Model, one: Switched, before: int, calls: int) -> tuple[Cell, ...]:
+    moved = one.pusd - before
+    sure = f"{one.kind}, {one.surer} derived" if one.surer else str(one.kind)
     return (
         text(model.id),
-        usd(after),
+        usd(one.pusd),
         Cell(signed(moved), usd(moved).value, tone="good" if moved < 0 else "bad" if moved > 0 else ""),
         Cell(("+" if moved > 0 else "") + signed_percent(moved, before), tone="good" if moved < 0 else "bad"),
-        usd(after // calls),
-        Cell(_how_sure(step), str(step.kind)),
-        Cell(f"{stays:,}" if stays else "", stays, hint=why),
+        usd(one.pusd // calls),
+        Cell(sure, str(one.kind)),
+        Cell(f"{one.stays:,}" if one.stays else "", one.stays, hint=one.why),
     )
-
-
-def _how_sure(step: Step) -> str:
-    """The kind of the change, and how much of it is surer than that."""
-    parts = {kind: abs(pusd) for kind, pusd in step.saved_kinds_pusd.items()}
-    derived = sum(parts.values()) - parts[Kind.ASSUMED]
-    is_mixed = step.kind is Kind.ASSUMED and derived
-    return f"{step.kind}, {percent(derived, sum(parts.values()))} derived" if is_mixed else str(step.kind)
 
 
 def targets_of(visit: Visit, source: str) -> list[Model]:
