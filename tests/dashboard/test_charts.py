@@ -42,6 +42,14 @@ def test_a_bar_is_as_tall_as_its_figure():
     assert second == 2 * first == 2 * other
 
 
+def test_a_bar_leads_where_it_is_told_to_and_says_what_it_is():
+    svg = stacked(frame(), ["a<", "b"], [Series("one", (1, 2), 0)], [], WIDE, (), ["/x?a=1&b=2", "/y"])
+    links = list(drawn(svg).iter("a"))
+    assert [link.get("href") for link in links] == ["/x?a=1&b=2", "/y"]
+    assert links[0].get("aria-label").startswith("a<: ")
+    assert drawn(svg).get("role") == "group"  # a picture has no links in it
+
+
 def test_the_line_of_the_days_before_has_a_point_for_each():
     svg = stacked(frame(), ["a", "b", "c"], [Series("one", (1, 2, 3), 0)], [3, 2], WIDE)
     (line,) = drawn(svg).iter("polyline")

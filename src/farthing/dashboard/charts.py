@@ -84,6 +84,7 @@ def stacked(  # noqa: PLR0917 - what a picture is made of
     before: Sequence[int],
     width: int,
     band: Sequence[tuple[int, int] | None] = (),
+    hrefs: Sequence[str] = (),
 ) -> str:
     """
     Bars over time, each a stack, and a line of what was there in the period before.
@@ -95,6 +96,7 @@ def stacked(  # noqa: PLR0917 - what a picture is made of
         before: One value per label of the line, shorter where there are fewer; empty: no line.
         width: Of the picture.
         band: Least and most that was expected of each bar, drawn behind it; None: nothing was.
+        hrefs: Where each bar leads; empty: nowhere. The keyboard has the same links in the table beside.
 
     """
     height, left, bottom, top = 250, 58, 26, 10
@@ -116,11 +118,15 @@ def stacked(  # noqa: PLR0917 - what a picture is made of
                 y -= tall
                 said = f"{escape(label)}, {escape(one.name)}: {escape(frame.shown(one.values[n]))}"
                 parts.append(_rect(x, y, (bar, tall), f"c{one.color}", said))
-        body.append(f"<g>{''.join(parts)}</g>")
+        drawn = f"<g>{''.join(parts)}</g>"
+        if hrefs:
+            said = f"{label}: {frame.shown(totals[n])}"
+            drawn = f'<a href="{escape(hrefs[n])}" tabindex="-1" aria-label="{escape(said)}">{drawn}</a>'
+        body.append(drawn)
         if _is_labelled(n, len(labels), slot):
             body.append(_text(x + bar / 2, height - 8, label, "axis middle"))
     body += _line(before, left, slot, ground=height - bottom, scale=scale)
-    return _svg(frame, width, height, "".join(body))
+    return _svg(frame, width, height, "".join(body), role="group" if hrefs else "img")
 
 
 def tracked(frame: Frame, labels: Sequence[str], track: Track, width: int) -> str:
@@ -291,9 +297,9 @@ def _text(x: float, y: float, words: str, look: str) -> str:
     return f'<text class="{look}" x="{x:.1f}" y="{y:.1f}">{escape(shown)}</text>'
 
 
-def _svg(frame: Frame, width: int, height: int, body: str) -> str:
+def _svg(frame: Frame, width: int, height: int, body: str, role: str = "img") -> str:
     key = escape(frame.key)
     return (
-        f'<svg class="drawn" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{key}-t {key}-d">'
+        f'<svg class="drawn" viewBox="0 0 {width} {height}" role="{role}" aria-labelledby="{key}-t {key}-d">'
         f'<title id="{key}-t">{escape(frame.title)}</title><desc id="{key}-d">{escape(frame.says)}</desc>{body}</svg>'
     )

@@ -176,19 +176,20 @@ def _cache(visit: Visit, total: Row) -> Tile:
 
 
 def _coverage(visit: Visit, total: Row) -> Tile:
-    """How much of the number is proven."""
+    """How much of the number is proven: by responses, and by an invoice."""
     priced = total.calls - total.unpriced_calls
-    unsettled = len(visit.reader.unsettled())
     words = [f"{total.unpriced_calls:,} calls unpriced" if total.unpriced_calls else "every call has a price"]
-    words.append(f"{unsettled:,} without an outcome" if unsettled else "none without an outcome")
-    if not visit.reader.scope.is_whole:
-        words.pop()
+    if visit.reader.scope.is_whole:  # nobody knows whose a call without an outcome is
+        unsettled = len(visit.reader.unsettled())
+        words.append(f"{unsettled:,} without an outcome" if unsettled else "none without an outcome")
+    measured = sum(visit.pusd(row) for row in visit.rows("kind") if row.key[0] == str(Kind.MEASURED))
+    words.append(f"{percent(measured, visit.pusd(total)) or '0.0 %'} of the dollars measured")
     return Tile(
         "coverage",
         "Calls with an exact price",
         Cell(percent(priced, total.calls), f"{priced}/{total.calls}"),
         str(Kind.MEASURED),
-        ", ".join(words),
+        f"{', '.join(words)}; not yet checked against an invoice",
         tone="bad" if total.unpriced_calls else "good",
         href=visit.asked.elsewhere("/models") if total.unpriced_calls else "",
         meter=share_of(priced, total.calls),

@@ -61,6 +61,19 @@ def label_of(at: datetime, bucket: str, visit: Visit) -> str:
     return local.strftime(_FORMS[bucket])
 
 
+def zoomed(at: datetime, bucket: str, visit: Visit) -> str:
+    """The days of a bucket, as a span's name; empty: nothing is nearer than an hour."""
+    day = at.astimezone(visit.zone).date()
+    match bucket:
+        case "day":
+            return day.isoformat()
+        case "week":
+            return f"{day}..{day + timedelta(days=6)}"
+        case "month":
+            return f"{day:%Y-%m}"
+    return ""
+
+
 def dearest(rows: Iterable[Row]) -> list[tuple[str | None, ...]]:
     """The groups that have a color of their own, the dearest first, from their rows in whatever buckets."""
     totals: dict[tuple[str | None, ...], int] = {}
@@ -111,8 +124,10 @@ def spend_over_time(
     labels = [label_of(at, bucket, visit) for at in starts]
     total = sum(sum(one.values) for one in series)
     says = f"{title}: {dollars(total)} in {len(starts)} bars, one for each {bucket}."
+    hrefs = [visit.asked.url(span=nearer, bucket=None) for at in starts if (nearer := zoomed(at, bucket, visit))]
     wide, narrow = both(
-        lambda width, key: stacked(Frame(key, title, says, dollars), labels, series, before, width, band), "spend"
+        lambda width, key: stacked(Frame(key, title, says, dollars), labels, series, before, width, band, hrefs),
+        "spend",
     )
     kind = weakest(*kinds(rows))
     compared = f" The dotted line is {visit.span.before_label}." if before else ""
@@ -132,7 +147,7 @@ def spend_over_time(
         columns,
         tuple(
             (
-                Cell(label_of(at, bucket, visit), at.astimezone(visit.zone).isoformat()),
+                Cell(label_of(at, bucket, visit), at.astimezone(visit.zone).isoformat(), hrefs[n] if hrefs else ""),
                 *(usd(one.values[n]) for one in series),
                 *(_band_cells(band[n]) if any(band) else ()),
             )
