@@ -169,11 +169,19 @@ def test_more_calls_than_anybody_waits_for_are_not_joined(client, monkeypatch, l
 
 def test_an_outcomes_other_calls_are_looked_for_no_farther_than_can_be_read(client, monkeypatch, calls):
     november = [call for call in calls if call.sent_at.month == 11]
-    monkeypatch.setattr(joining, "CALLS_JOINED_MAX", len(november))
+    for name in ("CALLS_JOINED_MAX", "CALLS_SEARCHED_MAX"):
+        monkeypatch.setattr(joining, name, len(november))
     monkeypatch.setattr(joining, "AROUND", timedelta(days=10))
     page = client.get("/outcomes", params={"open": "t-1", "range": "2026-11-18"})
     assert "Looked for from 9 November 2026 to 29 November 2026." in page.text
     assert figures(client)["report"]["totals"]["outcomes"] == 14
+    assert (
+        "looked for from 22 October 2026 to 30 November 2026"
+        in client.get("/outcomes?range=2026-11-01..2026-11-19").text
+    )
+    monkeypatch.setattr(joining, "CALLS_SEARCHED_MAX", 0)
+    shown = client.get("/outcomes", params={"open": "t-1", "range": "2026-11-18"})
+    assert "Looked for from 18 November 2026 to 20 November 2026." in shown.text  # never nowhere
 
 
 def test_an_outcome_of_too_many_calls_is_not_opened_call_by_call(client, monkeypatch):

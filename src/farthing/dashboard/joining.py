@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CALLS_JOINED_MAX = 300_000
 OUTCOMES_READ_MAX = 200_000
+CALLS_SEARCHED_MAX = 3_000_000
+"""Calls of one session or tag are searched for among more than are joined: nothing is summed."""
 AROUND = timedelta(days=31)
 
 
@@ -47,6 +49,18 @@ def around(reader: Reader, since: datetime, until: datetime) -> Query:
         if total is None or total.calls <= CALLS_JOINED_MAX:
             return query
     return Query(since=since, until=until)
+
+
+def near(reader: Reader, at: datetime) -> Query:
+    """Where the calls of one outcome are searched for: everywhere, or as far from its time as can be read."""
+    widths = (AROUND, timedelta(days=7), timedelta(days=1))
+    hour = at.replace(minute=0, second=0, microsecond=0)  # sums are by the hour
+    days = (Query(since=hour - width, until=hour + width + timedelta(hours=1)) for width in widths)
+    for query in (Query(), *days):
+        total = reader.total(query)
+        if total is None or total.calls <= CALLS_SEARCHED_MAX:
+            return query
+    return query
 
 
 def joined(visit: Visit, *by: str) -> OutcomeReport | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farthing.dashboard.blocks import Block, Cell, Column, Facts, Note, Page, Table, Tile, Tiles, text, usd
-from farthing.dashboard.joining import OUTCOMES_READ_MAX, around, basis_of
+from farthing.dashboard.joining import OUTCOMES_READ_MAX, basis_of, near
 from farthing.dashboard.pages.outcome_cells import STATUS_TONES, call_link, mean, moment, unsure
 from farthing.ledger.outcome_memory import cost_pusd
 from farthing.reports.outcome_calls import calls_of
@@ -30,7 +30,7 @@ def page(visit: Visit) -> Page:
         note = Note("There is no such outcome, or it is not yours to see.", "No such outcome", "warn", back)
         return Page("Outcome", (note,), status=404)
     outcome, former = found
-    wide = around(visit.reader, outcome.happened_at, outcome.happened_at)
+    wide = near(visit.reader, outcome.happened_at)
     if visit.reader.outcome_count() > OUTCOMES_READ_MAX:
         calls = None
     else:

@@ -20,7 +20,7 @@ from farthing.dashboard.blocks import (
     usd,
 )
 from farthing.dashboard.charts import Frame, Series, both, stacked
-from farthing.dashboard.joining import CALLS_JOINED_MAX, OUTCOMES_READ_MAX, joined
+from farthing.dashboard.joining import CALLS_JOINED_MAX, OUTCOMES_READ_MAX, around, joined
 from farthing.dashboard.pages import outcome_lists, outcome_one
 from farthing.dashboard.pages.outcome_cells import UNKNOWN, mean, share_cell, signed_percent, unsure
 from farthing.dashboard.pages.shared import name_of, nothing, only
@@ -182,7 +182,7 @@ def _groups(visit: Visit, report: OutcomeReport, by: tuple[str, ...]) -> Table:
         columns,
         visit.sorted_rows(columns, rows),
         kind,
-        _said(report),
+        f"{_said(report)}{_looked(visit, report)}",
         more=_more(visit),
     )
 
@@ -233,6 +233,14 @@ def _said(report: OutcomeReport) -> str:
     if total.unpriced_calls:
         told.append(f"{total.unpriced_calls:,} calls have no exact price and are in no sum (+?).")
     return " ".join(told)
+
+
+def _looked(visit: Visit, report: OutcomeReport) -> str:
+    """How far an outcome's other calls were looked for, where that is not everywhere."""
+    wide = around(visit.reader, visit.span.since, visit.span.until)
+    if wide.since is None or wide.until is None or not report.total.outcomes:
+        return ""
+    return f" Other calls of an outcome were looked for from {wide.since:%-d %B %Y} to {wide.until:%-d %B %Y}."
 
 
 def _more(visit: Visit) -> tuple[tuple[str, str], ...]:
