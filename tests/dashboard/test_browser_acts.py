@@ -58,6 +58,16 @@ def test_applying_and_undoing_by_hand_is_what_status_then_says(playbook, own_des
     assert [one["action"] for one in told["journal"]] == ["applied", "undone"]
 
 
+def test_a_plan_is_made_while_one_waits(playbook, own_desk, opened):
+    own_desk.plan.unlink()
+    page = opened()
+    page.goto(playbook)
+    page.get_by_role("button", name="Make a plan now").click()
+    page.get_by_role("button", name="Apply").wait_for()  # the page looks again by itself
+    assert own_desk.plan.exists()
+    page.wait_for_load_state("networkidle")
+
+
 def test_a_refusal_is_read_where_it_happens(playbook, own_desk, browser, farthing):
     page = browser.new_page()  # Chromium says in its console that the answer is a refusal
     page.goto(playbook)

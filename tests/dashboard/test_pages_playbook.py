@@ -1,14 +1,20 @@
 """Applying and undoing in the browser is what the command line does: the same files, figures and refusals."""
 
+import json
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.dashboard.made import OpenLedger, client_of, form_token, posted
 
 from farthing.call import Call, Served, Usage
-from farthing.dashboard.access import Access, User, hash_of
+from farthing.dashboard.access import HERE, Access, User, hash_of
+from farthing.dashboard.asked import Asked
 from farthing.dashboard.books import books_of
+from farthing.dashboard.pages import playbook_make
+from farthing.dashboard.visit import Visit
 from farthing.dashboard.web import Site, create_app
+from farthing.errors import BadInput
 from farthing.ledger import open_ledger
 from farthing.money import parse_usd, usd_text
 
@@ -205,6 +211,49 @@ def test_where_calls_are_too_many_the_page_says_which_command_tells(own_desk, mo
     html = client.get("/playbook").text
     assert "farthing playbook status" in html
     assert "Undo" in html
+
+
+def test_a_plan_made_from_the_page_is_the_command_lines(own_desk, farthing):
+    wanted = farthing.json("playbook", "--ledger", own_desk.ledger)
+    own_desk.plan.unlink()
+    client = site(own_desk)
+    assert "Make a plan now" in client.get("/playbook").text
+    assert press(client, "plan", "", plan="").status_code == 303
+    playbook_make.making_of(Visit(Asked(), None, own_desk, HERE, NOW)).thread.join()
+    told = json.loads(own_desk.plan.read_bytes())
+    assert told["told"] == wanted
+    assert rows(page(client), "steps")[0]["usd_a_month"] == wanted["steps"][0]["a_month"]["usd"]
+    assert page(client)["figures"]["made"]["value"] == NOW.isoformat()
+    assert press(client, "apply", NIGHTLY).status_code == 303
+
+
+def test_while_a_plan_is_made_the_page_says_so_and_looks_again(own_desk, monkeypatch):
+    may_end = threading.Event()
+    monkeypatch.setattr("farthing.whatif.playbook.plan.plan", lambda *_, **__: may_end.wait(60) and _fails())
+    client = site(own_desk)
+    press(client, "plan", "")
+    html = client.get("/playbook").text
+    assert "A plan is being made" in html
+    assert "data-refresh-s" in html
+    assert "Make a plan now" not in html
+    assert "while one is being made" in press(client, "plan", "").text
+    may_end.set()
+    playbook_make.making_of(Visit(Asked(), None, own_desk, HERE, NOW)).thread.join()
+    html = client.get("/playbook").text
+    assert "No plan was made" in html
+    assert "no luck" in html
+    assert NIGHTLY in [one["id"] for one in json.loads(own_desk.plan.read_bytes())["steps"]]  # the former one stays
+
+
+def _fails():
+    raise BadInput("found no luck", "some")
+
+
+def test_of_many_calls_a_plan_is_made_on_the_command_line(own_desk, monkeypatch):
+    monkeypatch.setattr(playbook_make, "CALLS_MAX", 100)
+    client = site(own_desk)
+    assert "Make a plan now" not in client.get("/playbook").text
+    assert "run farthing playbook" in press(client, "plan", "").text
 
 
 def test_a_plan_without_steps(desk, folder, farthing):

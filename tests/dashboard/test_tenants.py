@@ -131,6 +131,10 @@ def questions(calls):
         *({"open": name} for name in ("t-1", "t-2", "t-3", "t-4", "nobody-1", "nobody-2", "grab", "r-1", "lost too")),
         {"page": "2"},
         {"sort": "-usd"},
+        {"open": mine.call_id, "as_if": "model=claude-haiku-5-5,batch=true"},
+        {"open": theirs.call_id, "as_if": "batch=true"},
+        {"live": "1"},
+        {"live": "1", "seen": "2026-11-18T12:00:00+00:00"},
     ]
 
 

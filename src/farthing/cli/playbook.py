@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PASSES = 4
 """The calls are gone through about so often: to find, to try, to replay in sequence once or twice."""
-MONTH = timedelta(days=30)
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -176,6 +175,7 @@ def _plan(ledger: Ledger, span: tuple[datetime | None, datetime | None], config:
     from farthing.cli.ledger_file import contract_in_force
     from farthing.ledger.interface import Query
     from farthing.whatif.levers.find import find_all
+    from farthing.whatif.playbook.days import month_to
     from farthing.whatif.playbook.plan import plan
 
     since, until = span
@@ -189,7 +189,7 @@ def _plan(ledger: Ledger, span: tuple[datetime | None, datetime | None], config:
             told if has_any else "run farthing serve, farthing import or farthing demo first",
         )
     if span == (None, None):
-        since = max(days) + timedelta(days=1) - MONTH
+        since = month_to(max(days))
     query, book = Query(since=since, until=until), options.price_book(config)
     with _counted(ledger, query, PASSES, hidden=hidden) as calls:
         return plan(calls, find_all(calls(), book), book, terms=contract_in_force(config))

@@ -10,6 +10,7 @@ from farthing.dashboard.blocks import (
     Column,
     Note,
     Page,
+    Refresh,
     Table,
     Tile,
     Tiles,
@@ -18,7 +19,7 @@ from farthing.dashboard.blocks import (
     text,
     usd,
 )
-from farthing.dashboard.pages import playbook_step
+from farthing.dashboard.pages import playbook_make, playbook_step
 from farthing.dashboard.pages.playbook_came import came_of_it
 from farthing.dashboard.pages.playbook_cells import buttons_of, decisions, range_cell, state_of
 from farthing.dashboard.pages.playbook_more import more
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _MAKE = Note(
     "A plan replays your calls under other choices: caching, batching, models, retries. It reads every call several "
-    "times, so it is made on the command line; this page shows the last one.",
+    "times. The command line makes it; this page shows the last one, and makes one itself where the calls are few.",
     "No plan yet",
     code="farthing playbook",
 )
@@ -53,23 +54,34 @@ def page(visit: Visit) -> Page:
     if visit.asked.open:
         return playbook_step.page(visit, plan, journal)
     blocks: list[Block] = [_no_plan(visit)] if plan is None else [_sums(plan, journal), *_age(visit, plan)]
+    if plan is None:
+        blocks += playbook_make.offer(visit)
     if plan is not None:
         blocks += [_steps(visit, plan, journal), Note(_RECORD)]
     blocks += came_of_it(visit, journal.live)
     blocks += [] if plan is None else more(visit, plan)
-    return Page("Playbook", (*blocks, *_decisions(visit, journal)))
+    if plan is not None:
+        blocks += playbook_make.offer(visit)
+    making = playbook_make.making_of(visit)
+    is_making = making is not None and making.is_running
+    refresh = Refresh(playbook_make.LOOK_S, visit.asked.url()) if is_making else None
+    return Page("Playbook", (*blocks, *_decisions(visit, journal)), refresh=refresh)
 
 
 def act(visit: Visit, name: str, fields: Mapping[str, str]) -> None:
     """
-    Apply or undo a step.
+    Apply or undo a step, or make a plan.
 
     Raises:
-        BadInput: As :mod:`farthing.whatif.playbook.decide` has it. LedgerFault: A file cannot be written.
+        BadInput: As :mod:`farthing.whatif.playbook.decide` has it, or no plan can be made here.
+        LedgerFault: A file cannot be written.
 
     """
     from farthing.whatif.playbook.decide import apply_steps, undo_step  # noqa: PLC0415
 
+    if name == "plan":
+        playbook_make.start(visit)
+        return
     files, who, step = visit.desk.playbook, visit.user.name, fields.get("step", "")
     if not step:
         raise BadInput("read no step", "the id of one")
@@ -78,7 +90,7 @@ def act(visit: Visit, name: str, fields: Mapping[str, str]) -> None:
     elif name == "undo":
         undo_step(files, step, who, visit.now)
     else:
-        raise BadInput(f"read the act {name[:80]!r}", "apply or undo")
+        raise BadInput(f"read the act {name[:80]!r}", "apply, undo or plan")
 
 
 def _when(said: str) -> datetime:

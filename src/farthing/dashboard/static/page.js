@@ -84,9 +84,12 @@ if (live) {
           return;
         }
         const found = new DOMParser().parseFromString(await answer.text(), "text/html");
-        const fresh = answer.ok && found.querySelector("[data-refresh-s]");
-        if (fresh) {
+        const fresh = found.querySelector("[data-refresh-s]");
+        if (answer.ok && fresh) {
           take(fresh);
+        } else if (answer.ok) {
+          location.reload(); // what was waited for is there
+          return;
         }
       } catch {
         // Nobody answers now; somebody may soon.

@@ -8,6 +8,7 @@ What a range does not hold: that next month's traffic is another.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from fractions import Fraction
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,7 @@ from farthing.money import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 MONTH_DAYS = 30
 DAYS_MIN = 7
@@ -64,6 +66,11 @@ class Days(NamedTuple):
     def a_month(self, pusd: int) -> int:
         """A sum over the days, per 30 days."""
         return nearest(Fraction(pusd * MONTH_DAYS, max(1, self.number)))
+
+
+def month_to(last: datetime | None) -> datetime | None:
+    """From when on a plan looks where nobody says: the month that ends with the day that starts then; None for none."""
+    return None if last is None else last + timedelta(days=1 - MONTH_DAYS)
 
 
 def monthly(rows: Sequence[Sequence[int]], days: Days, *, seed: int = 0) -> list[Monthly]:
