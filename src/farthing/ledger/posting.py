@@ -8,6 +8,7 @@ through :class:`farthing.ledger.merge.Known`, the same code that the memory engi
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
@@ -89,7 +90,7 @@ def _post_staged(
 ) -> None:
     found = _matches(connection)
     known = {staged_no for staged_no, _, equally_known in found if equally_known}
-    contested = (similar | {staged_no for staged_no, _, _ in found}) - known
+    contested = (_really_alike(connection, similar) | {staged_no for staged_no, _, _ in found}) - known
     tally.count("known", len(known))
     tally.count("new", stretch.calls - len(known | contested))
     if known or contested:
@@ -106,6 +107,16 @@ def _matches(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, int, bool
     """Of staged records that may be calls the ledger has: both numbers, and whether they are equally known."""
     [(may_match,)] = connection.execute(sql("match_keys")).fetchall()
     return connection.execute(sql("matches")).fetchall() if may_match else []
+
+
+def _really_alike(connection: duckdb.DuckDBPyConnection, similar: set[int]) -> set[int]:
+    """Those of *similar* that share an id, not only the narrow key of one."""
+    if not similar:
+        return similar
+    query = "SELECT call_no, call_id, message_id FROM staged WHERE call_no IN (SELECT unnest($numbers::BIGINT[]))"
+    found = connection.execute(query, {"numbers": sorted(similar)}).fetchall()
+    calls, messages = Counter(row[1] for row in found), Counter(row[2] for row in found if row[2])
+    return {row[0] for row in found if calls[row[1]] > 1 or messages[row[2]] > 1}
 
 
 def _alike(chunk: Sequence[Stored]) -> set[int]:

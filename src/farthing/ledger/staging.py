@@ -55,7 +55,7 @@ class _Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     stored: Stored | None = None
 
 
-_OBJECT_BYTES = 2**24
+_OBJECT_BYTES = 2**20
 """Room for the longest line that is always made; more of it costs time."""
 _STORED = b',"stored":{'
 """Where the record begins in a journal's line. Inside of a text its quotes would be escaped, so it is the key."""
