@@ -120,8 +120,7 @@ def stacked(  # noqa: PLR0917 - what a picture is made of
                 parts.append(_rect(x, y, (bar, tall), f"c{one.color}", said))
         drawn = f"<g>{''.join(parts)}</g>"
         if hrefs:
-            said = f"{label}: {frame.shown(totals[n])}"
-            drawn = f'<a href="{escape(hrefs[n])}" tabindex="-1" aria-label="{escape(said)}">{drawn}</a>'
+            drawn = f'<a href="{escape(hrefs[n])}" tabindex="-1">{parts[0]}{drawn}</a>'
         body.append(drawn)
         if _is_labelled(n, len(labels), slot):
             body.append(_text(x + bar / 2, height - 8, label, "axis middle"))
