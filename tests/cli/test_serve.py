@@ -1,6 +1,7 @@
 """``farthing serve`` as a process: what it prints, what it keeps, how it ends."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ import anthropic
 import pytest
 
 from farthing import testing
+from farthing.cli import beside, serve
+from farthing.errors import FarthingError
 from farthing.ledger import open_ledger
 from farthing.ledger.interface import Query
 
@@ -83,7 +86,7 @@ def test_the_dashboard_is_there_and_ends_with_the_gateway_however_that_ends(star
         process.communicate(timeout=30)
     for _ in range(200):
         try:
-            urllib.request.urlopen(facts["dashboard"]).close()
+            urllib.request.urlopen(facts["dashboard"], timeout=5).close()  # a port that is free may even answer itself
         except OSError:
             return
         time.sleep(0.05)
@@ -94,3 +97,52 @@ def test_without_its_dashboard_the_gateway_does_not_start(farthing, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         arguments = ["--dashboard", taken.getsockname()[1], "--port", 0, "--ledger", tmp_path / "ledger.duckdb"]
         assert "the dashboard" in farthing.json("serve", *arguments, code=1)["error"]
+
+
+def test_the_watcher_of_alerts_runs_beside_it_comes_back_and_ends_with_it_even_if_that_is_killed(start, tmp_path):
+    config = tmp_path / "farthing.toml"
+    config.write_text("[alerts]\nwatch_minutes = 60\n")
+    lock = tmp_path / "alerts.sqlite.watcher"
+
+    def watcher(other_than=0):
+        for _ in range(400):
+            if lock.exists() and int(lock.read_text() or 0) not in (0, other_than):
+                return int(lock.read_text())
+            time.sleep(0.05)
+        raise AssertionError("no watcher")
+
+    with testing.sandbox(start=None) as box:
+        process, facts = start("--upstream", box.base_url, "--config", str(config))
+        assert facts["alerts_every_minutes"] == 60
+        first = watcher()
+        os.kill(first, signal.SIGKILL)
+        second = watcher(first)
+        process.send_signal(signal.SIGKILL)
+        _, log = process.communicate(timeout=30)
+    assert "the watcher of alerts ended with -9; it starts again in 1 s" in log
+    for _ in range(200):
+        try:
+            os.kill(second, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the watcher went on without its gateway")
+
+
+def test_channels_that_nobody_would_tell_are_said(start, tmp_path):
+    (tmp_path / "channels.toml").write_text("")
+    config = tmp_path / "farthing.toml"
+    config.write_text('[alerts]\nchannels = "channels.toml"\n')
+    with testing.sandbox(start=None) as box:
+        process, facts = start("--upstream", box.base_url, "--config", str(config))
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+    assert facts["alerts_every_minutes"] == 0
+    assert "alerts.watch_minutes = 60" in log
+
+
+def test_a_dashboard_that_dies_before_it_says_anything_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(beside.sys, "executable", "/bin/false")
+    started = serve._dashboard(0, "127.0.0.1", tmp_path / "ledger.duckdb", None)
+    with pytest.raises(FarthingError, match="it has said why"), started:
+        pass

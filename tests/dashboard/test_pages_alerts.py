@@ -338,9 +338,11 @@ def test_what_is_to_come_is_what_the_command_forecasts(judged, judging):
     )
     assert row["passes_at"] == standing.over_at[0].isoformat()
     month = coming(ledger, QUIET_UNTIL, {}, 35)
-    figures = judging.get("/alerts?format=json").json()["figures"]
-    assert figures["month_end"]["value"] == usd_text(round(month.month_end_pusd.expected))
-    assert figures["next_day"]["value"] == usd_text(round(month.day_pusd.expected))
+    rows = {row["what"]: row["end_usd"] for row in tables(judging)["coming"]}
+    assert rows == {
+        "month": usd_text(round(month.month_end_pusd.expected)),
+        "day": usd_text(round(month.day_pusd.expected)),
+    }
 
 
 def test_the_overview_draws_what_each_day_was_expected_to_cost(judging):

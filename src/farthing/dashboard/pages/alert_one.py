@@ -146,7 +146,7 @@ def _drivers(visit: Visit, incident: Incident) -> Table:
     columns = (
         Column("dimension", "What"),
         Column("value", "Which"),
-        Column("more_usd", "More than in the week before", is_number=True),
+        Column("more_usd", "Grew by", is_number=True),
         Column("share_percent", "Of what grew", is_number=True),
     )
     note = "The hours of the incident against as many of the week before, at list price."

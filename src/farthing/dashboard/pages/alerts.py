@@ -162,18 +162,26 @@ def _forecast(visit: Visit) -> list[Block]:
     return blocks
 
 
-def _month(visit: Visit, month: Coming) -> Tiles:
+def _month(visit: Visit, month: Coming) -> Table:
     assert month.month_end_pusd is not None
     assert month.day_pusd is not None
-    tiles = []
-    for name, label, total in (
-        ("month_end", f"{visit.now:%B} will end near", month.month_end_pusd),
-        ("next_day", "The next 24 hours", month.day_pusd),
+    none = Cell("", None)
+    rows = []
+    for name, label, spent, total in (
+        ("month", f"all of {visit.now:%B}", usd(month.month_spent_pusd), month.month_end_pusd),
+        ("day", "the next 24 hours", none, month.day_pusd),
     ):
         low, expected, high = (round(pusd) for pusd in total)
-        detail = f"{dollars(low)} to {dollars(high)}, four in five; from the hours of the last weeks"
-        tiles.append(Tile(name, label, usd(expected), str(Kind.ASSUMED), detail))
-    return Tiles(tuple(tiles))
+        ends = Cell(f"{dollars(low)} to {dollars(high)}")
+        rows.append((Cell(label, name), spent, usd(expected), ends))
+    columns = (
+        Column("what", "What"),
+        Column("spent_usd", "Spent", is_number=True),
+        Column("end_usd", "Expected", is_number=True),
+        Column("range", "Four in five"),
+    )
+    note = "From the hours of the last weeks; the overview goes by whole days, so the two differ a little."
+    return Table("coming", "What is to come", columns, tuple(rows), str(Kind.ASSUMED), note)
 
 
 def _owners(visit: Visit, found: Sequence[Standing]) -> Table:
@@ -270,7 +278,7 @@ def tile(visit: Visit) -> Tile | None:
         f"{len(firing):,} {many}, at stake",
         usd(_stake(firing)),
         _stake_kind(firing),
-        plain(worst.title),
+        plain(worst.title).partition(" (")[0],
         href=visit.asked.elsewhere("/alerts", where=(), open=str(worst.id)) if len(firing) == 1 else href,
         tone="bad",
     )
