@@ -13,10 +13,11 @@ from farthing.dashboard.pages.calls import PER_PAGE
 BEGUN = NOW - timedelta(minutes=10)
 
 
-def call_of(number, *, at=None, feature="chat"):
+def call_of(number, *, at=None, feature="chat", took_s=0):
     served = Served(model="claude-sonnet-5-5", usage=Usage(input_tokens=100 + number, output_tokens=10))
     at = at or BEGUN + timedelta(seconds=number)
-    return Call(call_id=f"call-{number}", sent_at=at, source="gateway", served=served, dims={"feature": feature})
+    dims, took_ms = {"feature": feature}, 1000 * took_s
+    return Call(call_id=f"call-{number}", sent_at=at, source="gateway", served=served, dims=dims, duration_ms=took_ms)
 
 
 def opened(desk, *calls):
@@ -66,6 +67,15 @@ def test_what_came_since_is_marked_until_it_is_seen(desk):
     filtered = later.get(f"{renewed}&where=feature=other").text
     assert new_ones(filtered) == 1
     assert "where=feature%3Dother" in link(filtered, "Newer calls")
+
+
+def test_a_call_that_took_long_is_new_when_it_ends(desk):
+    ledger = opened(desk, call_of(1), call_of(9, took_s=2))
+    live = client_of(ledger, desk).get("/calls?live=1").text
+    ledger.add(map(posted, [call_of(3, took_s=30), call_of(2, took_s=1)]))  # the other ended before it was looked
+    html = client_of(ledger, desk).get(link(live, "Newer calls")).text
+    assert new_ones(html) == 1
+    assert "1 new call since 19 Nov 15:20:11" in html
 
 
 def test_an_empty_ledger_is_followed_too(desk):

@@ -56,7 +56,7 @@ def page(visit: Visit) -> Page:
         Column("duration_ms", "Took", is_number=True),
     )
     seen = _seen(visit)
-    rows = tuple(_row(visit, stored, is_new=seen is not None and stored.call.sent_at > seen) for stored in found)
+    rows = tuple(_row(visit, stored, is_new=seen is not None and _ended(stored) > seen) for stored in found)
     more = []
     if visit.asked.page > 1:
         more.append(("Later calls", visit.asked.url(page=visit.asked.page - 1)))
@@ -79,7 +79,7 @@ def _watching(visit: Visit, found: list[Stored]) -> Note:
         span = {"span": "today"} if visit.span.until <= visit.now else {}
         return Note("", links=(("Follow live", visit.asked.url(given=(("live", "1"),), **span)),))
     seen = _seen(visit)
-    new = 0 if seen is None else sum(one.call.sent_at > seen for one in found)
+    new = 0 if seen is None else sum(_ended(one) > seen for one in found)
     shown = f"{new}{' or more' if new == PER_PAGE else ''} new call{'' if new == 1 else 's'}"
     since = "" if seen is None else f" since {seen.astimezone(visit.zone):%-d %b %H:%M:%S}"
     newer = visit.asked.url(given=_watched_from(found, seen))
@@ -91,7 +91,7 @@ def _watching(visit: Visit, found: list[Stored]) -> Note:
 
 
 def _seen(visit: Visit) -> datetime | None:
-    """When the newest call was sent that the reader has seen; None: nothing is marked."""
+    """When the last call ended that the reader has seen; None: nothing is marked."""
     said = visit.asked.said("seen")
     if not said:
         return None
@@ -102,9 +102,14 @@ def _seen(visit: Visit) -> datetime | None:
     return seen if seen.tzinfo is not None else seen.replace(tzinfo=UTC)
 
 
+def _ended(stored: Stored) -> datetime:
+    """When a call's answer was whole: only then it is in the ledger, however early it was sent."""
+    return stored.call.sent_at + timedelta(milliseconds=stored.call.duration_ms or 0)
+
+
 def _watched_from(found: list[Stored], seen: datetime | None) -> tuple[tuple[str, str], ...]:
     """What is in the address of a page on which all that is shown now counts as seen."""
-    newest = found[0].call.sent_at if found else seen
+    newest = max(map(_ended, found), default=seen)
     return (("live", "1"), *((("seen", newest.isoformat()),) if newest is not None else ()))
 
 
