@@ -15,24 +15,31 @@ import msgspec
 from farthing.dashboard.demo_alerts import write_incidents
 from farthing.dashboard.demo_outcomes import demo_outcomes
 from farthing.demo.executed import executed
-from farthing.demo.season import NOW, season
+from farthing.demo.season import APPLIED, CACHED, NOW, season
 from farthing.ledger import open_ledger
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.ledger.outcome import OutcomeStore
+from farthing.ledger.zones import bucket_start
 from farthing.prices.book import shipped_book
 from farthing.prices.engine import price_served
 from farthing.whatif.levers.find import find_all
+from farthing.whatif.playbook.days import month_to
+from farthing.whatif.playbook.decide import apply_steps, files_of, keep_plan
 from farthing.whatif.playbook.plan import plan
-from farthing.whatif.playbook.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from farthing.call import Call
+    from farthing.ledger.interface import Ledger
+    from farthing.whatif.playbook.decide import Files
+    from farthing.whatif.playbook.plan import Plan
 
 LEDGER_NAME, PLAN_NAME = "ledger.duckdb", "playbook.plan.json"
 BUDGET_USD = "110"
+_WHO = "ops@example.com"
 LIMITS = """\
 [[budget]]
 name = "each tenant"
@@ -80,26 +87,36 @@ def write_demo(folder: Path, advance: Callable[[int], None] = lambda _more: None
 
 def furnish(folder: Path, ledger: Path) -> None:
     """What its users would have told and made by now: outcomes, budgets, incidents, a plan, by the real engines."""
-    book = shipped_book()
     limits = folder / "limits.toml"
     limits.write_text(LIMITS, encoding="utf-8")
     with open_ledger(ledger) as opened:
-        spent = _spent(list(opened.calls(Query(since=NOW.replace(day=1, hour=0, minute=0)))))
-        since = NOW.replace(day=1, month=NOW.month - 1)
-
-        def again() -> Iterable[Stored]:
-            return opened.calls(Query(since=since))
-
-        made = plan(again, find_all(again(), book), book)
+        _write_limits(folder, _spent(list(opened.calls(Query(since=NOW.replace(day=1, hour=0, minute=0))))))
         told, corrected = demo_outcomes((stored.call for stored in opened.calls(Query())), NOW)
         assert isinstance(opened, OutcomeStore), "every engine keeps outcomes"
         for words in (told, corrected):
             opened.add_outcomes(words, received_at=NOW)
         write_incidents(folder, opened, limits, NOW)
-    _write_limits(folder, spent)
-    (folder / PLAN_NAME).write_bytes(
-        msgspec.json.encode(shown(made, NOW, str(ledger)))
-    )  # last: it says that all is there
+        _decide(opened, files_of(ledger))  # last: its plan says that all is there
+
+
+def _decide(ledger: Ledger, files: Files) -> None:
+    """A plan, the decision to follow one step of it, and the plan as it is now."""
+    now = _plan(ledger, NOW)
+    first = keep_plan(files, _plan(ledger, APPLIED), APPLIED)
+    steps = [one.id for one in first.steps if CACHED in one.id and not one.cannot]
+    apply_steps(files, steps[:1], _WHO, APPLIED)
+    keep_plan(files, now, NOW)
+
+
+def _plan(ledger: Ledger, until: datetime) -> Plan:
+    """Of the calls before *until*, as whoever looks then would get it."""
+    book = shipped_book()
+    since = month_to(bucket_start(until, "day", ZoneInfo("UTC")))
+
+    def again() -> Iterable[Stored]:
+        return ledger.calls(Query(since=since, until=until))
+
+    return plan(again, find_all(again(), book), book)
 
 
 def _counted(calls: Iterable[Call], advance: Callable[[int], None]) -> Iterator[Stored]:

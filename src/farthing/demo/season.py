@@ -20,6 +20,10 @@ NOW = datetime(2026, 11, 19, 15, 30, tzinfo=UTC)
 """When the fleet stops, and where the clock of its dashboard stands."""
 END = datetime(2026, 11, 21, tzinfo=UTC)
 """When the books of its last day are closed."""
+APPLIED = datetime(2026, 11, 6, 9, tzinfo=UTC)
+"""From then on one step of the savings plan is followed: so there is something that was saved."""
+CACHED = "support-chat"
+"""The feature that it is about."""
 _TENANTS, _SESSIONS_PER_DAY = 9, 30
 _FIRST_MONTH_PERCENT = 66
 _RELEASED = date(2026, 10, 7)
@@ -32,7 +36,7 @@ def season() -> list[Ask]:
     """The requests, in the order in which they are sent."""
     days = (NOW.date() - START.date()).days + 1
     asks = fleet(START, days, tenants=_TENANTS, sessions_per_day=_SESSIONS_PER_DAY, seed=2)
-    return [_slipped(_as_released(ask)) for ask in asks if ask.at < NOW and _is_sent(ask)]
+    return [_slipped(_as_decided(_as_released(ask))) for ask in asks if ask.at < NOW and _is_sent(ask)]
 
 
 def _is_sent(ask: Ask) -> bool:
@@ -44,6 +48,13 @@ def _as_released(ask: Ask) -> Ask:
     """Nobody could ask for a model before there was one."""
     if ask.at.date() <= _RELEASED and ask.body["model"] == _NEW:
         return ask._replace(body=ask.body | {"model": _OLD})
+    return ask
+
+
+def _as_decided(ask: Ask) -> Ask:
+    """What the plan's first step says: the API places the breakpoint."""
+    if ask.at >= APPLIED and ask.tags["feature"] == CACHED:
+        return ask._replace(body=ask.body | {"cache_control": {"type": "ephemeral"}})
     return ask
 
 

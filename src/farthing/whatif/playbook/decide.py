@@ -51,17 +51,19 @@ def files_of(ledger: Path, policy: Path | None = None, journal: Path | None = No
     return Files(ledger, policy or ledger.with_name("policy.toml"), journal, plan or journal.with_name(PLAN_NAME))
 
 
-def keep_plan(files: Files, plan: Plan, at: datetime) -> None:
+def keep_plan(files: Files, plan: Plan, at: datetime) -> Shown:
     """
-    Remember what is shown, for :func:`apply_steps`.
+    Remember what is shown, for :func:`apply_steps`; give it back as it was kept.
 
     Raises:
         OSError: The file cannot be written; then the former plan stays.
 
     """
     new = files.plan.with_name(f".{files.plan.name}.new")
-    new.write_bytes(struct_json(shown(plan, at, str(files.ledger))))
+    kept = shown(plan, at, str(files.ledger))
+    new.write_bytes(struct_json(kept))
     new.replace(files.plan)
+    return kept
 
 
 def kept_plan(files: Files) -> Shown:
