@@ -97,6 +97,8 @@ def test_without_a_queue_the_next_call_is_refused_and_told_all_it_needs(new_flow
             "small fry (tenant: acme)",
             "2 requests per minute",
             30,
+            name="small fry",
+            value="tenant=acme",
         )
         assert dict(refused.headers) == {b"x-should-retry": b"true", b"retry-after": b"30"}
         assert json.loads(refused.body("req_1")) == {

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 from farthing.errors import FarthingError
 from farthing.gateway.decide import Refuse
 from farthing.gateway.models_asked import models_asked
+from farthing.gateway.refusal_log import RefusalLog
 from farthing.gateway.routes import Route
 from farthing.ledger.interface import Query
+from farthing.limits import refusals
 from farthing.limits.flow import Entered, Flow
 from farthing.limits.gate import Admitted, Degrade, Gate, GateFacts, Threshold
+from farthing.limits.refusal_store import REFUSALS_NAME
 from farthing.limits.replay import CALENDAR_DAYS_MAX, cost_pusd, spent_from
 from farthing.limits.routes import FlowFacts
 from farthing.limits.store import STORE_NAME, SqliteBank
@@ -116,7 +119,7 @@ class Limiter:
 
     Args:
         limits: The limits file.
-        folder: Where the store of budgets lies.
+        folder: Where the store of budgets lies, and the log of refusals.
         book: Prices of worst cases, and names of models.
         metrics: Where refusals are counted.
         log: Gets a line when a budget's threshold is reached, and when the store does not answer.
@@ -146,6 +149,7 @@ class Limiter:
             self._gate = Gate(
                 limits, lambda: SqliteBank(store), now(), on_threshold=self._reached, on_fault=self._store_failed
             )
+        self._refusals = RefusalLog(folder / REFUSALS_NAME, metrics, log)
         self._untold: dict[str, int] = {}
         metrics.gauge("farthing_calls_waiting", lambda: self._flow.waiting)
 
@@ -176,6 +180,7 @@ class Limiter:
             entered = await self._flow.enter(facts)
             if not isinstance(entered, Entered):
                 self._metrics.count("farthing_limit_refusals_total", "rate")
+                self._refusals.add(refusals.of_rate(entered, dims), None, self._now())
                 return Refuse(entered.status, entered.error_type, entered.message, tuple(entered.headers))
             turn = entered.ticket
         admitted: Admitted | Refuse | None = None
@@ -212,6 +217,7 @@ class Limiter:
         # Handing a call to a cheaper model is a lever that is not there yet: until then such a budget refuses.
         refused = answer.refused if isinstance(answer, Degrade) else answer
         self._metrics.count("farthing_limit_refusals_total", refused.why)
+        self._refusals.add(refusals.of_budget(refused, dims), worst if isinstance(worst, int) else None, now)
         return Refuse(refused.status, refused.error_type, refused.message, tuple(refused.headers))
 
     # -- batches ------------------------------------------------------------------------------------------------------
@@ -232,16 +238,18 @@ class Limiter:
     # -- beside calls -------------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Share with other processes what was spent; about once a second."""
+        """Share with other processes what was spent, and write down what was refused; about once a second."""
+        self._refusals.tick(self._now())
         if self._gate is not None:
             self._gate.tick(self._now())
         for batch_id in list(self._untold)[:_TOLD_AT_ONCE]:
             self.batch_billed(batch_id, self._untold.pop(batch_id))
 
     def close(self) -> None:
-        """Give everything back, but for calls that have no outcome."""
+        """Give everything back, but for calls that have no outcome; and write down what was refused."""
         if self._gate is not None:
             self._gate.close(self._now())
+        self._refusals.close(self._now())
 
     def _reached(self, at: Threshold) -> None:
         self._metrics.count("farthing_budget_thresholds_total")

@@ -22,6 +22,7 @@ COUNTERS = {
     "farthing_client_left_total": "Clients that left before the end, by what was done: drained or aborted.",
     "farthing_retries_total": "Attempts beyond the first.",
     "farthing_limit_refusals_total": "Calls that a limit did not let through, by why.",
+    "farthing_refusals_lost_total": "Refusals that the log of refusals could not take.",
     "farthing_budget_thresholds_total": "Times a budget reached a share of its limit that is to be told.",
     "farthing_content_kept_total": "Calls whose content was kept, be it as a hash.",
     "farthing_content_dropped_total": "Calls whose content was to be kept and was not, by why; the calls went on.",

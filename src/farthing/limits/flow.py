@@ -76,8 +76,9 @@ class Refused(NamedTuple):
 
     Attributes:
         message: Names rule, limit and how long to wait.
-        rule: The rule's name; ``upstream`` or ``queue``. limit: in words.
+        rule: The rule's name and whose it is; ``upstream`` or ``queue``. limit: in words.
         retry_after_s: Whole seconds, >= 1, for ``retry-after``.
+        name: The rule's alone; empty for ``upstream`` and ``queue``. value: whose, ``tenant=acme``; empty: everybody's.
 
     """
 
@@ -87,6 +88,8 @@ class Refused(NamedTuple):
     retry_after_s: int
     status: int = 429
     error_type: str = "rate_limit_error"
+    name: str = ""
+    value: str = ""
 
     @property
     def headers(self) -> Headers:
@@ -259,4 +262,4 @@ def _refused(why: Why, waited_s: float = 0.0) -> Refused:
     retry_after_s = max(1, math.ceil(why.wait_s)) if why.wait_s < math.inf else 1
     waited = f", after {waited_s:.1f} s in the queue" if waited_s >= 0.05 else ""
     message = f"farthing: rate limit {why.rule}: {why.limit}{waited}; try again in {retry_after_s} s"
-    return Refused(message, why.rule, why.limit, retry_after_s)
+    return Refused(message, why.rule, why.limit, retry_after_s, name=why.name, value=why.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from farthing.limits.budgets import NOBODY
 from farthing.limits.sizes import Learned
 from farthing.limits.token_bucket import TokenBucket
 from farthing.limits.turnstile import Hold, Why
@@ -65,14 +66,14 @@ class Lane:
     def why(self, size: Size, now: float) -> Why:
         """The limit that a call would wait for longest."""
         if self._is_full:
-            return Why(self.name, f"{self.rule.concurrent:,} calls at once", math.inf)
+            return self._why(f"{self.rule.concurrent:,} calls at once", math.inf)
         at_us, takes = _us(now), self._learned.guess(size)
         waits = [
             (bucket.wait_us(min(takes[place], bucket.per_minute), at_us), counts, bucket)
             for counts, place, bucket in self._buckets
         ]
         wait_us, counts, bucket = max(waits, key=lambda one: one[0])
-        return Why(self.name, f"{bucket.per_minute:,} {counts} per minute", wait_us / 1e6)
+        return self._why(f"{bucket.per_minute:,} {counts} per minute", wait_us / 1e6)
 
     def yields(self, now: float) -> bool:  # noqa: ARG002  part of what a turnstile is
         """A rule is a rule."""
@@ -131,6 +132,10 @@ class Lane:
     def name(self) -> str:
         """The rule, and whose lane it is."""
         return f"{self.rule.name} ({self.rule.each}: {self.value or 'none'})" if self.rule.each else self.rule.name
+
+    def _why(self, limit: str, wait_s: float) -> Why:
+        value = f"{self.rule.each}={self.value or NOBODY}" if self.rule.each else ""
+        return Why(self.name, limit, wait_s, self.rule.name, value)
 
     @property
     def _is_full(self) -> bool:

@@ -48,6 +48,7 @@ class Refused(NamedTuple):
         resets_at: When its window ends; None: never.
         retry_after_s: For the header; None: none.
         should_retry: For ``x-should-retry``.
+        value: Whose account it is, ``tenant=acme``; empty where all calls share it.
 
     """
 
@@ -59,6 +60,7 @@ class Refused(NamedTuple):
     resets_at: datetime | None = None
     retry_after_s: int | None = None
     should_retry: bool = False
+    value: str = ""
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -76,6 +78,10 @@ class Refused(NamedTuple):
 
 def used_up(applied: Applied, need_pusd: int, state: State, at: datetime, limit_pusd: int) -> Refused:
     """There is no room in an account: for good, until its window ends, or while other calls are under way."""
+    return _used_up(applied, need_pusd, state, at, limit_pusd)._replace(value=applied.key.value)
+
+
+def _used_up(applied: Applied, need_pusd: int, state: State, at: datetime, limit_pusd: int) -> Refused:
     name, who = applied.budget.name, _who(applied)
     spent = f"{dollars(state.spent_pusd)} of {dollars(applied.budget.limit_pusd)} spent"
     needs = f"this call may cost {dollars(need_pusd)}"
@@ -104,14 +110,15 @@ def too_dear(applied: Applied, worst_pusd: int) -> Refused:
     name, most, limit = applied.budget.name, dollars(worst_pusd), dollars(applied.budget.limit_pusd)
     advice = "lower max_tokens or shorten the prompt"
     message = f"farthing: budget {name}{_who(applied)}: this call may cost {most}, and one may cost {limit}; {advice}"
-    return Refused(400, "invalid_request_error", message, "too dear", name)
+    return Refused(400, "invalid_request_error", message, "too dear", name, value=applied.key.value)
 
 
 def unpriced(applied: Applied, reason: str) -> Refused:
     """Nothing bounds what the call costs."""
     name = applied.budget.name
     message = f"farthing: budget {name}{_who(applied)} admits no call whose cost has no bound: {reason}"
-    return Refused(400, "invalid_request_error", message, "unpriced", name, applied.window.ends_at)
+    ends_at = applied.window.ends_at
+    return Refused(400, "invalid_request_error", message, "unpriced", name, ends_at, value=applied.key.value)
 
 
 def store_failed() -> Refused:

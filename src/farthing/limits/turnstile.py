@@ -16,15 +16,18 @@ class Why(NamedTuple):
     What holds a call back.
 
     Attributes:
-        rule: The rule's name, or ``upstream``.
+        rule: The rule's name and whose it is, or ``upstream``.
         limit: In words: ``60 requests per minute``.
         wait_s: Until it might fit, as things stand; infinite where that depends on other calls' ends.
+        name: The rule's alone; empty for ``upstream``. value: whose it is, ``tenant=acme``; empty: everybody's.
 
     """
 
     rule: str
     limit: str
     wait_s: float
+    name: str = ""
+    value: str = ""
 
 
 class Turnstile(Protocol):
