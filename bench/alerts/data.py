@@ -78,8 +78,8 @@ def _moments(counts: dict[float, float], usd: float) -> tuple[float, float]:
     return mean * usd, max(0.0, variance) * usd**2
 
 
-def labelled(folder: Path) -> Iterator[tuple[str, list[Hour], list[tuple[int, int]]]]:
-    """NAB's series by the hour (means), and the hours of their labelled windows."""
+def labelled(folder: Path, *, peaks: bool) -> Iterator[tuple[str, list[Hour], list[tuple[int, int]]]]:
+    """NAB's series by the hour (means, or with *peaks* the highest five minutes), and the hours of their windows."""
     windows = json.loads((folder / "realAWSCloudwatch_windows.json").read_text(encoding="utf-8"))
     for name, spans in sorted(windows.items()):
         sums: dict[int, list[float]] = {}
@@ -87,7 +87,9 @@ def labelled(folder: Path) -> Iterator[tuple[str, list[Hour], list[tuple[int, in
             for row in csv.DictReader(stream):
                 sums.setdefault(_hour(row["timestamp"]), []).append(float(row["value"]))
         first, last = min(sums), max(sums)
-        hours = [Hour(n, sum(sums.get(n, [0.0])) / len(sums.get(n, [0.0])), 1) for n in range(first, last + 1)]
+        found = [sums.get(n, [0.0]) for n in range(first, last + 1)]
+        figures = [max(one) if peaks else sum(one) / len(one) for one in found]
+        hours = [Hour(first + n, one, 1) for n, one in enumerate(figures)]
         yield name, hours, [(_hour(start), _hour(end)) for start, end in spans]
 
 

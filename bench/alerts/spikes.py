@@ -36,14 +36,20 @@ def judged(
     Set a threshold on the hours before *split*, count false episodes after it, and inject one spike at a time there.
 
     A spike starts at an hour drawn among those from which on every hour of it has traffic, and near which nothing was
-    raised without it. It is found if an alarm is raised in its own hours. With *matched* the threshold is set on the
-    judged hours instead, so that rules can be compared at one and the same count of false episodes.
+    raised without it. It is found if an alarm is raised in its own hours. An episode that began before *split* is not
+    counted again. With *matched* the threshold is set on the judged hours instead, so that rules can be compared at one
+    and the same count of false episodes.
     """
     scores = [natural(one, tuning) for one in series]
     used = [one[split:] if matched else one[WARM_H:split] for one in scores]
     threshold = calibrated(used, sum(map(len, used)) / 168, per_week, at_most=math.inf if matched else at_most)
     assert threshold is not None
-    alarms = [(n, found.first) for n, one in enumerate(scores) for found in episodes(one[split:], threshold)]
+    alarms = [
+        (n, found.first)
+        for n, one in enumerate(scores)
+        for found in episodes(one, threshold)
+        if found.first >= series[n][split].number
+    ]
     judged_weeks = sum(len(one) - split for one in series) / 168
     recall = {times: _recall(series, scores, tuning, threshold, split, times, hours) for times, hours in SPIKES}
     return Outcome(threshold, len(alarms) / judged_weeks, len(alarms), recall, alarms)

@@ -1,5 +1,6 @@
 """Watching one series: nothing on repetition, always on a sustained tenfold, in any currency."""
 
+import itertools
 import math
 import random
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farthing.alerts.series import BY_NAME, METRICS
 from farthing.alerts.threshold import blended, calibrated, episodes
 from farthing.alerts.watch import SHARE, VOLUME, WEEK_H, Hour, Score, watched
 
@@ -50,8 +52,10 @@ def test_a_sustained_tenfold_is_always_seen(seed, calls, length):
     noise = [rng.uniform(0.8, 1.25) for _ in range(3 * WEEK_H)]
     start = len(noise) - length
     rates = [one * (10 if number >= start else 1) for number, one in enumerate(noise)]
-    assert max(one.score for one in watched(share(rates, calls), SHARE)[start:]) > 1.25
-    assert max(one.score for one in watched(volume([round(r * calls * 10) for r in rates]), VOLUME)[start:]) > 3.0
+    shares = watched(share(rates, calls), SHARE)[start:]
+    assert max(one.score for one in shares) > BY_NAME["unit_cost"].threshold_max
+    volumes = watched(volume([round(r * calls * 10) for r in rates]), VOLUME)[start:]
+    assert max(one.score for one in volumes) > BY_NAME["volume"].threshold_max
 
 
 @settings(max_examples=15)
@@ -61,7 +65,7 @@ def test_no_hour_is_judged_by_what_comes_later(rates):
     assert watched(hours, SHARE)[:200] == watched(hours[:200], SHARE)
 
 
-@pytest.mark.parametrize(("tuning", "hours"), [(SHARE, 24), (VOLUME, 72)])
+@pytest.mark.parametrize(("tuning", "hours"), [(SHARE, 12), (VOLUME, 72)])
 def test_a_new_series_is_silent_until_it_has_enough(tuning, hours):
     series = [Hour(n, 10.0 if n < hours - 1 else 1000.0, 1) for n in range(hours + 1)]
     scores = watched(series, tuning)
@@ -103,6 +107,49 @@ def test_a_wild_series_must_rise_further_than_a_calm_one():
     wild = [100 * (1 + 5 * (n * 7919 % 13 == 0)) for n in range(500)]
     scores = [watched(volume([*one, one[-24] * 3]), VOLUME)[-1].score for one in (calm, wild)]
     assert scores[0] > scores[1]
+
+
+@settings(max_examples=15)
+@given(st.floats(1e-3, 1e9), st.integers(1, 500))
+def test_what_never_changes_is_never_news(rate, calls):
+    assert max(one.score for one in watched(share([rate] * 400, calls), SHARE)) <= 1e-9
+    assert max(one.score for one in watched(volume([calls] * 400), VOLUME)) <= 1e-9
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10**6), st.lists(st.floats(1, 50), min_size=2, max_size=6))
+def test_the_larger_the_spike_the_higher_the_score(seed, times):
+    rng = random.Random(seed)
+    noise = [rng.lognormvariate(0, 0.3) for _ in range(300)]
+    found = [
+        [
+            watched(share([*noise, factor * noise[-24]]), SHARE)[-1].score,
+            watched(volume([*(100 * one for one in noise), 100 * factor * noise[-24]]), VOLUME)[-1].score,
+        ]
+        for factor in sorted(times)
+    ]
+    assert all(a <= b for one, two in itertools.pairwise(found) for a, b in zip(one, two, strict=True))
+
+
+@pytest.mark.parametrize("metric", [metric for metric in METRICS if metric.tuning.is_share])
+def test_twice_as_much_is_news_however_the_threshold_was_set(metric):
+    rates = [1 + n % 3 / 20 for n in range(metric.tuning.hours_before)]
+    assert watched(share([*rates, 2.2], calls=10_000), metric.tuning)[-1].score > metric.threshold_max
+
+
+def test_one_old_change_does_not_make_a_series_blind_to_the_next():
+    rates = [1.0] * 200 + [2.5] * 84 + [1.0] * 48
+    assert watched(share([*rates, 2.0], calls=500), SHARE)[-1].score > BY_NAME["unit_cost"].threshold_max
+
+
+def test_a_calm_series_needs_less_to_be_news_than_a_wild_one_but_not_in_proportion():
+    def after(spread, factor):
+        rng = random.Random(4)
+        rates = [math.exp(rng.gauss(0, spread)) for _ in range(400)]
+        return watched(share([*rates, factor], calls=500), SHARE)[-1].score
+
+    assert after(0.02, 2) > after(0.5, 2)
+    assert after(1.0, 10) > BY_NAME["unit_cost"].threshold_max
 
 
 def scores(*values):

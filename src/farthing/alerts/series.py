@@ -76,7 +76,7 @@ class Metric(NamedTuple):
         words: For people.
         tuning: How its series are watched.
         threshold: What farthing ships, until a ledger has enough of its own traffic (docs/measurements.md, Alerts).
-        threshold_max: Never above this.
+        threshold_max: Never above this: of a share, twice as much is news even where nothing is known of the series.
         hour: An hour's facts as amount and calls.
 
     """
@@ -95,25 +95,25 @@ def _uncached(facts: Facts) -> tuple[float, float]:
 
 
 METRICS = (
-    Metric("uncached_share", "share of the prompt not read from the cache", SHARE, 0.8, 1.25, _uncached),
+    Metric("uncached_share", "share of the prompt not read from the cache", SHARE, 0.6, 0.8, _uncached),
     Metric(
         "tokens_per_call",
         "tokens per call",
         SHARE,
+        0.6,
         0.8,
-        1.25,
         lambda facts: (facts.prompt_tokens + facts.output_tokens, facts.calls),
     ),
     Metric(
         "refused_share",
         "refusals and retries per call",
         SHARE._replace(rate_min=0.02),
-        1.0,
-        1.25,
+        0.7,
+        0.8,
         lambda facts: (facts.refused, facts.calls),
     ),
-    Metric("unit_cost", "cost per call", SHARE, 0.8, 1.25, lambda facts: (facts.pusd, facts.priced_calls)),
-    Metric("volume", "calls per hour", VOLUME, 1.6, 3.0, lambda facts: (facts.calls, 1)),
+    Metric("unit_cost", "cost per call", SHARE, 0.6, 0.8, lambda facts: (facts.pusd, facts.priced_calls)),
+    Metric("volume", "calls per hour", VOLUME, 1.1, 2.0, lambda facts: (facts.calls, 1)),
 )
 """In the order in which they explain: a lost cache raises the cost per call, not the other way round."""
 BY_NAME = {metric.name: metric for metric in METRICS}

@@ -86,7 +86,7 @@ def calibrated(
     return min(tried[-1] * _ABOVE_ALL, at_most) if tried else _LEAST
 
 
-_LEAST = 0.3
+_LEAST = 0.5  # less than half of what a series is used to is never news
 _ABOVE_ALL = 1.001
 
 

@@ -3,12 +3,15 @@ Watch one hourly series for a rise. Pure, one hour after the other, nothing look
 
 What is usual for an hour is the highest of three medians: the same hour of earlier weeks, the same hour of earlier
 days, and the last day's hours. Medians, so that a bad hour does not become usual by itself; the highest, so that a job
-which runs every Sunday at three is no news. Over the last 1, 2, 3 and 6 hours, what came is set against what was usual
-*and* against what the hours just before would lead to expect, and the smaller rise of the two counts: a week that is
-busier as a whole is no episode at every one of its hours.
+which runs every Sunday at three is no news. Of a share, earlier hours are first set against the day they were in: what
+cost twice as much last week, as everything did then, is not usual now. Over the last 1, 2, 3 and 6 hours, what came is
+set against what was usual *and* against what the hours just before would lead to expect, and the smaller rise of the
+two counts: a week that is busier as a whole is no episode at every one of its hours.
 
-A rise is then measured in this series' own terms: one, where it is as large as nearly the largest it has shown by
-itself. A wild series must rise further than a calm one before it is worth a message.
+A rise is then set against the largest this series is used to: what nine in ten of its rises stay under, carried on by
+six times the distance from what eight in ten stay under. The few hours of an old incident move neither. The score is
+the rise over the *square root* of that: a wild series must rise further than a calm one before it is worth a message,
+but not in full proportion, for tenfold is tenfold in the wildest tenant too.
 """
 
 from __future__ import annotations
@@ -59,12 +62,11 @@ class Tuning(NamedTuple):
         pseudo_share: See there.
         rate_min: What is at least usual, per call; a share of refusals starts at none.
         momentum: How much of the rise of the hours before is expected to go on; 1: all.
-        rise_quantile: Which of its own rises is "nearly the largest"; low enough that one change of its level, which
-            shows for hours, does not make a series blind to the next.
         rise_min: Least natural rise a series is thought capable of, as a logarithm.
         rise_unknown: The same for a series of which nothing is known yet.
         rise_unknown_h: How many hours of its own that counts as.
-        dense_min: Share of hours with any amount from which a volume is judged by its hours; below it, by its bursts.
+        dense_min: Share of hours with any amount from which a volume is judged by its hours; below it, by its bursts:
+            what stops for some hours of each day starts anew each day, and that is no rise.
         burst_unit: For bursts: the logarithm of how many times its record a burst has to be, for a score of one.
 
     """
@@ -76,17 +78,18 @@ class Tuning(NamedTuple):
     pseudo_share: float = 0.5
     rate_min: float = 0.0
     momentum: float = 1.0
-    rise_quantile: float = 1.0
-    rise_min: float = 0.2
+    rise_min: float = 0.1
     rise_unknown: float = 0.7
     rise_unknown_h: float = 24.0
-    dense_min: float = 0.7
+    dense_min: float = 0.85
     burst_unit: float = 0.5
 
 
-SHARE = Tuning(is_share=True, hours_before=24, momentum=0.7, rise_quantile=0.94)
-VOLUME = Tuning(is_share=False, hours_before=72, rise_quantile=0.99, rise_unknown_h=10.0)
-_BURSTS_BEFORE = 6
+SHARE = Tuning(is_share=True, hours_before=12, momentum=0.7)
+VOLUME = Tuning(is_share=False, hours_before=72, rise_unknown_h=10.0)
+_BURSTS_BEFORE = 12  # hours with any amount, as for a share
+_RISE_FROM, _RISE_TO, _RISE_REACH = 0.8, 0.9, 6
+_LEVEL_H = 24
 
 
 class Score(NamedTuple):
@@ -105,6 +108,9 @@ class Score(NamedTuple):
     usual: float | None
 
 
+_Seen = tuple[float, float]  # an hour's rate, and the level of the day before it
+
+
 class Watcher:
     """
     One series, hour by hour.
@@ -116,9 +122,10 @@ class Watcher:
 
     def __init__(self, tuning: Tuning) -> None:
         self._tuning = tuning
-        self._by_week: dict[int, deque[float]] = {}
-        self._by_day: dict[int, deque[float]] = {}
-        self._recent: deque[float] = deque(maxlen=24)
+        self._by_week: dict[int, deque[_Seen]] = {}
+        self._by_day: dict[int, deque[_Seen]] = {}
+        self._recent: deque[float] = deque(maxlen=_LEVEL_H)
+        self._level = 0.0  # of the last day; 0 while it is not whole, and for a volume
         self._amounts: deque[float] = deque(maxlen=WEEK_H)
         self._amounts_sum = 0.0
         self._amounts_busy = 0
@@ -147,13 +154,18 @@ class Watcher:
         return Score(hour.number, 0.0 if is_silent else max(scores), usual)
 
     def _usual(self, number: int) -> float | None:
-        medians = [_middle(found)] if (found := self._by_week.get(number % WEEK_H)) else []
+        medians = [self._as_now(found)] if (found := self._by_week.get(number % WEEK_H)) else []
         days = self._by_day.get(number % 24, ())
         if len(days) >= 2:
-            medians.append(_middle(days))
+            medians.append(self._as_now(days))
         if self._recent:
             medians.append(_middle(self._recent))
         return max(*medians, self._tuning.rate_min) if medians else None
+
+    def _as_now(self, found: Iterable[_Seen]) -> float:
+        """Median of earlier hours, each raised or lowered as the level of a day has been since, where that is known."""
+        now = self._level
+        return _middle([rate * (now / then if now and then else 1.0) for rate, then in found])
 
     def _judge(self, usual: float) -> list[float]:
         """The rise over each window, in terms of the rises this series is used to."""
@@ -198,9 +210,12 @@ class Watcher:
         if hour.calls > 0:
             self._observed += 1
             rate = hour.amount / hour.calls
-            self._by_week.setdefault(hour.number % WEEK_H, deque(maxlen=_SAME_HOUR_WEEKS)).append(rate)
-            self._by_day.setdefault(hour.number % 24, deque(maxlen=_SAME_HOUR_DAYS)).append(rate)
+            seen = (rate, self._level)
+            self._by_week.setdefault(hour.number % WEEK_H, deque(maxlen=_SAME_HOUR_WEEKS)).append(seen)
+            self._by_day.setdefault(hour.number % 24, deque(maxlen=_SAME_HOUR_DAYS)).append(seen)
             self._recent.append(rate)
+            if self._tuning.is_share and len(self._recent) == _LEVEL_H:
+                self._level = _middle(self._recent)
         if not self._tuning.is_share and hour.amount > 0:
             latest = list(self._amounts)
             for length, past in self._bursts.items():
@@ -222,10 +237,12 @@ class _Rises:
 
     def typical(self, tuning: Tuning) -> float:
         count = len(self._sorted)
-        at = min(count - 1, int(tuning.rise_quantile * count))
-        own = max(self._sorted[at], 0.0) if count else 0.0
+        own = 0.0
+        if count:
+            high, higher = (self._sorted[int(share * count)] for share in (_RISE_FROM, _RISE_TO))
+            own = max(high, 0.0) + _RISE_REACH * (max(higher, 0.0) - max(high, 0.0))
         mixed = (count * own + tuning.rise_unknown_h * tuning.rise_unknown) / (count + tuning.rise_unknown_h)
-        return max(mixed, tuning.rise_min)
+        return math.sqrt(max(mixed, tuning.rise_min))
 
 
 def _rise(came: float, usual: float) -> float:
