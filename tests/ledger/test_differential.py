@@ -162,6 +162,7 @@ class BothEngines(RuleBasedStateMachine):
         assert dated(self.duck.report(query)) == expected
         assert dated(self.duck._report(query, "measures")) == expected
         assert list(self.plain.calls(query)) == list(self.duck.calls(query))
+        assert self.plain.hours(query) == self.duck.hours(query)
         assert self.plain.latest(query, 2, 1) == self.duck.latest(query, 2, 1)
         names = ("tenant", "model", "tag:team", "user")
         for some in (names[:2], names):

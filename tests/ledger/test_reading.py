@@ -51,6 +51,7 @@ def test_what_is_asked_about_sessions_is_found_in_their_stretch_of_time(kept, pa
             assert list(reader.calls(query)) == list(kept.calls(query))
             assert reader.latest(query, 3, 1) == kept.latest(query, 3, 1)
             assert reader.report(query) == kept.report(query)
+            assert reader.hours(query) == kept.hours(query)
             for more in ({"where": {**query.where, "feature": ("f1",)}}, {"timezone": "Asia/Kolkata"}):
                 grouped = msgspec.structs.replace(query, by=EVERY.by, bucket="day", **more)
                 assert reader.report(grouped) == kept.report(grouped)

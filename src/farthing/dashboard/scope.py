@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
     from farthing.dashboard.books import Shelf
-    from farthing.ledger.interface import Begun, Correction, Ledger, Query, Row, Stored
+    from farthing.ledger.interface import Begun, Correction, Hour, Ledger, Query, Row, Stored
     from farthing.ledger.outcome import Basis, Outcome, OutcomeStore, Replaced, Share, Tail
     from farthing.prices.book import PriceBook
     from farthing.whatif.replay.choice import Choice
@@ -85,6 +85,11 @@ class Reader:
         """The question's totals; None where no call matches."""
         rows = self.report(msgspec.structs.replace(query, by=(), bucket=None, limit=None))
         return rows[0] if rows and rows[0].calls else None
+
+    def hours(self, query: Query) -> list[Hour]:
+        """As :meth:`farthing.ledger.interface.Ledger.hours`."""
+        narrowed = self.scope.narrow(query)
+        return self._shelf.kept(("hours", msgspec.json.encode(narrowed)), lambda ledger: ledger.hours(narrowed))
 
     def dearest(self, query: Query, names: tuple[str, ...], number: int) -> dict[str, list[str | None]]:
         """As :meth:`farthing.ledger.interface.Ledger.dearest`."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from farthing.dashboard.asked import Asked
     from farthing.dashboard.blocks import Cell
     from farthing.dashboard.scope import Reader
-    from farthing.ledger.interface import Bucket, Row
+    from farthing.ledger.interface import Bucket, Hour, Row
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
     from farthing.reports.movement import Movement
@@ -140,8 +140,8 @@ class Visit:
         """Sums over the span, or over what it is compared with."""
         return self.reader.total(self.query(before=before))
 
-    def pusd(self, row: Row | None) -> int:
-        """A row's amount in the prices that are shown; nothing for no row."""
+    def pusd(self, row: Row | Hour | None) -> int:
+        """A row's or an hour's amount in the prices that are shown; nothing for no row."""
         return 0 if row is None else row.contract_pusd if self.is_contract else row.list_pusd
 
     def calls(self, *, before: bool = False) -> Iterator[Call]:

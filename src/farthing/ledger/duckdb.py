@@ -21,7 +21,7 @@ from farthing.errors import LedgerFault
 from farthing.ledger import corrections, outcome_tables, price_groups, question, reprice, rollup, rows, sums
 from farthing.ledger.asking import Asked
 from farthing.ledger.ingest import ingest, unsettled
-from farthing.ledger.interface import Added, Correction, Query, Row, Stored
+from farthing.ledger.interface import Added, Correction, Hour, Query, Row, Stored
 from farthing.ledger.merge import Tally, checked
 from farthing.ledger.posting import post, post_written
 from farthing.ledger.staging import id_key
@@ -129,6 +129,17 @@ class DuckDBLedger:
             text = sql("latest").replace("{conditions}", asked.conditions())
             numbers = [row[0] for row in connection.execute(text, asked.parameters | places).fetchall()]
             return rows.numbered(connection, numbers, "sent_at DESC, call_id DESC")
+
+    def hours(self, query: Query) -> list[Hour]:
+        """See :meth:`farthing.ledger.interface.Ledger.hours`."""
+        plain = msgspec.structs.replace(query, by=(), bucket=None, limit=None)
+        zone = question.check(plain)
+        with self._using() as connection:
+            asked = Asked(plain, zone, self._span(plain))
+            text = sql("hours").replace("{conditions}", asked.conditions())
+            text = text.replace("{relation}", "rollup" if asked.rolled_up else "measures")
+            found = connection.execute(text, asked.parameters).fetchall()
+        return [Hour(start.replace(tzinfo=UTC), *sums_of_it) for start, *sums_of_it in found]
 
     def dearest(self, query: Query, names: Sequence[str], number: int) -> dict[str, list[str | None]]:
         """See :meth:`farthing.ledger.interface.Ledger.dearest`."""

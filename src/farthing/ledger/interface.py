@@ -158,6 +158,23 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
 
 
+class Hour(msgspec.Struct, frozen=True, gc=False):
+    """
+    One hour's calls.
+
+    Attributes:
+        start: Aware, UTC.
+        calls: How many, at least one.
+        list_pusd: As in :class:`Row`; contract_pusd: likewise.
+
+    """
+
+    start: datetime
+    calls: int
+    list_pusd: int
+    contract_pusd: int
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """
     Before and after of one model in a re-pricing, over its calls in range.
@@ -282,6 +299,10 @@ class Ledger(Protocol):
 
     def latest(self, query: Query, number: int, skip: int = 0) -> list[Stored]:
         """At most *number* calls in a query's range and filters from the latest back, without the first *skip* ones."""
+        ...
+
+    def hours(self, query: Query) -> list[Hour]:
+        """The hours of UTC with calls in a query's range and filters, in order: quicker than a report by the hour."""
         ...
 
     def dearest(self, query: Query, names: Sequence[str], number: int) -> dict[str, list[str | None]]:

@@ -15,11 +15,11 @@ import msgspec
 from farthing.errors import LedgerFault
 from farthing.ledger import question, sums
 from farthing.ledger.corrections import ChangeCounts, correction, priced_again, standing, utc
-from farthing.ledger.interface import Added, Correction, Query, Row, Stored
+from farthing.ledger.interface import Added, Correction, Hour, Query, Row, Stored
 from farthing.ledger.merge import Known, Tally, checked
 from farthing.ledger.outcome_memory import OutcomesInMemory, tail_of
 from farthing.ledger.text import valid_text
-from farthing.ledger.zones import bucket_start
+from farthing.ledger.zones import bucket_start, find_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -80,6 +80,13 @@ class MemoryLedger:
     def latest(self, query: Query, number: int, skip: int = 0) -> list[Stored]:
         """See :meth:`farthing.ledger.interface.Ledger.latest`."""
         return list(self.calls(query))[::-1][skip : skip + number]
+
+    def hours(self, query: Query) -> list[Hour]:
+        """See :meth:`farthing.ledger.interface.Ledger.hours`."""
+        kept = list(self.calls(query))
+        hourly, utc_zone = Query(bucket="hour"), find_zone("UTC")
+        found = sums.rows((_group(stored, hourly, utc_zone) for stored in kept), hourly, utc_zone)
+        return [Hour(row.start, row.calls, row.list_pusd, row.contract_pusd) for row in found if row.start is not None]
 
     def dearest(self, query: Query, names: Sequence[str], number: int) -> dict[str, list[str | None]]:
         """See :meth:`farthing.ledger.interface.Ledger.dearest`."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from farthing.ledger.interface import Query, Row, Stored
+    from farthing.ledger.interface import Hour, Query, Row, Stored
 
 _STEP_S = 0.05
 _INSTANT = timedelta(microseconds=1)
@@ -71,6 +71,10 @@ class DuckDBReader(DuckDBLedger):
     def report(self, query: Query) -> list[Row]:
         """See :meth:`farthing.ledger.interface.Ledger.report`."""
         return super().report(self._about_sessions(query))
+
+    def hours(self, query: Query) -> list[Hour]:
+        """See :meth:`farthing.ledger.interface.Ledger.hours`."""
+        return super().hours(self._about_sessions(query))
 
     def _about_sessions(self, query: Query) -> Query:
         """

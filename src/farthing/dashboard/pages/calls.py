@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from farthing.ledger.interface import Stored
 
 PER_PAGE = 50
+_HOUR = timedelta(hours=1)
 OWN = ("live", "seen")
 LIVE_S = 5
 """How often a page that is watched asks for newer calls."""
@@ -129,22 +130,16 @@ def latest(visit: Visit, skip: int, number: int) -> list[Stored]:
     """
     if any(name in NOT_ROLLED_UP or name.startswith(TAG) for name, _ in visit.asked.where):
         return visit.reader.latest(visit.query(), number, skip)
-    hours = sorted(((row.start, row.calls) for row in visit.rows(bucket="hour") if row.start), reverse=True)
     found: list[Stored] = []
     passed = 0
-    for start, calls in hours:
-        if passed + calls > skip and passed < skip + number:
-            edges = {"since": max(start, visit.span.since), "until": min(_after(start, hours), visit.span.until)}
+    for hour in reversed(visit.reader.hours(visit.query())):
+        if passed + hour.calls > skip and passed < skip + number:
+            since, until = max(hour.start, visit.span.since), min(hour.start + _HOUR, visit.span.until)
             first = max(0, skip - passed)
-            here = msgspec.structs.replace(visit.query(), **edges)
+            here = msgspec.structs.replace(visit.query(), since=since, until=until)
             found += visit.reader.latest(here, skip + number - passed - first, first)
-        passed += calls
+        passed += hour.calls
     return found[:number]
-
-
-def _after(start: datetime, hours: list[tuple[datetime, int]]) -> datetime:
-    """The end of an hour's calls: clock changes make hours of 30 and of 90 minutes, and a later hour ends each."""
-    return min([*(at for at, _ in hours if at > start), start + timedelta(hours=2)])
 
 
 def _row(visit: Visit, stored: Stored, *, is_new: bool) -> tuple[Cell, ...]:

@@ -172,15 +172,11 @@ def _band_cells(band: Band | None) -> tuple[Cell, Cell]:
 def _expected(visit: Visit, starts: list[datetime]) -> list[Band | None]:
     """What was expected of each day of the span, under the page's filters."""
     since = starts[0] - timedelta(days=HISTORY_DAYS)
-    query = Query(bucket="hour", since=since, until=visit.span.until, where=visit.asked.filters)
+    query = Query(since=since, until=visit.span.until, where=visit.asked.filters, timezone=visit.zone.key)
     ends = [*starts[1:], bucket_start(starts[-1] + timedelta(hours=30), "day", visit.zone)]
 
     def made() -> list[Band | None]:
-        hours: dict[int, int] = {}
-        for row in visit.reader.report(query):
-            if row.start is not None and row.calls:
-                number = hour_number(row.start)
-                hours[number] = hours.get(number, 0) + visit.pusd(row)
+        hours = {hour_number(one.start): visit.pusd(one) for one in visit.reader.hours(query)}
         return day_bands(hours, list(zip(starts, ends, strict=True)))
 
     return visit.reader.kept(("expected", visit.is_contract, len(starts), visit.zone.key, repr(query)), made)
