@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from farthing.call import Call, Served, Usage
-from farthing.dashboard.caching import BY, saved_by_caching
+from farthing.dashboard.caching import saved_by_caching
+from farthing.dashboard.row_prices import BY
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.ledger.memory import MemoryLedger
 from farthing.prices.book import shipped_book
@@ -40,6 +41,12 @@ def test_batches_halve_both():
 
 def test_without_a_cache_nothing_is_saved():
     assert saved(Usage(input_tokens=1_000_000, output_tokens=5)) == (0, Kind.DERIVED, 0)
+
+
+def test_many_short_prompts_of_a_model_with_bands_are_priced_as_short_ones():
+    # Haiku 5.5 up to 100,000 tokens: input $0.10, read $0.01 per million tokens.
+    usages = [Usage(input_tokens=1_000, cache_read_tokens=4_000)] * 100
+    assert saved(*usages, model="claude-haiku-5-5") == (400_000 * 90_000, Kind.ASSUMED, 0)
 
 
 def test_calls_without_a_price_are_left_out_and_counted():

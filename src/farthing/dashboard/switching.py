@@ -13,8 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing import money
-from farthing.dashboard.caching import BY
-from farthing.dashboard.tiers import STANDARD, priced_row
+from farthing.dashboard.row_prices import BY, STANDARD, priced_row
 from farthing.prices.card import Facts
 from farthing.reports.sums import percent
 from farthing.units import Kind, weakest

@@ -9,13 +9,11 @@ not, what was posted is scaled by the ratio of the two prices, and the figure is
 
 from __future__ import annotations
 
-from datetime import UTC
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing import money
-from farthing.dashboard.caching import BY
-from farthing.prices.card import Card, Facts
+from farthing.dashboard.row_prices import BATCH, STANDARD, facts_of, priced_row
 from farthing.units import Kind, weakest
 
 if TYPE_CHECKING:
@@ -23,10 +21,6 @@ if TYPE_CHECKING:
 
     from farthing.ledger.interface import Row
     from farthing.prices.book import PriceBook
-    from farthing.prices.card import Unpriced
-
-BATCH, STANDARD = "batch", "standard"
-ONE = Fraction(1)
 
 
 class Tiered(NamedTuple):
@@ -64,7 +58,7 @@ def at_tier(rows: Iterable[Row], book: PriceBook, tier: str, keys: int) -> dict[
     Price rows at another tier.
 
     Args:
-        rows: Of a query by some dimensions and then :data:`~farthing.dashboard.caching.BY`, in buckets of a UTC day.
+        rows: Of a query by some dimensions and then :data:`~farthing.dashboard.row_prices.BY`, in buckets of a UTC day.
         book: Prices.
         tier: ``batch`` or ``standard``.
         keys: How many of the first dimensions tell the sums apart.
@@ -79,13 +73,9 @@ def at_tier(rows: Iterable[Row], book: PriceBook, tier: str, keys: int) -> dict[
 
 
 def _one(row: Row, book: PriceBook, tier: str) -> Tiered:
-    assert row.start is not None
-    model, channel, was, speed, geo = row.key[-len(BY) :]
-    speed = speed or STANDARD
-    facts = Facts(
-        model or "", channel or "claude_api", None, was or STANDARD, speed, geo, row.start.astimezone(UTC).date()
-    )
-    there = facts._replace(service_tier=tier, speed=STANDARD if tier == BATCH else speed)  # a batch knows no fast mode
+    facts = facts_of(row)
+    speed = STANDARD if tier == BATCH else facts.speed  # a batch knows no fast mode
+    there = facts._replace(service_tier=tier, speed=speed)
     now, other = priced_row(book.card(facts), row), priced_row(book.card(there), row)
     if row.unpriced_calls == row.calls or not now or other is None:
         is_nothing = now == other == 0 and not row.unpriced_calls
@@ -95,30 +85,3 @@ def _one(row: Row, book: PriceBook, tier: str) -> Tiered:
         return Tiered(row.calls, 0, row.list_pusd, other, weakest(Kind.DERIVED, row.kind), cached)
     scaled = money.nearest(Fraction(row.list_pusd * other, now))
     return Tiered(row.calls, row.unpriced_calls, row.list_pusd, scaled, Kind.ASSUMED, cached)
-
-
-def priced_row(card: Card | Unpriced, row: Row, scale: Fraction = ONE) -> int | None:
-    """
-    A row's counts at a card's rates, in the band of its mean prompt; None where a part has no price.
-
-    Args:
-        card: The rates.
-        row: Of some calls.
-        scale: Tokens there for each that was counted.
-
-    """
-    usage = row.usage
-    band = card.band(int(usage.prompt_tokens * scale) // row.calls) if isinstance(card, Card) else None
-    if not isinstance(card, Card) or band is None:
-        return None
-    tokens = (
-        usage.input_tokens,
-        usage.cache_write_5m_tokens,
-        usage.cache_write_1h_tokens,
-        usage.cache_read_tokens,
-        usage.output_tokens,
-    )
-    if any(number and rate is None for number, rate in zip(tokens, band.rates, strict=True)):
-        return None
-    pusd = sum(number * (rate or 0) for number, rate in zip(tokens, band.rates, strict=True))
-    return money.nearest(pusd * scale) + usage.web_search_requests * card.web_search_pusd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farthing.dashboard.blocks import Block, Cell, Column, Note, Table, count, text, usd
-from farthing.dashboard.tiers import BATCH, STANDARD
+from farthing.dashboard.row_prices import BATCH, STANDARD
 from farthing.dashboard.visit import CALLS_READ_MAX
 from farthing.prices.engine import price_served
 from farthing.units import Kind, weakest

@@ -21,10 +21,10 @@ from farthing.dashboard.blocks import (
     text,
     usd,
 )
-from farthing.dashboard.caching import BY
 from farthing.dashboard.pages.batch_list import batch_list
 from farthing.dashboard.pages.shared import nothing, spend_over_time
-from farthing.dashboard.tiers import BATCH, STANDARD, Tiered, at_tier
+from farthing.dashboard.row_prices import BATCH, BY, STANDARD
+from farthing.dashboard.tiers import Tiered, at_tier
 from farthing.dashboard.visit import CALLS_READ_MAX
 from farthing.reports.sums import percent
 from farthing.units import Kind

@@ -23,9 +23,10 @@ from farthing.dashboard.blocks import (
     text,
     usd,
 )
-from farthing.dashboard.caching import BY, saved_by_caching
+from farthing.dashboard.caching import saved_by_caching
 from farthing.dashboard.charts import Frame, Series, both, stacked
 from farthing.dashboard.pages.shared import label_of, nothing, only
+from farthing.dashboard.row_prices import BY
 from farthing.dashboard.visit import CALLS_READ_MAX
 from farthing.reports.sums import compact, percent
 from farthing.units import Kind

@@ -25,10 +25,11 @@ from farthing.dashboard.blocks import (
     text,
     usd,
 )
-from farthing.dashboard.caching import BY, saved_by_caching
+from farthing.dashboard.caching import saved_by_caching
 from farthing.dashboard.forecast import month_end
 from farthing.dashboard.pages import alerts, budgets, playbook
 from farthing.dashboard.pages.shared import bar_name, moved_chart, name_of, nothing, only, spend_over_time
+from farthing.dashboard.row_prices import BY
 from farthing.ledger.interface import Query
 from farthing.ledger.zones import bucket_start
 from farthing.limits.windows import window_at
