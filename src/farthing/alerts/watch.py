@@ -159,13 +159,14 @@ class Watcher:
         if len(days) >= 2:
             medians.append(self._as_now(days))
         if self._recent:
-            medians.append(_middle(self._recent))
+            medians.append(self._level or _middle(self._recent))
         return max(*medians, self._tuning.rate_min) if medians else None
 
     def _as_now(self, found: Iterable[_Seen]) -> float:
         """Median of earlier hours, each raised or lowered as the level of a day has been since, where that is known."""
-        now = self._level
-        return _middle([rate * (now / then if now and then else 1.0) for rate, then in found])
+        if not (now := self._level):
+            return _middle([rate for rate, _ in found])
+        return _middle([rate * now / then if then else rate for rate, then in found])
 
     def _judge(self, usual: float) -> list[float]:
         """The rise over each window, in terms of the rises this series is used to."""
@@ -236,11 +237,10 @@ class _Rises:
             del self._sorted[bisect_left(self._sorted, self._order.popleft())]
 
     def typical(self, tuning: Tuning) -> float:
-        count = len(self._sorted)
-        own = 0.0
-        if count:
-            high, higher = (self._sorted[int(share * count)] for share in (_RISE_FROM, _RISE_TO))
-            own = max(high, 0.0) + _RISE_REACH * (max(higher, 0.0) - max(high, 0.0))
+        count, own = len(self._sorted), 0.0
+        if count and (higher := self._sorted[int(_RISE_TO * count)]) > 0:
+            high = max(self._sorted[int(_RISE_FROM * count)], 0.0)
+            own = high + _RISE_REACH * (higher - high)
         mixed = (count * own + tuning.rise_unknown_h * tuning.rise_unknown) / (count + tuning.rise_unknown_h)
         return math.sqrt(max(mixed, tuning.rise_min))
 
