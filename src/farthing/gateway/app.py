@@ -15,7 +15,7 @@ from farthing.gateway.addresses import origin_of
 from farthing.gateway.admit import Shown, admit, may_be_sent, names_models
 from farthing.gateway.client import ClientGone
 from farthing.gateway.content import mode_under
-from farthing.gateway.exchange import Came, Exchange, Refused
+from farthing.gateway.exchange import Came, Exchange
 from farthing.gateway.failures import UpstreamFault
 from farthing.gateway.headers import first
 from farthing.gateway.hidden import hide
@@ -114,7 +114,7 @@ class App:
             await exchange.run()
         except ClientGone:
             pass
-        except Refused as refused:
+        except deciding.Refused as refused:
             exchange.status = refused.refusal.status
             _refused(client, refused.refusal, came.entry)
         except UpstreamFault as fault:

@@ -67,6 +67,20 @@ class Refuse(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
+class Refused(Exception):
+    """
+    The request was read and may not be sent; the client was told nothing yet.
+
+    Args:
+        refusal: What it is to be told.
+
+    """
+
+    def __init__(self, refusal: Refuse) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
 Action = Forward | Tell | Refuse
 
 

@@ -16,9 +16,10 @@ from farthing.call import Request
 from farthing.gateway.addresses import ANSWER_BYTES_MAX, with_location_at, with_results_at
 from farthing.gateway.asked import Asked, read_request
 from farthing.gateway.client import ClientGone
-from farthing.gateway.decide import Refuse
+from farthing.gateway.decide import Refused
 from farthing.gateway.failures import Broken, UpstreamFault
 from farthing.gateway.headers import first, for_client, for_upstream
+from farthing.gateway.holding import Holding
 from farthing.gateway.reading import Attempt, Reading
 from farthing.gateway.retry import delay_s
 from farthing.gateway.routes import Route
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
     from farthing.gateway.connection import Connection
     from farthing.gateway.content import Mode
     from farthing.gateway.content_keeper import Keeper
-    from farthing.gateway.decide import Forward
+    from farthing.gateway.decide import Forward, Refuse
     from farthing.gateway.drain import Drain
     from farthing.gateway.fingerprint import Fingerprinter
-    from farthing.gateway.limiting import Hold, Limiter
+    from farthing.gateway.limiting import Limiter
     from farthing.gateway.pool import Pool
     from farthing.gateway.reading import Books
     from farthing.gateway.wire import ResponseReader
@@ -76,20 +77,6 @@ class Came(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<Came {self.entry} {self.method}>"  # fields carry keys
-
-
-class Refused(Exception):
-    """
-    The request was read and may not be sent; the client was told nothing yet.
-
-    Args:
-        refusal: What it is to be told.
-
-    """
-
-    def __init__(self, refusal: Refuse) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
 
 
 class Desk(NamedTuple):
@@ -156,12 +143,12 @@ class Exchange:
         self._held = b""
         self._held_counted = 0
         self._request: Request | None = None
-        self._hold: Hold | None = None
         self._outcome: Stored | None = None
         self._is_free = True
-        self._waiting: asyncio.Task[None] | None = None
         self._mode: Mode = "none"
+        self._chunked = first(came.headers, b"transfer-encoding") is not None
         self._makes_batch = came.method == "POST" and came.path == "/v1/messages/batches"
+        self._holding = Holding(desk.limiter, forward.route, makes_batch=self._makes_batch)
 
     async def run(self) -> None:
         """
@@ -176,7 +163,7 @@ class Exchange:
         try:
             await self._run()
         finally:
-            self._end_hold()
+            self._holding.end(self._outcome, is_free=self._is_free)
             self._client.unwatch()
             self._desk.held.bytes -= self._held_counted
             self._desk.drain.end(self._deadline)
@@ -203,52 +190,15 @@ class Exchange:
                 return
 
     async def _admit(self, asked: Asked, dims: dict[str, str]) -> None:
-        """
-        Wait for a turn and reserve the worst case, where there are limits.
-
-        Raises:
-            Refused: A limit does not let it through.
-            ClientGone: The client left while it waited.
-
-        """
-        limiter = self._desk.limiter
-        if limiter is None or not limiter.applies(self._forward.route, makes_batch=self._makes_batch):
-            return
-        waited_s = time.perf_counter()
-        self._waiting = asyncio.current_task()
-        body = self._held if self._client.body_complete else None
-        upstream = self._came.upstream or dims.get("api_key", "")
-        try:
-            found = await limiter.admit(asked, body, dims, upstream, makes_batch=self._makes_batch)
-        except asyncio.CancelledError:
-            if self._waiting is None or not self._client.gone:
-                raise
-            self._waiting.uncancel()
-            raise ClientGone from None
-        finally:
-            self._waiting = None
-        self._begun_s += time.perf_counter() - waited_s
-        if isinstance(found, Refuse):
-            raise Refused(found)
-        self._hold = found
-
-    def _end_hold(self) -> None:
-        """Tell the limits what the call came to, once."""
-        hold, self._hold = self._hold, None
-        if hold is None:
-            return
-        if self._outcome is not None:
-            hold.billed(self._outcome)
-        elif self._is_free:
-            hold.free()
-        else:
-            hold.unknown()
+        if self._holding.is_limited:
+            waited_s = time.perf_counter()
+            body = self._held if self._client.body_complete else None
+            await self._holding.admit(asked, body, dims, self._came.upstream or dims.get("api_key", ""))
+            self._begun_s += time.perf_counter() - waited_s
 
     async def _read(self) -> Asked:
         """Hold a request that has to be read, as long as there is room; of all others only what has come anyway."""
-        limiter = self._desk.limiter
-        limited = self._makes_batch and limiter is not None and limiter.applies(self._forward.route, makes_batch=True)
-        if self._forward.route is not Route.MESSAGES and self._came.check is None and not limited:
+        if self._forward.route is not Route.MESSAGES and self._came.check is None and not self._holding.is_limited:
             self._held = await self._client.body()
         else:
             self._held = await self._client.held_body(self._desk.held.room(_HELD_BYTES_MAX))
@@ -304,8 +254,7 @@ class Exchange:
             raise
         status, fields = response.status, response.fields
         self._is_free = not 200 <= status < 300
-        if self._hold is not None:
-            self._hold.observe(status, fields)
+        self._holding.observe(status, fields)
         reading = Reading(self._desk.books, attempt, status, fields, self._request)
         wait_s = None if is_last or self._client.gone else delay_s(number, status, fields, random.random)
         if wait_s is not None:
@@ -368,10 +317,6 @@ class Exchange:
             for piece in (head, body, end):
                 connection.write(piece)
 
-    @property
-    def _chunked(self) -> bool:
-        return first(self._came.headers, b"transfer-encoding") is not None
-
     async def _send_rest(self, connection: Connection, response: ResponseReader) -> None:
         """Pass the body on as it comes, until the upstream has heard enough to answer."""
         while not self._client.body_complete and not response.status and not connection.closed:
@@ -410,7 +355,7 @@ class Exchange:
             self._note(stored)
             reading.end_content(self._outcome, whole=whole)
         if self._makes_batch:
-            self._hand_over(reading)
+            self._holding.hand_over(reading.batch_made())
         if whole and self._forward.route is Route.BATCH and (batch_id := reading.batch_to_fetch()) is not None:
             self._desk.collect(batch_id, self._came.headers, self._came.dims_of(Asked()))
         if whole:
@@ -447,13 +392,6 @@ class Exchange:
             ]
         return body
 
-    def _hand_over(self, reading: Reading) -> None:
-        """What was reserved for a batch waits for its results."""
-        batch_id, limiter = reading.batch_made(), self._desk.limiter
-        if batch_id and limiter is not None and self._hold is not None:
-            limiter.batch_made(batch_id, self._hold)
-            self._hold = None
-
     def _note(self, stored: Stored | None) -> None:
         if stored is not None:
             self._outcome, posted = stored, stored.posting.list_pusd
@@ -471,8 +409,7 @@ class Exchange:
             headers.append((b"x-farthing-cache", _cache_verdict(self._outcome)))
         if self.usd:
             headers.append((b"x-farthing-cost-usd", self.usd.encode()))
-        if self._hold is not None:
-            headers += self._hold.headers()
+        headers += self._holding.headers()
         self._metrics.count("farthing_overhead_seconds_total", more=self.overhead_s)
         self._client.start(self.status, headers)
 
@@ -500,8 +437,7 @@ class Exchange:
         """Decide what happens to an answer that nobody reads: it is drained if there is room, or else aborted."""
         if self.left or (self.status and self._connection is None):
             return
-        if self._waiting is not None:
-            self._waiting.cancel()
+        if self._holding.leave():
             return
         self.left = "drained"
         self._deadline = self._desk.drain.begin(self._abort)
