@@ -19,8 +19,8 @@ HELD_BYTES_HIGH = 64 * 2**10
 """So much of a body may wait here before the client is asked to pause."""
 _JOINED_BYTES_MAX = 64 * 2**10
 _WITHOUT_BODY = frozenset({204, 304})
-_STATUS_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
-_STATUS_LINES[529] = b"HTTP/1.1 529 Overloaded\r\n"
+_STATUS_LINES = {status.value: b"HTTP/1.1 %d %b" % (status, status.phrase.encode()) for status in http.HTTPStatus}
+_STATUS_LINES[529] = b"HTTP/1.1 529 Overloaded"
 
 
 class ClientGone(Exception):
@@ -154,15 +154,15 @@ class Client:
         self.started = True
         length = b"content-length" in {name.lower() for name, _ in headers}
         self._has_body = not self._is_head and status not in _WITHOUT_BODY
-        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-        lines += [b"%b: %b\r\n" % header for header in headers]
+        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status, *map(b": ".join, headers)]
         if self._has_body and not length:
             self._chunked = self._is_1_1
             self.keep_alive = self.keep_alive and self._is_1_1
             if self._chunked:
-                lines.append(b"transfer-encoding: chunked\r\n")
-        lines.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
-        self._head = b"".join(lines)
+                lines.append(b"transfer-encoding: chunked")
+        if not self.keep_alive:
+            lines.append(b"connection: close")
+        self._head = b"\r\n".join([*lines, b"", b""])
         self._flush = self._line.loop.call_soon(self._send_head)
 
     def write(self, data: bytes) -> bool:

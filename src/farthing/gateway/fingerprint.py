@@ -121,7 +121,9 @@ class _Counter:
     def preamble(self, section: Section, body: Mapping[str, Any]) -> int:
         """The hidden tool prompt, and the schema of a structured output."""
         if section is Section.SYSTEM:
-            schema = mapping(mapping(body.get("output_config")).get("format"))
+            if "output_config" not in body:
+                return 0
+            schema = mapping(mapping(body["output_config"]).get("format"))
             return quick_tokens(msgspec.json.encode(schema).decode(), self._traits.tokenizer) if schema else 0
         if not body.get("tools"):
             return 0

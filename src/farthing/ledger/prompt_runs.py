@@ -107,7 +107,8 @@ class Packer:
             runs.append(run)
             self._remember(marks[end - 1], run.key, depth)
             start, parent = end, run.key
-        ttl_5m, ttl_1h = (tuple(at for at, block in enumerate(blocks) if block.ttl == ttl) for ttl in TTLS[1:])
+        marked = [(at, block.ttl) for at, block in enumerate(blocks) if block.ttl is not None]
+        ttl_5m, ttl_1h = (tuple([at for at, found in marked if found == ttl]) for ttl in TTLS[1:])
         return Packed(parent, ttl_5m, ttl_1h, tuple(runs))
 
     def _known(self, marks: list[int]) -> tuple[int, bytes, int]:

@@ -55,16 +55,50 @@ def read_message(payload: Payload, known: Known = NOTHING_KNOWN) -> Served:
         BadInput: As :func:`read_usage`; also where no model is named or the payload holds no usage.
 
     """
-    message = decode_object(payload, SHAPE.name)
-    fields = usage_fields(usage_of(message))
+    message = _plain(payload) or _explained(payload)
+    assert message.usage is not None
     return msgspec.structs.replace(
-        served_from(fields, model_of(message.get("model"), known), known),
-        stop_reason=text_or_none(message.get("stop_reason")),
-        refusal_category=refusal_category(message.get("stop_details")),
-        output_started=output_started(message.get("content")),
-        message_id=text_or_none(message.get("id")),
+        served_from(message.usage, model_of(message.model, known), known),
+        stop_reason=text_or_none(message.stop_reason),
+        refusal_category=refusal_category(message.stop_details),
+        output_started=output_started(message.content),
+        message_id=text_or_none(message.id),
         request_id=known.request_id,
     )
+
+
+class _Message(msgspec.Struct):
+    """What of a response is read."""
+
+    type: Any = None
+    id: Any = None
+    model: Any = None
+    content: Any = None
+    stop_reason: Any = None
+    stop_details: Any = None
+    usage: UsageFields | None = None
+
+
+_decode_message = msgspec.json.Decoder(_Message).decode
+
+
+def _plain(payload: Payload) -> _Message | None:
+    """A whole response in one decoding; None for whatever else it may be, and for what is wrong in any way."""
+    if not isinstance(payload, bytes):
+        return None
+    try:
+        payload.decode()  # what the decoder passes over it would take in any encoding
+        message = _decode_message(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return message if message.usage is not None and message.type != "error" else None
+
+
+def _explained(payload: Payload) -> _Message:
+    message = decode_object(payload, SHAPE.name)
+    usage = usage_fields(usage_of(message))
+    stated = {name: message.get(name) for name in _Message.__struct_fields__}
+    return _Message(**{**stated, "usage": usage})
 
 
 def served_from(fields: UsageFields, model: str, known: Known) -> Served:
