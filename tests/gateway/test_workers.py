@@ -197,10 +197,11 @@ def test_a_worker_that_is_killed_under_load_loses_nothing(live, serve):
     metered = {one.call.served.message_id: one.posting.list_pusd for one in stored}
     booked = {entry.call.served.message_id: entry.pusd for entry in live.books}
     recovered = {one.call.served.message_id for one in stored if "recovered" in one.call.dims}
-    assert len(recovered) <= 8  # priced by the start of its answer
+    # An answer ends for its client after it is settled and counted, so each of the four has at most one under way.
+    assert len(recovered) <= 4  # priced by the start of its answer
     assert all(booked[name] == pusd for name, pusd in metered.items() if name not in recovered)
-    assert len(booked.keys() - metered.keys()) <= len(unsettled) <= 8  # each one in flight is known, by name
-    assert 0 <= len(metered) - billed <= 8  # killed between a record and its count
+    assert len(booked.keys() - metered.keys()) <= len(unsettled) <= 4  # each one in flight is known, by name
+    assert 0 <= len(metered) - billed <= 4  # recovered, or killed between a record and its count
     assert len(metered) >= 40
     assert " ended with -9; another one starts" in served.logged
     assert live.key not in served.logged
