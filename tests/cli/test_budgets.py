@@ -1,11 +1,15 @@
 """``farthing budgets``: exit codes, JSON, and what a newcomer reads."""
 
-from datetime import UTC, datetime
+import contextlib
+import sqlite3
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from farthing.limits.file import read_limits
 from farthing.limits.gate import Gate, GateFacts
+from farthing.limits.refusal_store import REFUSALS_NAME, RefusalStore
+from farthing.limits.refusals import HOUR_S, Case, one_call
 from farthing.limits.store import SqliteBank
 
 LIMITS = """
@@ -102,3 +106,72 @@ def test_a_dry_run_says_which_calls_and_exits_with_2(farthing, file):
     assert "2 of 4 calls would have been refused: $0.0090 of $0.018." in shown
     none = farthing("budgets", "dry-run", file, "--since", "2026-10-01", "--until", "2026-10-02").stdout
     assert "0 of 2 calls would have been refused" in none
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refuse(tmp_path):
+    def refuse(case, pusd, ago):
+        at = datetime.now(UTC) - ago
+        store = RefusalStore(tmp_path / REFUSALS_NAME)
+        store.add({(int(at.timestamp()) // HOUR_S * HOUR_S, case): one_call(pusd, at)}, at)
+        store.close()
+        return at.isoformat()
+
+    return refuse
+
+
+def test_refusals_before_there_are_any(farthing, tmp_path):
+    assert farthing("budgets", "refusals").stdout == "No call was refused.\n"
+    found = farthing.json("budgets", "refusals")
+    assert (found["calls"], found["worst_usd"], found["refused"]) == (0, "0", [])
+    assert not (tmp_path / REFUSALS_NAME).exists()
+
+
+def test_refusals_tell_who_why_how_often_and_what_they_would_have_held(farthing, refuse, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    case = Case("budget", "org [all]", "user=ann", "too dear", "acme", "key_1")
+    first = refuse(case, 4 * 10**18, timedelta(days=2))
+    last = refuse(case, 6 * 10**9, timedelta(minutes=1))
+    refuse(Case("rate", "each [user]", "user=bob", "2 requests per minute", "", ""), None, timedelta(hours=1))
+    refuse(case, 10**12, timedelta(days=20))
+    found = farthing.json("budgets", "refusals")
+    assert (found["calls"], found["unknown_calls"], found["worst_usd"], found["kind"]) == (
+        3,
+        1,
+        "4000000.006",
+        "derived",
+    )
+    assert found["refused"][0] == {
+        "kind": "budget",
+        "limit": "org [all]",
+        "value": "user=ann",
+        "tenant": "acme",
+        "api_key": "key_1",
+        "who": "user=ann, tenant=acme, api_key=key_1",
+        "why": "too dear",
+        "calls": 2,
+        "unknown_calls": 0,
+        "worst_usd": "4000000.006",
+        "last_worst_usd": "0.006",
+        "first_at": first,
+        "last_at": last,
+    }
+    shown = " ".join(farthing("budgets", "refusals").stdout.split())
+    for part in (
+        "org [all]",
+        "rate limit each [user]",
+        "3 calls were refused; 2 of them would have held $4,000,000.01.",
+    ):
+        assert part in shown
+    assert farthing.json("budgets", "refusals", "--last", "30d")["calls"] == 4
+    assert farthing.json("budgets", "refusals", "--last", "3h")["calls"] == 2
+
+
+def test_refusals_of_a_newer_farthing_are_left_alone(farthing, refuse, tmp_path):
+    refuse(Case("queue", "", "", "queue", "", ""), None, timedelta(0))
+    with contextlib.closing(sqlite3.connect(tmp_path / REFUSALS_NAME)) as raw:
+        raw.execute("PRAGMA user_version = 99")
+    assert "version 99 of the log of refusals, expected 1" in farthing("budgets", "refusals", code=1).stderr

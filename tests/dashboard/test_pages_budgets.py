@@ -1,17 +1,19 @@
-"""What budgets would have refused: as the command line has it, and as added up here."""
+"""What budgets refused and what they would have: as the command line has it, and as added up here."""
 
 import ipaddress
 import json
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.dashboard.made import OpenLedger, client_of, posted
+from tests.dashboard.made import HOSTILE, NOW, OpenLedger, client_of, posted
 from typer.testing import CliRunner
 
 from farthing.cli.app import app
 from farthing.dashboard.access import Access, User, hash_of
 from farthing.ledger import open_ledger
+from farthing.limits.refusal_store import REFUSALS_NAME, RefusalStore
+from farthing.limits.refusals import HOUR_S, Case, Tally
 from farthing.money import usd_text
 from farthing.prices.book import shipped_book
 from farthing.prices.engine import price_served
@@ -90,7 +92,7 @@ def test_who_may_not_see_everything_sees_no_trial(ledger, limited):
     assert client.get("/budgets?format=json").status_code == 401
     signed_in = client_of(ledger, limited, _named(user), address="127.0.0.1")
     page = signed_in.get("/budgets?format=json", headers={"x-user": "t"}).json()
-    assert [table["name"] for table in page["tables"]] == ["budgets"]
+    assert [table["name"] for table in page["tables"]] == ["budgets", "refused"]
 
 
 def _named(user):
@@ -99,3 +101,65 @@ def _named(user):
 
 def test_without_calls_there_is_nothing_to_try(limited):
     assert trial(client_of(OpenLedger(), limited)) is None
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def refuse(limited, *rows):
+    """Put rows into the log beside the ledger: a case, calls, unknown calls, worst case, and how long ago."""
+    store = RefusalStore(limited.ledger.with_name(REFUSALS_NAME))
+    for case, calls, unknown, pusd, ago in rows:
+        at = NOW - ago
+        tally = Tally(calls, unknown, pusd, pusd or None, at, at)
+        store.add({(int(at.timestamp()) // HOUR_S * HOUR_S, case): tally}, NOW)
+    store.close()
+
+
+def refused(client, **asked):
+    page = client.get("/budgets", params={"format": "json", **asked}).json()
+    return next(table for table in page["tables"] if table["name"] == "refused")
+
+
+def test_what_was_refused_is_what_the_command_says(ledger, limited):
+    day = timedelta(days=1)
+    acme = Case("budget", "each tenant", "tenant=acme", "used up", "acme", "key-1")
+    rate = Case("rate", "each user", "user=ann", "2 requests per minute", "bolt", "")
+    store = Case("store", "", "", "store", HOSTILE, "")
+    rows = (acme, 3, 0, 7 * 10**9, day), (acme, 2, 0, 10**18, 2 * day), (rate, 9, 9, 0, 3 * day), (store, 2, 1, 5, day)
+    refuse(limited, *rows, (acme, 100, 0, 1, 30 * day))
+    since = (NOW - 6 * day).date()
+    arguments = ["budgets", "refusals", "--since", since, "--ledger", limited.ledger, "--json"]
+    told = json.loads(CliRunner().invoke(app, [str(one) for one in arguments]).stdout)
+    shown = refused(client_of(ledger, limited))
+    names = ("kind", "limit", "who", "why", "calls", "worst_usd", "last_at")
+    assert [[row[name] for name in names] for row in shown["rows"]] == [
+        [one[name] for name in names] for one in told["refused"]
+    ]
+    assert {(row["limit"], row["calls"], row["worst_usd"]) for row in shown["rows"]} == {
+        ("each tenant", 5, "1000000.007"),
+        ("each user", 9, None),
+        ("", 2, "0.000000000005"),
+    }
+    assert (told["calls"], told["unknown_calls"], shown["kind"]) == (16, 10, "derived")
+    assert "16 calls were refused." in client_of(ledger, limited).get("/budgets").text
+
+
+def test_days_are_those_of_the_page(ledger, limited):
+    case = Case("budget", "a call", "", "too dear", "acme", "")
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=6)
+    refuse(limited, (case, 1, 0, 10, NOW - midnight), (case, 2, 0, 10, NOW - midnight + timedelta(hours=2)))
+    client = client_of(ledger, limited)
+    assert [row["calls"] for row in refused(client)["rows"]] == [1]
+    assert [row["calls"] for row in refused(client, tz="Europe/Athens")["rows"]] == [3]
+
+
+def test_where_nothing_was_refused_it_says_so(ledger, limited):
+    assert "No call was refused." in client_of(ledger, limited).get("/budgets").text
+
+
+def test_a_log_that_cannot_be_read_leaves_the_page(ledger, limited):
+    limited.ledger.with_name(REFUSALS_NAME).write_text("no database" * 100)
+    shown = client_of(ledger, limited).get("/budgets")
+    assert shown.status_code == 200
+    assert "cannot be read" in shown.text

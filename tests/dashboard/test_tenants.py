@@ -26,6 +26,8 @@ from farthing.dashboard.access import Access, User, hash_of
 from farthing.dashboard.nav import PAGES
 from farthing.dashboard.web import Site, create_app
 from farthing.limits.protocol import AccountKey
+from farthing.limits.refusal_store import REFUSALS_NAME, RefusalStore
+from farthing.limits.refusals import HOUR_S, OTHERS, Case, one_call
 from farthing.limits.store import STORE_NAME, SqliteBank
 from farthing.limits.windows import window_at
 
@@ -80,7 +82,25 @@ def desk_with(desk, folder, calls, tenants):
             spent[AccountKey("by model", "model=claude-opus-5-5", start_s)] = 10**12
     bank.rebuild(spent, keep_presumed=False)
     bank.close()
+    refuse(folder / REFUSALS_NAME, tenants)
     return desk._replace(ledger=folder / "ledger.duckdb", limits=limits)
+
+
+def refuse(path, tenants):
+    """A log of refusals of these tenants' calls, by budgets of their own and by those that all share."""
+    hour_s, batch = int(NOW.timestamp()) // HOUR_S * HOUR_S, {}
+    for n, tenant in enumerate(tenants, 1):
+        tally = one_call(n * 10**9, NOW)
+        own = (f"tenant={tenant}",) if tenant == MINE else (f"tenant={tenant}", "", f"tenant={OTHERS}")
+        batch |= {(hour_s, Case("budget", "each", value, "used up", tenant, f"key-{n}")): tally for value in own}
+        batch[hour_s, Case("budget", "all of us", "", "busy", tenant, f"key-{n}")] = tally
+        batch[hour_s, Case("rate", "each user", f"user=user-{n}", "2 requests per minute", tenant, "")] = tally
+    if len(tenants) > 1:  # of whose calls nobody can tell whether they are mine
+        batch[hour_s, Case("budget", "each", OTHERS, "used up", OTHERS, "")] = one_call(10**9, NOW)
+        batch[hour_s, Case("store", "", f"tenant={MINE}", "store", "", "")] = one_call(10**9, NOW)
+    store = RefusalStore(path)
+    store.add(batch, NOW)
+    store.close()
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +197,12 @@ def test_ones_own_figures_are_there(both):
     assert page["figures"]["spend"]["value"] != "0"
     budgets = both[0].get("/budgets?format=json").json()["tables"][0]["rows"]
     assert [(row["budget"], row["who"]) for row in budgets] == [("each", f"tenant={MINE}"), ("mine", "all")]
+    refused = both[0].get("/budgets?format=json").json()["tables"][1]["rows"]
+    assert [(row["limit"], row["who"], row["calls"]) for row in refused] == [
+        ("all of us", f"tenant={MINE}, api_key=key-1", 1),
+        ("each", f"tenant={MINE}, api_key=key-1", 1),
+        ("each user", f"user=user-1, tenant={MINE}", 1),
+    ]
 
 
 def test_the_pages_above_are_all_that_there_are(ledger, desk):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from farthing.cli import options, output
+from farthing.cli.budgets_refusals import refusals
 from farthing.errors import BadInput
 from farthing.units import Kind
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 OVER = 2
 _ACCOUNTS_SHOWN = 50
 
-app = typer.Typer(help="Budgets: what is left, and what they would have refused.", no_args_is_help=True)
+app = typer.Typer(help="Budgets: what is left, what they refused, and what they would have.", no_args_is_help=True)
+app.command()(refusals)
 
 File = Annotated[
     Path | None, typer.Argument(metavar="[FILE]", help="A limits file; the one in the settings if not given.")
@@ -32,7 +34,7 @@ File = Annotated[
 
 @app.callback()
 def budgets() -> None:
-    """Budgets: what is left, and what they would have refused."""
+    """Budgets: what is left, what they refused, and what they would have."""
 
 
 @app.command("list")

@@ -151,7 +151,7 @@ class RefusalStore:
             raise LedgerFault(f"the log of refusals {self._path.name} does not answer: {error}") from error
 
 
-def read_refusals(ledger: Path, since: datetime, until: datetime | None = None) -> list[tuple[Key, Tally]]:
+def read_refusals(ledger: Path, since: datetime | None, until: datetime | None = None) -> list[tuple[Key, Tally]]:
     """
     :meth:`RefusalStore.read` of the log beside a ledger; nothing where there is none.
 

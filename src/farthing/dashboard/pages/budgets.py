@@ -1,11 +1,11 @@
-"""Budgets: what is spent, held and left in each window that is open now."""
+"""Budgets: what is spent, held and left in each window that is open now, and which calls were refused."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.dashboard.blocks import Cell, Note, Page, Table, Tile, Tone, dollars, share_of, text, usd
-from farthing.dashboard.pages import budget_trial
+from farthing.dashboard.pages import budget_refusals, budget_trial
 from farthing.limits.windows import window_at
 from farthing.units import Kind
 
@@ -62,8 +62,8 @@ def page(visit: Visit) -> Page:
         note,
         "No budget counts calls that you may see.",
     )
-    tried = budget_trial.trial(visit, _budgets(visit))
-    return Page("Budgets", (table,) if tried is None else (table, tried))
+    refused, tried = budget_refusals.refused(visit), budget_trial.trial(visit, _budgets(visit))
+    return Page("Budgets", (table, refused) if tried is None else (table, refused, tried))
 
 
 def _budgets(visit: Visit) -> tuple[Budget, ...]:
