@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from farthing.dashboard.visit import Visit
+    from farthing.ledger.interface import Row
 
 _SHOWN = 50
 
@@ -30,10 +31,10 @@ def page(visit: Visit) -> Page:
 
 
 def _sums(visit: Visit) -> Tiles:
-    total = visit.reader.total(Query())
-    calls, unpriced = (0, 0) if total is None else (total.calls, total.unpriced_calls)
+    days = _days(visit)
+    calls, unpriced = sum(row.calls for row in days), sum(row.unpriced_calls for row in days)
     unsettled = len(visit.reader.unsettled())
-    last = visit.last_call
+    last = max((row.start for row in days if row.start is not None), default=None)
     return Tiles(
         (
             Tile(
@@ -75,13 +76,16 @@ def _sums(visit: Visit) -> Tiles:
     )
 
 
+def _days(visit: Visit) -> list[Row]:
+    """Every source's days: one question about the whole ledger, for all that this page says of it."""
+    return visit.reader.report(Query(by=("source",), bucket="day", timezone=visit.zone.key))
+
+
 def _sources(visit: Visit) -> Table:
-    first: dict[str | None, datetime] = {}
-    last: dict[str | None, datetime] = {}
-    for row in visit.reader.report(Query(by=("source",), bucket="day", timezone=visit.zone.key)):
-        if row.start is not None:
-            first.setdefault(row.key[0], row.start)
-            last[row.key[0]] = row.start
+    by_source: dict[str | None, list[Row]] = {}
+    for row in _days(visit):
+        by_source.setdefault(row.key[0], []).append(row)
+    sums = {source: sum(row.list_pusd for row in days) for source, days in by_source.items()}
     columns = (
         Column("source", "Source"),
         Column("calls", "Calls", is_number=True),
@@ -92,15 +96,14 @@ def _sources(visit: Visit) -> Table:
     )
     rows = tuple(
         (
-            text(row.key[0], href=visit.asked.elsewhere("/explore", where=(("source", row.key[0] or ""),))),
-            count(row.calls),
-            usd(row.list_pusd),
-            count(row.unpriced_calls),
-            _day(visit, first.get(row.key[0])),
-            _day(visit, last.get(row.key[0])),
+            text(source, href=visit.asked.elsewhere("/explore", where=(("source", source or ""),))),
+            count(sum(row.calls for row in days)),
+            usd(sums[source]),
+            count(sum(row.unpriced_calls for row in days)),
+            _day(visit, days[0].start),
+            _day(visit, days[-1].start),
         )
-        for row in visit.reader.report(Query(by=("source",)))
-        if row.calls
+        for source, days in sorted(by_source.items(), key=lambda one: (-sums[one[0]], one[0] or ""))
     )
     return Table(
         "sources",
