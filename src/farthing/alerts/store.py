@@ -19,6 +19,7 @@ import msgspec
 
 from farthing.alerts.incidents import Incident, Step, advance
 from farthing.errors import BadInput, LedgerFault
+from farthing.ledger.sqlite import WAL, Layout, open_file, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +38,10 @@ TRIES_MAX = 12
 BACKOFF_MAX_S = 6 * 3600
 _REMEMBERED = timedelta(days=45)
 
-_SCHEMA = """
+_LAYOUT = Layout(
+    "the alerts' store",
+    VERSION,
+    """
 CREATE TABLE incident (
     id INTEGER PRIMARY KEY AUTOINCREMENT, state TEXT NOT NULL, last_at REAL NOT NULL, record BLOB NOT NULL
 );
@@ -50,7 +54,8 @@ CREATE TABLE message (
 CREATE INDEX message_due ON message (due_s) WHERE sent_s IS NULL AND given_up = 0;
 CREATE INDEX message_of_incident ON message (incident, channel);
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
+""",
+)
 
 
 class Message(NamedTuple):
@@ -90,25 +95,7 @@ class AlertStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._faults():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        with self._transaction():
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in filter(str.strip, _SCHEMA.split(";")):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {VERSION}")
-                version = VERSION
-        if version != VERSION:
-            raise LedgerFault(f"read {self._path.name}: version {version} of the alerts' store, expected {VERSION}")
+            self._db = open_file(path, _LAYOUT, busy_s=5, pragmas=WAL[:1])
 
     def close(self) -> None:
         """Release the file."""
@@ -129,7 +116,7 @@ class AlertStore:
             What changed, with the incidents' numbers.
 
         """
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             known = self._known(now)
             steps = []
             for incident, event in advance(known, signals, now):
@@ -162,7 +149,7 @@ class AlertStore:
             BadInput: There is none of that number, or it is resolved.
 
         """
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             row = self._db.execute("SELECT id, record FROM incident WHERE id = ?", (number,)).fetchone()
             if row is None:
                 raise BadInput(f"found no incident {number}", "one of those that farthing alerts list shows")
@@ -228,7 +215,7 @@ class AlertStore:
         Oldest first, and of one incident and channel strictly one after the other: its end is never told before its
         beginning.
         """
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             row = self._db.execute(
                 "SELECT id, delivery, incident, event, channel, record, tries FROM message AS one"
                 " WHERE sent_s IS NULL AND given_up = 0 AND due_s <= ? AND NOT EXISTS ("
@@ -246,7 +233,7 @@ class AlertStore:
 
     def sent(self, message: Message, now: datetime) -> None:
         """It arrived."""
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             values = (now.timestamp(), message.number)
             self._db.execute("UPDATE message SET sent_s = ?, tries = tries + 1, fault = '' WHERE id = ?", values)
 
@@ -267,7 +254,7 @@ class AlertStore:
         tries = message.tries + 1
         given_up = for_good or tries >= TRIES_MAX
         due_s = now.timestamp() + backoff_s(tries)
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             statement = "UPDATE message SET tries = ?, fault = ?, due_s = ?, given_up = ? WHERE id = ?"
             self._db.execute(statement, (tries, fault[:200], due_s, int(given_up), message.number))
         return given_up
@@ -285,16 +272,6 @@ class AlertStore:
                 "SELECT delivery, channel, tries, given_up, fault FROM message WHERE sent_s IS NULL ORDER BY id"
             ).fetchall()
         return [(delivery, channel, tries, bool(given_up), fault) for delivery, channel, tries, given_up, fault in rows]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

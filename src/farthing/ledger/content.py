@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from farthing.errors import LedgerFault
+from farthing.ledger.sqlite import WAL, Layout, open_file, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
 CONTENT_NAME = "content.sqlite"
 """The store's file, beside the ledger."""
-VERSION = 1
 _BUSY_S = 5.0
 _OLDEST = 256
 """So many rows at once go where the file is too large."""
 _DAY_MS = 86_400_000
 
-_SCHEMA = """
+_LAYOUT = Layout(
+    "the content store",
+    1,
+    """
 CREATE TABLE content (
     gateway_call TEXT PRIMARY KEY, call_id TEXT NOT NULL, sent_at_ms INTEGER NOT NULL, tenant TEXT NOT NULL,
     model TEXT NOT NULL, mode TEXT NOT NULL, status INTEGER NOT NULL,
@@ -40,7 +43,8 @@ CREATE TABLE content (
 CREATE INDEX content_by_call ON content (call_id);
 CREATE INDEX content_by_time ON content (sent_at_ms);
 CREATE INDEX content_by_mode ON content (mode, sent_at_ms);
-"""
+""",
+)
 _COLUMNS = (
     "gateway_call, call_id, sent_at_ms, tenant, model, mode, status, "
     "request_hash, request_bytes, request_note, answer_hash, answer_bytes, answer_note, request, answer"
@@ -131,29 +135,8 @@ class ContentStore:
                 os.fchmod(made, 0o600)  # SQLite gives the files beside it the same mode
             finally:
                 os.close(made)
-            self._db = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA secure_delete = ON")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            with self._transaction():
-                (version,) = self._db.execute("PRAGMA user_version").fetchone()
-                if version == 0:
-                    for statement in filter(str.strip, _SCHEMA.split(";")):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {VERSION}")
-                    version = VERSION
-        if version != VERSION:
-            raise LedgerFault(f"read {self._path.name}: version {version} of the content store, expected {VERSION}")
+            pragmas = ("auto_vacuum = INCREMENTAL", *WAL, "secure_delete = ON")
+            self._db = open_file(path, _LAYOUT, busy_s=busy_s, pragmas=pragmas)
 
     def close(self) -> None:
         """Release the file."""
@@ -175,7 +158,7 @@ class ContentStore:
         """
         packed = [_row(one) for one in rows]
         slots = ", ".join("?" * (_COLUMNS.count(",") + 1))
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             self._db.executemany(f"INSERT OR REPLACE INTO content ({_COLUMNS}) VALUES ({slots})", packed)  # noqa: S608
 
     def find(self, name: str) -> Content | None:
@@ -224,7 +207,7 @@ class ContentStore:
         before_ms = None if before is None else _ms(before)
         condition = "(?1 IS NULL OR sent_at_ms < ?1) AND (?2 IS NULL OR tenant = ?2)"
         with self._faults():
-            with self._transaction():
+            with transaction(self._db):
                 deleted = self._db.execute(f"DELETE FROM content WHERE {condition}", (before_ms, tenant)).rowcount  # noqa: S608
             self._give_back()
         return deleted
@@ -248,10 +231,10 @@ class ContentStore:
         deleted = 0
         with self._faults():
             if days and self._db.execute(old, (before_ms,)).fetchone()[0]:
-                with self._transaction():
+                with transaction(self._db):
                     deleted += self._db.execute("DELETE FROM content WHERE sent_at_ms < ?", (before_ms,)).rowcount
             while self._disk_bytes() > disk_bytes_max:
-                with self._transaction():
+                with transaction(self._db):
                     gone = self._db.execute(f"DELETE FROM content WHERE gateway_call IN ({oldest})").rowcount  # noqa: S608
                 if not gone:
                     break
@@ -270,17 +253,6 @@ class ContentStore:
         """Return free pages to the disk, and leave nothing of them in the log where nobody is reading it."""
         self._db.executescript("PRAGMA incremental_vacuum")  # execute would take one step of it, and so free one page
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            if self._db.in_transaction:  # some errors end it by themselves
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

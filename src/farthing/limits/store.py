@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from farthing.errors import LedgerFault
+from farthing.ledger.sqlite import WAL, Layout, open_file, transaction
 from farthing.limits.protocol import PLEDGE, WANTED_S, AccountKey, Granted, Line, Short, State, granted
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
 
 STORE_NAME = "limits.sqlite"
 """The store's file, beside the ledger."""
-VERSION = 1
 BUSY_S = 0.25
 """How long one method waits for another process's transaction, each of which takes well under a millisecond."""
 
-_SCHEMA = """
+_LAYOUT = Layout(
+    "the budgets' store",
+    1,
+    """
 CREATE TABLE account (
     id INTEGER PRIMARY KEY, budget TEXT NOT NULL, value TEXT NOT NULL, start_s INTEGER NOT NULL, meter TEXT NOT NULL,
     base TEXT NOT NULL DEFAULT '0', presumed TEXT NOT NULL DEFAULT '0', wanted_s REAL NOT NULL DEFAULT -1e18,
@@ -46,7 +49,8 @@ CREATE TABLE share (
 CREATE INDEX share_of_holder ON share (holder);
 CREATE TABLE holder (holder TEXT PRIMARY KEY, alive INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE mark (account INTEGER NOT NULL, mark TEXT NOT NULL, PRIMARY KEY (account, mark)) WITHOUT ROWID;
-"""
+""",
+)
 _PLEDGES = f"{PLEDGE}*"
 _HOLDER = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
@@ -69,28 +73,7 @@ class SqliteBank:
         self._locks = path.with_name(path.name + "-holders")
         self._held: dict[str, int] = {}
         with self._faults():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            with self._transaction():
-                (version,) = self._db.execute("PRAGMA user_version").fetchone()
-                if version == 0:
-                    for statement in filter(str.strip, _SCHEMA.split(";")):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {VERSION}")
-                    version = VERSION
-        if version != VERSION:
-            raise LedgerFault(f"read {self._path.name}: version {version} of the budgets' store, expected {VERSION}")
+            self._db = open_file(path, _LAYOUT, busy_s=busy_s, pragmas=WAL)
 
     def close(self) -> None:
         """Release the file. Holders that joined here and did not leave count as dead."""
@@ -108,12 +91,12 @@ class SqliteBank:
             self._locks.mkdir(parents=True, exist_ok=True)
             if holder not in self._held:
                 self._held[holder] = _locked(self._locks / holder)
-            with self._transaction():
+            with transaction(self._db):
                 self._db.execute("INSERT OR REPLACE INTO holder VALUES (?, 1)", (holder,))
 
     def leave(self, holder: str) -> None:
         """See :class:`~farthing.limits.protocol.Bank`."""
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             self._db.execute("UPDATE holder SET alive = 0 WHERE holder = ?", (holder,))
             rows = self._db.execute("SELECT account, reported, lease FROM share WHERE holder = ?", (holder,)).fetchall()
             if not any(int(lease) for _, _, lease in rows):
@@ -125,7 +108,7 @@ class SqliteBank:
 
     def bury(self) -> list[str]:
         """See :class:`~farthing.limits.protocol.Bank`."""
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             self._db.executemany("UPDATE holder SET alive = 0 WHERE holder = ?", [(one,) for one in self._gone()])
             found = self._db.execute("SELECT holder FROM holder WHERE alive = 0 ORDER BY holder").fetchall()
         for (holder,) in found:
@@ -145,7 +128,7 @@ class SqliteBank:
 
     def lease(self, holder: str, asks: Sequence[Ask], now_s: float) -> Granted | Short:
         """See :class:`~farthing.limits.protocol.Bank`."""
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             accounts = [self._account(ask.key) for ask in asks]
             states = [self._state(account, holder, now_s) for account in accounts]
             grants: list[int] = []
@@ -169,7 +152,7 @@ class SqliteBank:
 
     def report(self, holder: str, shares: Sequence[Share], now_s: float) -> tuple[State, ...]:
         """See :class:`~farthing.limits.protocol.Bank`."""
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             accounts = [self._account(share.key) for share in shares]
             for share, account in zip(shares, accounts, strict=True):
                 self._set(holder, account, share.reported_pusd, share.lease_pusd)
@@ -191,7 +174,7 @@ class SqliteBank:
         self, holder: str, spent_pusd: Mapping[AccountKey, int], open_pusd: Mapping[AccountKey, int] | None = None
     ) -> bool:
         """See :class:`~farthing.limits.protocol.Bank`."""
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             if self._db.execute("SELECT alive FROM holder WHERE holder = ?", (holder,)).fetchone() != (0,):
                 return False
             rows = self._db.execute("SELECT account, reported, lease FROM share WHERE holder = ?", (holder,)).fetchall()
@@ -220,7 +203,7 @@ class SqliteBank:
 
     def rebuild(self, spent_pusd: Mapping[AccountKey, int], *, keep_presumed: bool, forget_before_s: float = 0) -> bool:
         """See :class:`~farthing.limits.protocol.Bank`."""
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             alive = self._db.execute("SELECT count(*) FROM holder WHERE alive = 1").fetchone()[0]
             if alive > len(self._gone()):
                 return False
@@ -248,13 +231,13 @@ class SqliteBank:
 
     def first(self, key: AccountKey, mark: str) -> bool:
         """See :class:`~farthing.limits.protocol.Bank`."""
-        with self._faults(), self._transaction():
+        with self._faults(), transaction(self._db):
             row = (self._account(key), mark)
             return self._db.execute("INSERT OR IGNORE INTO mark VALUES (?, ?)", row).rowcount == 1
 
     def lines(self) -> list[Line]:
         """See :class:`~farthing.limits.protocol.Bank`."""
-        with self._faults(), self._transaction("BEGIN"):  # who only looks keeps nobody from writing
+        with self._faults(), transaction(self._db, "BEGIN"):  # who only looks keeps nobody from writing
             rows = self._db.execute("SELECT id, budget, value, start_s, meter FROM account").fetchall()
             keys = sorted((AccountKey(*key), account) for account, *key in rows)
             states = [(key, self._state(account, "", 0.0)) for key, account in keys]
@@ -298,16 +281,6 @@ class SqliteBank:
             self._db.execute("UPDATE account SET base = ? WHERE id = ?", (str(int(base) + spent_pusd), account))
         self._db.execute("DELETE FROM share WHERE holder = ?", (holder,))
         self._db.execute("DELETE FROM holder WHERE holder = ?", (holder,))
-
-    @contextmanager
-    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-        self._db.execute(begin)
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
