@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from farthing.dashboard.blocks import Block, Cell, Note, Page, Table, change_of, count, share_of, text, usd
 from farthing.dashboard.pages.shared import moved_chart, nothing, only, spend_over_time
@@ -25,8 +25,11 @@ def page(visit: Visit) -> Page:
     total = visit.total()
     by = visit.asked.by or ("feature",)
     query = visit.query(*by, bucket=visit.asked.bucket)
-    rows = visit.rows(*by, bucket=visit.asked.bucket)
-    data, csv = {"report": report_json(query, rows, total)}, report_csv(query, rows)
+    data: dict[str, Any] = {}
+    csv = None
+    if visit.asked.format != "html":  # every group in every bucket may be a hundred thousand rows
+        rows = visit.rows(*by, bucket=visit.asked.bucket)
+        data, csv = {"report": report_json(query, rows, total)}, report_csv(query, rows)
     if total is None:
         return Page("Cost explorer", (nothing(visit),), data, csv)
     chart, over_time = spend_over_time(visit, by, title=f"Spend by {' and '.join(by)}")
