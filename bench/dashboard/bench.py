@@ -263,7 +263,7 @@ def _owner(ledger: Path, days: Days) -> Table:
             done = subprocess.run(
                 [sys.executable, "-c", _OWNER, str(ledger), name], capture_output=True, text=True, check=True
             )
-        seconds, peak_mb = done.stdout.split()
+        seconds, peak_mb = done.stdout.split()[-2:]  # DuckDB may draw a progress bar before
         table.add_row(f"{calls:,} calls", seconds, peak_mb)
         assert not done.stderr, done.stderr
     return table
