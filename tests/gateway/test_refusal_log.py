@@ -15,7 +15,7 @@ import pytest
 
 from farthing.gateway.metrics import Metrics
 from farthing.gateway.refusal_log import RefusalLog
-from farthing.limits.refusal_store import REFUSALS_NAME, RefusalStore, read_refusals
+from farthing.limits.refusal_store import REFUSALS_NAME, read_refusals
 from farthing.limits.refusals import OTHERS, Case, by_case
 
 ASK = {"model": "claude-sonnet-5", "max_tokens": 50, "messages": [{"role": "user", "content": "Say <<output:40>>."}]}
@@ -202,50 +202,6 @@ def test_a_flood_of_ever_new_names_is_bounded_in_memory_and_rows_and_loses_no_ca
     assert rows[CASE].calls == 2
     assert rows[CASE._replace(value=OTHERS, tenant="tenant-60", api_key="")].calls > 0
     assert rows[CASE._replace(value=OTHERS, tenant=OTHERS, api_key="")].calls > 5_000
-
-
-def test_an_hour_is_bounded_whoever_writes_it_and_how_often(tmp_path, written):
-    for start in range(0, 60, 3):
-        store = RefusalStore(tmp_path / REFUSALS_NAME, hour_rows_max=10)
-        kept = Kept(tmp_path / REFUSALS_NAME)
-        for number in range(start, start + 3):
-            kept.log.add(CASE._replace(value=f"session={number}", tenant=f"t{number}"), 1, NOW)
-        store.add(kept.log._counted, NOW)
-        store.close()
-    assert len(written()) == 21
-    assert sum(tally.calls for _, tally in written()) == 60
-
-
-def test_what_is_old_or_too_much_goes_by_the_hour_oldest_first(tmp_path):
-    def hours(now, rows_max):
-        store = RefusalStore(tmp_path / REFUSALS_NAME, rows_max=rows_max)
-        with contextlib.closing(store):
-            kept = Kept(tmp_path / REFUSALS_NAME)
-            for value in "ab":
-                kept.log.add(CASE._replace(value=value), None, now)
-            store.add(kept.log._counted, now)
-            return [(hour_s - int(NOW.timestamp()) // 3600 * 3600) // 3600 for (hour_s, _), _ in store.read()]
-
-    assert hours(NOW, 7) == [0, 0]
-    assert hours(NOW + timedelta(hours=1), 7) == [0, 0, 1, 1]
-    assert hours(NOW + timedelta(hours=2), 7) == [0, 0, 1, 1, 2, 2]
-    assert hours(NOW + timedelta(hours=3), 7) == [1, 1, 2, 2, 3, 3]  # eight are more than seven
-    assert hours(NOW + timedelta(days=90, hours=1), 100) == [1, 1, 2, 2, 3, 3, 2161, 2161]
-    assert hours(NOW + timedelta(days=90, hours=3), 100) == [3, 3, 2161, 2161, 2163, 2163]
-
-
-def test_a_span_is_that_of_the_hours_it_touches(tmp_path):
-    kept = Kept(tmp_path / REFUSALS_NAME)
-    for hours in range(4):
-        kept.log.add(CASE, hours, NOW + timedelta(hours=hours))
-    kept.write()
-    half_past, ledger = NOW + timedelta(hours=1), tmp_path / "ledger.duckdb"
-    read = read_refusals(ledger, half_past, half_past + timedelta(minutes=31))
-    assert [tally.worst_pusd for _, tally in read] == [1, 2]
-    read = read_refusals(ledger, half_past.replace(minute=0), half_past.replace(minute=0) + timedelta(hours=1))
-    assert [tally.worst_pusd for _, tally in read] == [1]
-    assert read_refusals(tmp_path / "elsewhere" / "ledger.duckdb", NOW) == []
-    assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize("value", ["model=tell me a story", "model=one\ntwo", "user=sk-ant-api03-abcdefgh", "x" * 999])
