@@ -15,7 +15,8 @@ from farthing.gateway.addresses import origin_of
 from farthing.gateway.admit import Shown, admit, may_be_sent, names_models
 from farthing.gateway.client import ClientGone
 from farthing.gateway.content import mode_under
-from farthing.gateway.exchange import Came, Exchange
+from farthing.gateway.desk import Came
+from farthing.gateway.exchange import Exchange
 from farthing.gateway.failures import UpstreamFault
 from farthing.gateway.headers import first
 from farthing.gateway.hidden import hide

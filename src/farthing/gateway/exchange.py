@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from farthing.call import Request
 from farthing.gateway.addresses import ANSWER_BYTES_MAX, with_location_at, with_results_at
@@ -23,23 +23,15 @@ from farthing.gateway.holding import Holding
 from farthing.gateway.reading import Attempt, Reading
 from farthing.gateway.retry import delay_s
 from farthing.gateway.routes import Route
-from farthing.gateway.wire import LAST_CHUNK, Headers, chunk, request_head
+from farthing.gateway.wire import LAST_CHUNK, chunk, request_head
 from farthing.money import usd_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from farthing.gateway.client import Client
     from farthing.gateway.connection import Connection
     from farthing.gateway.content import Mode
-    from farthing.gateway.content_keeper import Keeper
-    from farthing.gateway.decide import Forward, Refuse
-    from farthing.gateway.drain import Drain
-    from farthing.gateway.fingerprint import Fingerprinter
-    from farthing.gateway.limiting import Limiter
-    from farthing.gateway.pool import Pool
-    from farthing.gateway.reading import Books
+    from farthing.gateway.decide import Forward
+    from farthing.gateway.desk import Came, Desk
     from farthing.gateway.wire import ResponseReader
     from farthing.ledger.interface import Stored
 
@@ -47,70 +39,6 @@ _HELD_BYTES_MAX = 40 * 2**20
 """Longest Messages request that is read before it is sent; the API takes 32 MB (facts 7.5)."""
 _JOINED_BYTES_MAX = 64 * 2**10
 """Up to here head and body go out in one write; a longer body is not copied for that."""
-
-
-class Came(NamedTuple):
-    """
-    A request as it came.
-
-    Attributes:
-        entry: The name that the gateway gave it.
-        target: Path and query as they came. headers: names in lower case, the credential being what the upstream gets.
-        dims_of: What the request belongs to, once it is read.
-        check: Gets the body, and whether it is all of it, and says why it may not be sent; None: nothing to check.
-        origin: Where addresses in answers about batches are made to point; None: those pass as they are.
-        upstream: Whose rate limits it counts against there: a name or a fingerprint, never a key.
-        content_of: What is kept of its bodies, once it is read; None: nothing.
-
-    """
-
-    entry: str
-    method: str
-    path: str
-    target: bytes
-    headers: Headers
-    dims_of: Callable[[Asked], dict[str, str]]
-    check: Callable[[bytes, bool], Refuse | None] | None = None
-    origin: bytes | None = None
-    upstream: str = ""
-    content_of: Callable[[Asked], Mode] | None = None
-
-    def __repr__(self) -> str:
-        return f"<Came {self.entry} {self.method}>"  # fields carry keys
-
-
-class Desk(NamedTuple):
-    """
-    What every exchange shares.
-
-    Attributes:
-        collect: Fetches the results of a batch, with the caller's credentials.
-        limiter: Budgets and rate limits; None: there are none.
-        content: Where bodies go that are kept; None: none are.
-
-    """
-
-    pool: Pool
-    books: Books
-    drain: Drain
-    held: Held
-    now: Callable[[], datetime]
-    collect: Callable[[str, Headers, dict[str, str]], None]
-    fingerprinter: Fingerprinter
-    limiter: Limiter | None = None
-    content: Keeper | None = None
-
-
-class Held:
-    """How many bytes of requests are held at once, over all exchanges."""
-
-    def __init__(self, bytes_max: int) -> None:
-        self.bytes = 0
-        self._bytes_max = bytes_max
-
-    def room(self, wanted: int) -> int:
-        """How much more one exchange may hold."""
-        return max(0, min(wanted, self._bytes_max - self.bytes))
 
 
 class Exchange:

@@ -16,8 +16,8 @@ from farthing.gateway.batches import Batches
 from farthing.gateway.collect import Collector
 from farthing.gateway.content import Terms
 from farthing.gateway.content_keeper import Keeper, retention
+from farthing.gateway.desk import Desk, Held
 from farthing.gateway.drain import Drain
-from farthing.gateway.exchange import Desk, Held
 from farthing.gateway.fingerprint import Fingerprinter
 from farthing.gateway.key_file import KeyFile
 from farthing.gateway.limiting import Limiter, begin_with_truth
