@@ -200,7 +200,8 @@ class Front(asyncio.Protocol):
             return
         if self._upgrading is not None:
             headers, self._upgrading = self._upgrading, None
-        self._bad = bad_head(parser.get_http_version(), self._url, headers)
+        version = parser.get_http_version()
+        self._bad = bad_head(version, self._url, headers)
         if self._bad is not None:
             raise ValueError(self._bad.message)  # the parser stops, and says so
         method = parser.get_method().decode("ascii")
@@ -213,7 +214,7 @@ class Front(asyncio.Protocol):
             "query_string": query,
             "headers": headers,
         }
-        is_1_1 = parser.get_http_version() == "1.1"
+        is_1_1 = version == "1.1"
         keep_alive = is_1_1 and parser.should_keep_alive()
         client = Client(self, method, is_1_1=is_1_1, keep_alive=keep_alive, expects=self._expects)
         self._coming = client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 
@@ -67,6 +68,7 @@ def is_own(path: str) -> bool:
     return path == OUTCOMES or path.startswith(OUTCOMES + "/")
 
 
+@lru_cache(maxsize=256)
 def is_tricky(raw_path: bytes) -> bool:
     r"""
     Whether a path could mean one thing to us and another to the upstream.

@@ -78,7 +78,16 @@ def parts_of(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part]
             follows that is more than tool results.
 
     """
-    tools = [(f"tools.{at}", tool) for at, tool in enumerate(_list(body.get("tools"))) if isinstance(tool, dict)]
+    if body.get("tools"):
+        yield from _tools(_list(body["tools"]))
+    for path, block in _blocks(body.get("system"), "system"):
+        if not (path == "system.0" and str(block.get("text")).startswith(ATTRIBUTION)):
+            yield _part(Section.SYSTEM, "", path, block)
+    yield from _messages(body, keeps_thinking=keeps_thinking)
+
+
+def _tools(listed: Sequence[Any]) -> Iterator[Part]:
+    tools = [(f"tools.{at}", tool) for at, tool in enumerate(listed) if isinstance(tool, dict)]
     tools = [(path, tool) for path, tool in tools if not tool.get("defer_loading")]
     for path, tool in tools:
         if not is_web_tool(tool):
@@ -86,10 +95,6 @@ def parts_of(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part]
     for path, tool in tools:
         if is_web_tool(tool):
             yield _part(Section.SYSTEM, "", path, tool)
-    for path, block in _blocks(body.get("system"), "system"):
-        if not (path == "system.0" and str(block.get("text")).startswith(ATTRIBUTION)):
-            yield _part(Section.SYSTEM, "", path, block)
-    yield from _messages(body, keeps_thinking=keeps_thinking)
 
 
 def _messages(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part]:

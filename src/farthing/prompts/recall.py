@@ -115,7 +115,7 @@ class Recall:
             if (value := getattr(body, name)) is not None:
                 seen[name] = value
         prompt = read_prompt(seen, _Counts(counter), digest=_digest)
-        return Recalled(prompt, len(tools), sum(tool[_FOUND].tokens for tool in tools))
+        return Recalled(prompt, len(tools), sum([tool[_FOUND].tokens for tool in tools]))
 
     def _blocks(self, raw: msgspec.Raw, counter: BlockCounter, tag: bytes) -> list[dict[str, Any]]:
         """What a stretch comes to: one remembered block for each of its blocks."""
