@@ -6,6 +6,7 @@ The clock stands still, so the pages show the same everywhere.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from zlib import crc32
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ import msgspec
 
 from farthing.dashboard.demo_alerts import write_incidents
 from farthing.dashboard.demo_outcomes import demo_outcomes
+from farthing.dashboard.demo_refusals import write_refusals
 from farthing.demo.executed import executed
 from farthing.demo.season import APPLIED, CACHED, NOW, season
 from farthing.ledger import open_ledger
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 LEDGER_NAME, PLAN_NAME = "ledger.duckdb", "playbook.plan.json"
 BUDGET_USD = "110"
 _WHO = "ops@example.com"
+_LATELY = timedelta(days=6)
 LIMITS = """\
 [[budget]]
 name = "each tenant"
@@ -54,6 +57,11 @@ scope = { feature = "coding-agent" }
 limit_usd = 20
 window = "month"
 mode = "soft"
+
+[[budget]]
+name = "one call"
+limit_usd = 1
+window = "call"
 """
 
 
@@ -96,6 +104,8 @@ def furnish(folder: Path, ledger: Path) -> None:
         for words in (told, corrected):
             opened.add_outcomes(words, received_at=NOW)
         write_incidents(folder, opened, limits, NOW)
+        lately = Query(since=NOW - _LATELY)
+        write_refusals(folder, limits, (stored.call for stored in opened.calls(lately)), NOW)
         _decide(opened, files_of(ledger))  # last: its plan says that all is there
 
 
