@@ -20,7 +20,8 @@ import spikes
 from rich.console import Console
 from rich.table import Table
 
-from farthing.alerts.forecast import hourly, total
+from farthing.alerts.forecast import hourly
+from farthing.alerts.outlook import outlook
 from farthing.alerts.series import BY_NAME
 from farthing.alerts.threshold import calibrated, episodes
 from farthing.alerts.watch import SHARE, VOLUME, WEEK_H
@@ -110,16 +111,16 @@ def _forecasts(clients: Path) -> tuple[Table, Table]:
     for name, rule in rules.items():
         errors.add_row(name, f"{_wape([whole], rule):.3f}", f"{_wape(each, rule):.3f}")
     cover = Table(
-        "days to come", "inside 80 % (n)", "width, high / low, median", "seconds each", title="sum to the end"
+        "days to come", "inside 80 % (n)", "width over the sum, median", "seconds each", title="sum to the end"
     )
-    dense = [one for one in each if sum(calls > 0 for calls in one) > len(one) * 0.7]
+    busy = [one for one in each if any(one[:WEEK_H])]
     for days in (1, 3, 5, 7):
         inside, widths, tried, began = 0, [], 0, time.perf_counter()
-        for one in [whole, *dense]:
+        for one in [whole, *busy]:
             for start in range(len(one) - 24 * days - 24 * 3, len(one) - 24 * days + 1, 24):
-                low, _, high = total(one[:start], 24 * days)
+                low, expected, high = outlook(one[:start]).total(24 * days)
                 inside, tried = inside + (low <= sum(one[start : start + 24 * days]) <= high), tried + 1
-                widths.append(high / low if low else math.inf)
+                widths.append((high - low) / expected if expected else math.inf)
         seconds = (time.perf_counter() - began) / tried
         cover.add_row(
             str(days), f"{inside / tried:.2f} ({tried})", f"{sorted(widths)[tried // 2]:.2f}", f"{seconds:.4f}"

@@ -9,7 +9,7 @@ import pytest
 from farthing.alerts.channels import Channel
 from farthing.alerts.coming import coming
 from farthing.alerts.evaluate import Settings, budget_signals, evaluate
-from farthing.alerts.forecast import Total
+from farthing.alerts.outlook import Total
 from farthing.alerts.owners import Standing, standings
 from farthing.call import Usage
 from farthing.limits.budgets import Budget

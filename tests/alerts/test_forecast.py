@@ -1,13 +1,10 @@
-"""What is to come: exact where the past repeats, and an interval that widens with doubt."""
-
-import math
-import random
+"""The next hours: exact where the past repeats."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farthing.alerts.forecast import day_spread, hourly, total, total_spread
+from farthing.alerts.forecast import hourly
 
 DAY = st.lists(st.floats(0, 1e12), min_size=24, max_size=24)
 
@@ -36,24 +33,3 @@ def test_a_level_that_has_risen_is_followed_in_part():
 
 def test_no_history_is_nothing():
     assert hourly([], 3) == [0.0, 0.0, 0.0]
-    assert total([5.0] * 100, 0) == (0, 0, 0)
-
-
-def test_a_wilder_past_makes_a_wider_interval():
-    rng = random.Random(1)
-    calm = [100 + rng.random() for _ in range(400)]
-    wild = [100 * math.exp(rng.gauss(0, 1.5) * (1 + (n // 24) % 3)) for n in range(400)]
-    assert day_spread(calm) < day_spread(wild)
-    low, expected, high = total(wild, 240)
-    assert low < expected < high
-
-
-def test_nothing_known_is_not_nothing_doubted():
-    assert day_spread([1.0] * 50) == pytest.approx(0.6)
-
-
-def test_the_further_the_less_sure_until_a_level_has_drifted_as_far_as_it_does():
-    spreads = [total_spread(0.2, 24 * days) for days in (1, 3, 7, 14, 30)]
-    assert spreads == sorted(spreads)
-    assert spreads[3] == spreads[4]
-    assert total_spread(0.2, 1) > total_spread(0.2, 24)  # an hour alone is wilder than a day

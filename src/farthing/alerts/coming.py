@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from farthing.alerts.forecast import HISTORY_H_MIN, Total, hourly, total
+from farthing.alerts.outlook import HISTORY_H_MIN, Total, outlook
 from farthing.alerts.series import HOUR_S, hour_number, hour_start
 from farthing.ledger.interface import Query
 from farthing.limits.windows import window_at
@@ -65,7 +65,7 @@ def coming(ledger: Ledger, now: datetime, where: Mapping[str, tuple[str, ...]], 
     if len(history) < HISTORY_H_MIN:
         return Coming(len(history), month, None, window.ends_at, None, ())
     ahead = int((window.ends_at - hour_start(this)).total_seconds()) // HOUR_S
-    end, done = total(history, ahead), month - spent.get(this, 0)
-    ends = Total(*(max(float(month), done + part) for part in end))
-    by_hour = tuple((hour_start(this + n), pusd) for n, pusd in enumerate(hourly(history, _DAY_H)))
-    return Coming(len(history), month, ends, window.ends_at, total(history, _DAY_H), by_hour)
+    known, done = outlook(history), month - spent.get(this, 0)
+    ends = Total(*(max(float(month), done + part) for part in known.total(ahead)))
+    by_hour = tuple((hour_start(this + n), pusd) for n, pusd in enumerate(known.hours(_DAY_H)))
+    return Coming(len(history), month, ends, window.ends_at, known.total(_DAY_H), by_hour)

@@ -7,11 +7,10 @@ window begins counts whole. A scope by ``model`` is matched with the model that 
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.alerts.forecast import HISTORY_H_MIN, Total, day_spread, hourly, total_spread
+from farthing.alerts.outlook import HISTORY_H_MIN, Z80, Total, outlook
 from farthing.alerts.series import HOUR_S, hour_number, hour_start
 from farthing.ledger.interface import Query
 from farthing.limits.windows import window_at
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from fractions import Fraction
 
+    from farthing.alerts.outlook import Outlook
     from farthing.ledger.interface import Ledger
     from farthing.limits.budgets import Budget
 
 _CALENDAR = ("hour", "day", "week", "month")
 _FORECAST = ("day", "week", "month")
-_Z80_OFF = 1.2816
 VALUES_MAX = 200
 """Values of ``each`` that are looked at, dearest first."""
 
@@ -115,27 +114,27 @@ def _standing(
     if budget.window not in _FORECAST or len(history) < HISTORY_H_MIN:
         return Standing(budget, value, starts_at, ends_at, spent, None, (None, None, None))
     ahead = max(0, -(-int((ends_at - hour_start(this)).total_seconds()) // HOUR_S))
-    coming = hourly(history, ahead)
+    known = outlook(history)
+    coming = known.hours(ahead)
     if coming:  # of the hour that is under way only the rest is to come
         coming[0] *= 1 - (now.timestamp() % HOUR_S) / HOUR_S
     standing = Standing(budget, value, starts_at, ends_at, spent, None, (None, None, None))
-    return _with_forecast(standing, coming, history, now)
+    return _with_forecast(standing, coming, known, now)
 
 
-def _with_forecast(standing: Standing, coming: Sequence[float], history: Sequence[float], now: datetime) -> Standing:
-    limit, spent, spread = standing.budget.limit_pusd, standing.spent_pusd, day_spread(history)
+def _with_forecast(standing: Standing, coming: Sequence[float], known: Outlook, now: datetime) -> Standing:
+    limit, spent = standing.budget.limit_pusd, standing.spent_pusd
     crossed: list[datetime | None] = []
-    for z in (0.0, _Z80_OFF, -_Z80_OFF):
+    for z in (0.0, Z80, -Z80):
         sum_so_far, at = 0.0, None
         for step, pusd in enumerate(coming, 1):
             sum_so_far += pusd
-            if spent + sum_so_far * math.exp(z * total_spread(spread, step)) >= limit:
+            if spent + max(0.0, sum_so_far + z * known.spread(step)) >= limit:
                 at = hour_start(hour_number(now) + step - 1)
                 break
         crossed.append(None if at is None else max(at, now))
-    off = math.exp(_Z80_OFF * total_spread(spread, len(coming))) if coming else 1.0
-    more = sum(coming)
-    end = Total(spent + more / off, spent + more, spent + more * off)
+    more, off = sum(coming), Z80 * known.spread(len(coming))
+    end = Total(spent + max(0.0, more - off), spent + more, spent + more + off)
     expected, earliest, latest = crossed
     return standing._replace(end_pusd=end, over_at=(expected, earliest, latest))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from farthing.alerts.coming import Coming
     from farthing.alerts.evaluate import Round
-    from farthing.alerts.forecast import Total
+    from farthing.alerts.outlook import Total
     from farthing.alerts.incidents import Incident
     from farthing.alerts.owners import Standing
     from farthing.alerts.send import Delivered

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.alerts.forecast import HISTORY_H_MIN, total
+from farthing.alerts.outlook import HISTORY_H_MIN, Total, outlook
 from farthing.alerts.series import HOUR_S, hour_number
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def day_bands(hours: Mapping[int, int], ends: Sequence[tuple[datetime, datetime]
             found.append(None)
             continue
         history = [float(hours.get(number, 0)) for number in range(since, at)]
-        expected = total(history, round((end - start).total_seconds() / HOUR_S))
+        expected = outlook(history).total(round((end - start).total_seconds() / HOUR_S))
         found.append((round(expected.low), round(expected.high)))
     return found
 
@@ -89,27 +89,32 @@ def usual_band(
     return found
 
 
-def window_bands(hours: Mapping[int, int], spent: int, now: datetime, ends: Sequence[datetime]) -> list[Band | None]:
+def window_end(hours: Mapping[int, int], spent: int, now: datetime, end: datetime) -> Total | None:
     """
-    What a budget will have spent at some instants, from *now* on; None for those that have passed.
+    What will have been spent at the end of a window.
 
     Args:
         hours: Picodollars by hour number, those before the window too.
         spent: In the window so far.
-        now: Aware.
-        ends: Instants, whole hours.
+        now: Aware; before *end*.
+        end: A whole hour.
+
+    Returns:
+        Picodollars, none below *spent*; None where too little is known.
 
     """
     this = hour_number(now)
     history = [float(hours.get(number, 0)) for number in range(min(hours), this)] if hours else []
     if len(history) < HISTORY_H_MIN:
-        return [None] * len(ends)
+        return None
     done = spent - hours.get(this, 0)
+    return Total(*(max(spent, done + part) for part in outlook(history).total(hour_number(end) - this)))
+
+
+def window_bands(hours: Mapping[int, int], spent: int, now: datetime, ends: Sequence[datetime]) -> list[Band | None]:
+    """The same at several instants, without the middle; None for those that have passed."""
     found: list[Band | None] = []
     for end in ends:
-        if end <= now:
-            found.append(None)
-            continue
-        coming = total(history, hour_number(end) - this)
-        found.append((max(spent, done + round(coming.low)), max(spent, done + round(coming.high))))
+        expected = window_end(hours, spent, now, end) if end > now else None
+        found.append(None if expected is None else (round(expected.low), round(expected.high)))
     return found

@@ -27,6 +27,7 @@ CACHED = "support-chat"
 _TENANTS, _SESSIONS_PER_DAY = 9, 30
 _FIRST_MONTH_PERCENT = 66
 _RELEASED = date(2026, 10, 7)
+_IN_BATCHES = ("tenant-06", "nightly-summaries")
 _NEW, _OLD = "claude-haiku-5-5", "claude-haiku-4-5-20251001"
 _SLIP_AT = datetime(2026, 11, 19, 8, tzinfo=UTC)
 _DEAR = "claude-opus-4-1-20250805"
@@ -52,9 +53,11 @@ def _as_released(ask: Ask) -> Ask:
 
 
 def _as_decided(ask: Ask) -> Ask:
-    """What the plan's first step says: the API places the breakpoint."""
+    """What the plan's first step says: the API places the breakpoint. And what one tenant knows: summaries can wait."""
     if ask.at >= APPLIED and ask.tags["feature"] == CACHED:
         return ask._replace(body=ask.body | {"cache_control": {"type": "ephemeral"}})
+    if (ask.tags["tenant"], ask.tags["feature"]) == _IN_BATCHES:
+        return ask._replace(batch=True)
     return ask
 
 

@@ -180,7 +180,7 @@ def _month(visit: Visit, month: Coming) -> Table:
         Column("end_usd", "Expected", is_number=True),
         Column("range", "Four in five"),
     )
-    note = "From the hours of the last weeks; the overview goes by whole days, so the two differ a little."
+    note = "From the days of the last weeks, at list price."
     return Table("coming", "What is to come", columns, tuple(rows), str(Kind.ASSUMED), note)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from farthing.alerts.series import hour_number
 from farthing.dashboard.blocks import (
     Block,
     Cell,
@@ -26,19 +26,16 @@ from farthing.dashboard.blocks import (
     usd,
 )
 from farthing.dashboard.caching import saved_by_caching
-from farthing.dashboard.forecast import month_end
+from farthing.dashboard.expected import HISTORY_DAYS, window_end
 from farthing.dashboard.pages import alerts, budgets, playbook
 from farthing.dashboard.pages.shared import bar_name, moved_chart, name_of, nothing, only, spend_over_time
 from farthing.dashboard.row_prices import BY
 from farthing.ledger.interface import Query
-from farthing.ledger.zones import bucket_start
 from farthing.limits.windows import window_at
 from farthing.reports.sums import percent
 from farthing.units import Kind, weakest
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from farthing.dashboard.visit import Visit
     from farthing.ledger.interface import Row
     from farthing.reports.movement import Movement
@@ -124,33 +121,24 @@ def _month(visit: Visit) -> list[Tile]:
     window = window_at("month", visit.now, visit.zone)
     assert window.starts_at is not None
     assert window.ends_at is not None
-    days = Query(bucket="day", timezone=visit.zone.key, where=visit.asked.filters, until=window.ends_at)
-    since = min(window.starts_at, visit.now - timedelta(days=29))
-    rows = visit.reader.report(msgspec.structs.replace(days, since=bucket_start(since, "day", visit.zone)))
-    by_day = {row.start: row for row in rows if row.calls}
-    here = [row for at, row in by_day.items() if at is not None and at >= window.starts_at]
+    since = min(window.starts_at, visit.now - timedelta(days=HISTORY_DAYS))
+    query = Query(bucket="hour", where=visit.asked.filters, since=since, until=window.ends_at)
+    rows = [row for row in visit.reader.report(query) if row.calls and row.start is not None]
+    here = [row for row in rows if row.start is not None and row.start >= window.starts_at]
     spent = sum(visit.pusd(row) for row in here)
-    kind = weakest(*(row.kind for row in here))
-    budget = budgets.tile(visit, spent, str(kind))
+    budget = budgets.tile(visit, spent, str(weakest(*(row.kind for row in here))))
     tiles = [] if budget is None else [budget]
-    today = bucket_start(visit.now, "day", visit.zone)
-    first = max(min((at for at in by_day if at is not None), default=today), today - timedelta(days=28))
-    starts: list[datetime] = []
-    at = today
-    while at > first:
-        at = bucket_start(at - timedelta(hours=1), "day", visit.zone)
-        starts.append(at)
-    whole = [visit.pusd(by_day.get(at)) for at in starts]
-    left = Fraction(int((window.ends_at - visit.now).total_seconds()), 86_400)
-    found = month_end(spent, whole, left) if here else None
+    hours = {hour_number(row.start): visit.pusd(row) for row in rows if row.start is not None}
+    found = window_end(hours, spent, visit.now, window.ends_at) if here else None
     if found is not None:
+        low, middle, high = map(round, found)
         tiles.append(
             Tile(
                 "month_end",
                 f"{visit.now.astimezone(visit.zone):%B} will end near",
-                usd(found.middle_pusd),
+                usd(middle),
                 str(Kind.ASSUMED),
-                f"{dollars(found.low_pusd)} to {dollars(found.high_pusd)}, four in five",
+                f"{dollars(low)} to {dollars(high)}, four in five",
             )
         )
     return tiles
