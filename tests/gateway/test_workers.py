@@ -25,6 +25,8 @@ from farthing.gateway.supervisor import pause_s
 from farthing.ledger import open_ledger
 from farthing.ledger.content import ContentStore
 from farthing.ledger.interface import Query
+from farthing.limits.refusal_store import read_refusals
+from farthing.limits.refusals import by_case
 from farthing.limits.store import STORE_NAME, SqliteBank
 
 ASK = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Say <<output:40>>."}]}
@@ -280,6 +282,13 @@ def test_a_budget_holds_over_workers_with_many_calls_at_once_and_one_of_them_kil
     assert 0 < live.books.total_pusd <= line.spent_pusd + line.held_pusd <= 20_000_000_000
     assert len(refused) > 50
     assert all(message.startswith("farthing: budget all") for message in refused)
+    logged = by_case(read_refusals(tmp_path / "ledger.duckdb", None))
+    assert {(case.kind, case.limit, case.why) for case, _ in logged} <= {
+        ("budget", "all", "used up"),
+        ("budget", "all", "busy"),
+    }
+    # The killed one loses what it counted in its last second, and may have counted what no client heard of any more.
+    assert 0 < sum(tally.calls for _, tally in logged) <= len(refused) + len(ended)
 
 
 def test_workers_keep_content_in_one_store_that_a_kill_leaves_whole(live, serve, tmp_path):

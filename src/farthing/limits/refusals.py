@@ -25,7 +25,7 @@ HOUR_S = 3600
 WORDS = {
     "used up": "used up",
     "busy": "calls under way held what was left",
-    "too dear": "one call above what one may cost",
+    "too dear": "above what one call may cost",
     "unpriced": "no bound on its cost",
     "store": "the store of budgets did not answer",
     "queue": "the queue was full",

@@ -39,7 +39,7 @@ def refused(visit: Visit) -> Block:
 def _table(visit: Visit, found: list[tuple[Case, Tally]]) -> Table:
     columns = (
         Column("last_at", "Last"),
-        Column("kind", "By a"),
+        Column("kind", "Kind"),
         Column("limit", "Limit"),
         Column("who", "Who"),
         Column("why", "Why"),
