@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.ledger.conftest import NOON
 
-from farthing.ledger import open_ledger
+from farthing.ledger import open_ledger, reading
 from farthing.ledger.interface import Query
 from farthing.ledger.memory import MemoryLedger
 from farthing.ledger.reading import DuckDBReader
@@ -67,3 +67,11 @@ def test_whole_days_and_the_hours_beside_them_make_any_span(kept, path):
                 query = Query(by=("feature",), since=since, until=since + timedelta(hours=length))
                 assert reader.report(query) == kept.report(query)
                 assert reader.dearest(query, ("feature", "tenant"), 2) == kept.dearest(query, ("feature", "tenant"), 2)
+
+
+def test_a_session_of_many_calls_is_read_as_any_others_are(kept, path, monkeypatch):
+    monkeypatch.setattr(reading, "_FEW", 3)
+    query = Query(where={"session": ("s1",)})
+    with DuckDBReader(path) as reader:
+        assert len(found := list(reader.calls(query))) > 3
+        assert found == list(kept.calls(query))
