@@ -121,7 +121,9 @@ def _month(visit: Visit) -> list[Tile]:
     window = window_at("month", visit.now, visit.zone)
     assert window.starts_at is not None
     assert window.ends_at is not None
-    since = min(window.starts_at, visit.now - timedelta(days=HISTORY_DAYS))
+    # On a whole hour, so that hourly sums answer it, and the same question for an hour.
+    hour = visit.now.replace(minute=0, second=0, microsecond=0)
+    since = min(window.starts_at, hour - timedelta(days=HISTORY_DAYS))
     query = Query(bucket="hour", where=visit.asked.filters, since=since, until=window.ends_at)
     rows = [row for row in visit.reader.report(query) if row.calls and row.start is not None]
     here = [row for row in rows if row.start is not None and row.start >= window.starts_at]
