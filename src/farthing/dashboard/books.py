@@ -137,6 +137,15 @@ class Shelf:
 
         return self.kept(("unsettled",), asked)
 
+    def read_to(self) -> dict[str, int]:
+        """How far each journal was read, in bytes, by its file's name."""
+
+        def asked(ledger: Ledger) -> dict[str, int]:
+            read_to: Callable[[], dict[str, int]] = getattr(ledger, "read_to", dict)  # as above
+            return read_to()
+
+        return self.kept(("read to",), asked)
+
     def close(self) -> None:
         """Release the file."""
         if self._ledger is not None:

@@ -153,6 +153,10 @@ class Reader:
         """Calls that began and have no outcome; none where not everything may be seen, for nobody knows whose."""
         return self._shelf.unsettled() if self.scope.is_whole else []
 
+    def read_to(self) -> dict[str, int]:
+        """How far each journal was read, in bytes, by its file's name; none where not everything may be seen."""
+        return self._shelf.read_to() if self.scope.is_whole else {}
+
     def kept(self, key: Hashable, make: Callable[[], _T]) -> _T:
         """What *make* makes of this reader's answers, made once until the ledger changes; per scope."""
         made: Any = self._shelf.kept((self.scope.tenants, key), lambda _ledger: make())

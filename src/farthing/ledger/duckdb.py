@@ -93,6 +93,11 @@ class DuckDBLedger:
         with self._using() as connection:
             return unsettled(connection)
 
+    def read_to(self) -> dict[str, int]:
+        """How far each journal was read: bytes, by the file's name. Journals that are gone may be among them."""
+        with self._using() as connection:
+            return dict(connection.execute("SELECT journal_id, read_to FROM journals").fetchall())
+
     def get(self, call_id: str) -> Stored | None:
         """See :meth:`farthing.ledger.interface.Ledger.get`."""
         call_id = valid_text(call_id)

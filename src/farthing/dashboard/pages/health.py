@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from farthing.dashboard.blocks import Cell, Column, Facts, Page, Table, Tile, Tiles, count, text, usd
+from farthing.dashboard.pages import health_journals
 from farthing.errors import LedgerFault
 from farthing.ledger import outcome_spool
 from farthing.ledger.interface import Query
-from farthing.ledger.journal import SUFFIX
 from farthing.reports.sums import percent
 from farthing.units import Kind
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from farthing.dashboard.visit import Visit
@@ -24,10 +24,10 @@ _SHOWN = 50
 
 def page(visit: Visit) -> Page:
     """All days: health has no filter but the zone."""
-    return Page(
-        "Imports and health",
-        (_sums(visit), _sources(visit), _unsettled(visit), _journals(visit), _storage(visit), _corrections(visit)),
-    )
+    found = health_journals.journals(visit)
+    journals = health_journals.table(visit, found)
+    blocks = (_sources(visit), _unsettled(visit), journals, _storage(visit), _corrections(visit))
+    return Page("Imports and health", (_sums(visit), Tiles(health_journals.tiles(found)), *blocks))
 
 
 def _sums(visit: Visit) -> Tiles:
@@ -139,31 +139,6 @@ def _unsettled(visit: Visit) -> Table:
     )
     return Table(
         "unsettled", "Calls without an outcome", columns, rows, note=note, empty="None: the journals have no gap."
-    )
-
-
-def _journals(visit: Visit) -> Table:
-    columns = (
-        Column("journal", "Journal"),
-        Column("bytes", "Bytes", is_number=True),
-        Column("written", "Last written"),
-    )
-    rows = []
-    for path in sorted(visit.desk.journals.glob(f"*{SUFFIX}"))[-_SHOWN:] if visit.desk.journals.is_dir() else ():
-        try:
-            at = path.stat()
-        except OSError:
-            continue  # it was deleted while we looked
-        when = datetime.fromtimestamp(at.st_mtime, UTC)
-        rows.append(
-            (
-                text(path.name),
-                count(at.st_size),
-                Cell(f"{when.astimezone(visit.zone):%-d %b %Y %H:%M}", when.isoformat()),
-            )
-        )
-    return Table(
-        "journals", "The gateway's journals", columns, tuple(rows), empty="There are none: farthing serve writes them."
     )
 
 
