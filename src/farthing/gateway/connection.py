@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
         self._deadlines = deadlines
         self._silence = Silence(deadlines, self._too_slow)
         self._sink: Callable[[bytes], bool] | None = None
+        self._sated = False
         self._transport: asyncio.Transport | None = None
         self._response: ResponseReader | None = None
         self._fault: Broken | TooSlow | None = None
@@ -123,11 +124,13 @@ class Connection(asyncio.Protocol):
                 return False
             if response.complete:
                 return not response.body
-            self._sink = sink
+            self._sink, self._sated = sink, False
             try:
                 await self._more()
             finally:
                 self._sink = None
+            if self._sated:
+                return False
 
     def end(self) -> bool:
         """End the exchange; True where the connection can carry another one."""
@@ -201,7 +204,7 @@ class Connection(asyncio.Protocol):
             if not response.body or self._sink(response.take()):
                 self._silence.heard_s = self._loop.time()
                 return
-            self._sink = None
+            self._sink, self._sated = None, True
         if response.body_bytes > _READ_HIGH_BYTES and not self._read_paused and not self.closed:
             assert self._transport is not None
             self._read_paused = True
