@@ -10,6 +10,7 @@ import anthropic
 import pytest
 
 from farthing import testing
+from farthing.ledger import journal
 from farthing.limits.store import STORE_NAME, SqliteBank
 
 ASK = {"model": "claude-sonnet-5", "max_tokens": 50, "messages": [{"role": "user", "content": "Say <<output:40>>."}]}
@@ -221,6 +222,20 @@ def test_a_batch_holds_its_worst_case_until_its_results_are_read(box, limited, t
 
 def many(number, **changes):
     return [{"custom_id": f"r{one}", "params": {**ASK, **changes}} for one in range(number)]
+
+
+def test_what_the_making_of_a_batch_holds_is_written_down_until_it_is_pledged_or_free(box, limited, tmp_path):
+    gateway = limited(budget("0.02"))
+    with sdk(box, gateway) as client:
+        client.messages.batches.create(requests=many(20))
+        with pytest.raises(anthropic.BadRequestError):
+            client.messages.batches.create(requests=[*many(1), *many(1)])  # two of one name
+    gateway.stop()
+    (path,) = gateway.server.journals.glob("*.journal")
+    written = [one.record for one in journal.read(path)][1:]
+    assert [type(one) for one in written] == [journal.Begun, journal.Settled] * 2
+    assert [one.why for one in written[1::2]] == ["it made a batch", "no batch was made"]
+    assert int(written[0].holds[0].pusd) == spent(tmp_path)
 
 
 def test_a_batch_that_is_out_goes_on_counting_when_the_gateway_starts_again(box, limited, tmp_path):

@@ -22,7 +22,7 @@ from farthing.gateway.board import Board, Slot
 from farthing.gateway.keys import hash_of, new_key
 from farthing.gateway.metrics import Metrics
 from farthing.gateway.supervisor import pause_s
-from farthing.ledger import open_ledger
+from farthing.ledger import journal, open_ledger
 from farthing.ledger.content import ContentStore
 from farthing.ledger.interface import Query
 from farthing.limits.refusal_store import read_refusals
@@ -289,6 +289,60 @@ def test_a_budget_holds_over_workers_with_many_calls_at_once_and_one_of_them_kil
     }
     # The killed one loses what it counted in its last second, and may have counted what no client heard of any more.
     assert 0 < sum(tally.calls for _, tally in logged) <= len(refused) + len(ended)
+
+
+def sockets(process):
+    return sum(str(one.readlink()).startswith("socket:") for one in Path(f"/proc/{process}/fd").iterdir())
+
+
+def test_what_a_killed_worker_held_of_a_budget_is_let_go_and_can_be_spent_to_its_end(live, serve, tmp_path):
+    limit_pusd = 20_000_000_000
+    (tmp_path / "limits.toml").write_text('[[budget]]\nname = "all"\nlimit_usd = "0.02"\nwindow = "total"\n')
+    served = serve(FARTHING_GATEWAY_LIMITS=str(tmp_path / "limits.toml"))
+    live.reply(*[testing.Reply(output_tokens=40, event_s=0.01)] * 60)
+    answered, killed = threading.Semaphore(0), threading.Event()
+
+    def call(_):
+        with anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0) as client:
+            while not killed.is_set():
+                with contextlib.suppress(Exception), client.messages.stream(**ASK) as stream:
+                    stream.get_final_message()
+                    answered.release()
+
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(call, number) for number in range(8)]
+        for _ in range(12):
+            assert answered.acquire(timeout=30)
+        os.kill(max(served.workers, key=sockets), signal.SIGKILL)
+        killed.set()
+        for one in calls:
+            one.result()
+    served.until(lambda: "budgets let go what a process held" in served.logged)
+
+    live.reply(*[testing.Reply(output_tokens=40)] * 400)
+    refused = 0  # in a row: an idle slice of the other worker comes back within a second or two
+    while refused < 6:
+        with anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0) as client:
+            try:
+                client.messages.create(**ASK)
+                refused = 0
+            except anthropic.APIStatusError:
+                refused += 1
+                time.sleep(0.5)
+    served.end()
+
+    written = [one.record for path in tmp_path.glob("journals/*.journal") for one in journal.read(path)]
+    reserved = {one.entry: int(one.holds[0].pusd) for one in written if isinstance(one, journal.Begun)}
+    settled = {one.entry: one.stored.call.served.message_id for one in written if isinstance(one, journal.Settled)}
+    booked = {entry.call.served.message_id: entry.pusd for entry in live.books}
+    under_way = reserved.keys() - settled.keys()
+    with contextlib.closing(SqliteBank(tmp_path / STORE_NAME)) as bank:
+        (line,) = bank.lines()
+    assert line.spent_pusd == sum(booked[name] for name in settled.values())
+    assert line.held_pusd == line.presumed_pusd == sum(reserved[name] for name in under_way)
+    assert 1 <= len(under_way) <= 8
+    assert live.books.total_pusd <= line.spent_pusd + line.held_pusd <= limit_pusd
+    assert limit_pusd - line.spent_pusd - line.held_pusd < max(reserved.values()), "no call had fitted any more"
 
 
 def test_workers_keep_content_in_one_store_that_a_kill_leaves_whole(live, serve, tmp_path):

@@ -76,7 +76,9 @@ class Exchange:
         self._mode: Mode = "none"
         self._chunked = first(came.headers, b"transfer-encoding") is not None
         self._makes_batch = came.method == "POST" and came.path == "/v1/messages/batches"
-        self._holding = Holding(desk.limiter, forward.route, makes_batch=self._makes_batch)
+        self._holding = Holding(
+            desk.limiter, desk.books.recorder, came.entry, forward.route, makes_batch=self._makes_batch
+        )
 
     async def run(self) -> None:
         """
@@ -121,7 +123,8 @@ class Exchange:
         if self._holding.is_limited:
             waited_s = time.perf_counter()
             body = self._held if self._client.body_complete else None
-            await self._holding.admit(asked, body, dims, self._came.upstream or dims.get("api_key", ""))
+            whose = self._came.upstream or dims.get("api_key", "")
+            await self._holding.admit(asked, body, dims, whose, self._desk.now())
             self._begun_s += time.perf_counter() - waited_s
 
     async def _read(self) -> Asked:
@@ -159,7 +162,7 @@ class Exchange:
         """One attempt; seconds until the next one, None where there is none to come."""
         recorder = self._desk.books.recorder
         if attempt.entry:
-            recorder.begin(attempt.entry, attempt.sent_at, attempt.model)
+            recorder.begin(attempt.entry, attempt.sent_at, attempt.model, self._holding.reserved)
         try:
             response = await self._answer()
         except (UpstreamFault, ClientGone) as fault:

@@ -2,7 +2,8 @@
 What one request holds of the limits, from its admission to its end.
 
 It may wait for its turn, and gives that up where its client leaves meanwhile. What was admitted is told once what it
-came to. What a batch reserved outlives the request that made it.
+came to. What a batch reserved outlives the request that made it. The making of a batch is no call and in no journal
+otherwise, so what it holds is written down here, until the store of budgets has it as a pledge or it is free.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from farthing.gateway.client import ClientGone
 from farthing.gateway.decide import Refuse, Refused
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from farthing.gateway.asked import Asked
     from farthing.gateway.limiting import Hold, Limiter
+    from farthing.gateway.recorder import Recorder
     from farthing.gateway.routes import Route
     from farthing.gateway.wire import Headers
-    from farthing.ledger.interface import Stored
+    from farthing.ledger.interface import Reserved, Stored
 
 
 class Holding:
@@ -27,24 +31,32 @@ class Holding:
 
     Args:
         limiter: Budgets and rate limits; None: there are none.
+        recorder: Where it is written down what a batch holds. entry: the name that the request has there.
         route: Of the request. makes_batch: whether it makes a Message Batch.
 
     Attributes:
         is_limited: Whether there are limits for it, so that its body has to be read first.
+        reserved: What the journal is to say of it, before it is sent.
 
     """
 
-    def __init__(self, limiter: Limiter | None, route: Route, *, makes_batch: bool) -> None:
+    def __init__(
+        self, limiter: Limiter | None, recorder: Recorder, entry: str, route: Route, *, makes_batch: bool
+    ) -> None:
         self.is_limited = limiter is not None and limiter.applies(route, makes_batch=makes_batch)
         self._limiter = limiter if self.is_limited else None
+        self._recorder = recorder
+        self._entry = entry
         self._makes_batch = makes_batch
+        self._is_written = False
+        self.reserved: tuple[Reserved, ...] = ()
         self._hold: Hold | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._left = False
 
-    async def admit(self, asked: Asked, body: bytes | None, dims: dict[str, str], upstream: str) -> None:
+    async def admit(self, asked: Asked, body: bytes | None, dims: dict[str, str], upstream: str, at: datetime) -> None:
         """
-        Wait for a turn and reserve the worst case; see :meth:`farthing.gateway.limiting.Limiter.admit`.
+        Wait for a turn and reserve the worst case; see :meth:`farthing.gateway.limiting.Limiter.admit`. *at* is now.
 
         Raises:
             Refused: A limit does not let it through.
@@ -66,6 +78,10 @@ class Holding:
         if isinstance(found, Refuse):
             raise Refused(found)
         self._hold = found
+        self.reserved = () if found is None else found.reserved
+        if self._makes_batch and self.reserved:
+            self._is_written = True
+            self._recorder.begin(self._entry, at, asked.model, self.reserved)
 
     def leave(self) -> bool:
         """The client has left; True where it waited for its turn, and now does no more."""
@@ -87,7 +103,8 @@ class Holding:
     def hand_over(self, batch_id: str | None) -> None:
         """A batch was made: what was reserved waits for its results. None: none was, as far as the answer tells."""
         if batch_id and self._limiter is not None and self._hold is not None:
-            self._limiter.batch_made(batch_id, self._hold)
+            if self._limiter.batch_made(batch_id, self._hold):
+                self._free("it made a batch")
             self._hold = None
 
     def end(self, outcome: Stored | None, *, is_free: bool) -> None:
@@ -106,5 +123,10 @@ class Holding:
             hold.billed(outcome)
         elif is_free:
             hold.free()
+            self._free("no batch was made")
         else:
             hold.unknown()
+
+    def _free(self, why: str) -> None:
+        if self._is_written:
+            self._recorder.held_no_more(self._entry, why)

@@ -8,27 +8,23 @@ and reserves last, so that no budget is held by a call that is not on its way ye
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from farthing.errors import FarthingError
 from farthing.gateway.decide import Refuse
 from farthing.gateway.models_asked import models_asked
 from farthing.gateway.refusal_log import RefusalLog
 from farthing.gateway.routes import Route
-from farthing.ledger.interface import Query
 from farthing.limits import refusals
+from farthing.limits.estate import reserved_of
 from farthing.limits.flow import Entered, Flow
 from farthing.limits.gate import Admitted, Degrade, Gate, GateFacts, Threshold
 from farthing.limits.refusal_store import REFUSALS_NAME
-from farthing.limits.replay import CALENDAR_DAYS_MAX, cost_pusd, spent_from
+from farthing.limits.replay import sure_pusd
 from farthing.limits.routes import FlowFacts
 from farthing.limits.store import STORE_NAME, SqliteBank
-from farthing.limits.windows import window_at
 from farthing.limits.worst import worst_batch, worst_case
 from farthing.money import usd_text
 from farthing.prices.card import Unpriced
-from farthing.units import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +34,7 @@ if TYPE_CHECKING:
     from farthing.gateway.asked import Asked
     from farthing.gateway.metrics import Metrics
     from farthing.gateway.wire import Headers
-    from farthing.ledger.interface import Stored
+    from farthing.ledger.interface import Reserved, Stored
     from farthing.limits.file import Limits
     from farthing.limits.flow import Ticket as Turn
     from farthing.limits.gate import Left
@@ -50,8 +46,6 @@ _BYTES_PER_TOKEN = 4
 _UNTOLD_MAX = 10_000
 """Batches whose bill the store of budgets could not be told yet; those beyond count at their worst case."""
 _TOLD_AT_ONCE = 10
-_KEPT_DAYS = 2 * CALENDAR_DAYS_MAX
-"""How long the store keeps accounts of windows that are over."""
 
 
 class Hold:
@@ -85,8 +79,7 @@ class Hold:
         if self._turn is not None:
             self._flow.leave(self._turn, stored.call.served.usage)
         if self._gate is not None and self._ticket is not None:
-            is_sure = stored.call.served.kind is not Kind.ASSUMED
-            self._gate.settle(self._ticket, cost_pusd(stored) if is_sure else None)
+            self._gate.settle(self._ticket, sure_pusd(stored))
             self._ticket = None
 
     def free(self) -> None:
@@ -104,6 +97,11 @@ class Hold:
         if self._gate is not None and self._ticket is not None:
             self._gate.settle(self._ticket, None)
             self._ticket = None
+
+    @property
+    def reserved(self) -> tuple[Reserved, ...]:
+        """What a journal says of it."""
+        return () if self._ticket is None else reserved_of(self._ticket)
 
     def hand_over(self) -> Ticket | None:
         """End the turn and give the reservation away: it outlives the request."""
@@ -124,6 +122,7 @@ class Limiter:
         metrics: Where refusals are counted.
         log: Gets a line when a budget's threshold is reached, and when the store does not answer.
         now: The time; aware, UTC.
+        holder: What the store knows this process by: its journal's name, or nothing is known of it once it is killed.
 
     """
 
@@ -132,6 +131,7 @@ class Limiter:
         limits: Limits,
         folder: Path,
         *,
+        holder: str,
         book: PriceBook,
         metrics: Metrics,
         log: Callable[[str], None],
@@ -147,7 +147,12 @@ class Limiter:
         if limits.budgets:
             store = folder / STORE_NAME
             self._gate = Gate(
-                limits, lambda: SqliteBank(store), now(), on_threshold=self._reached, on_fault=self._store_failed
+                limits,
+                lambda: SqliteBank(store),
+                now(),
+                on_threshold=self._reached,
+                on_fault=self._store_failed,
+                holder=holder,
             )
         self._refusals = RefusalLog(folder / REFUSALS_NAME, metrics, log)
         self._untold: dict[str, int] = {}
@@ -222,11 +227,16 @@ class Limiter:
 
     # -- batches ------------------------------------------------------------------------------------------------------
 
-    def batch_made(self, batch_id: str, hold: Hold) -> None:
-        """A batch was taken; what was reserved for it waits for its results, in whichever process they are read."""
+    def batch_made(self, batch_id: str, hold: Hold) -> bool:
+        """
+        A batch was taken; what was reserved for it waits for its results, in whichever process they are read.
+
+        Returns:
+            Whether the store has it now; else it counts as a call without an outcome.
+
+        """
         ticket = hold.hand_over()
-        if self._gate is not None and ticket is not None:
-            self._gate.pledge(ticket, _pledge(batch_id), self._now())
+        return self._gate is None or ticket is None or self._gate.pledge(ticket, _pledge(batch_id), self._now())
 
     def batch_billed(self, batch_id: str, pusd: int) -> None:
         """All results of a batch were read, and came to that."""
@@ -259,41 +269,6 @@ class Limiter:
 
     def _store_failed(self, why: str) -> None:
         self._log(f"the store of budgets does not answer: {why}" if why else "the store of budgets answers again")
-
-
-def begin_with_truth(
-    limits: Limits, ledger: Path, now: datetime, *, unsettled: int, log: Callable[[str], None]
-) -> None:
-    """
-    Set the store of budgets to what the ledger says, before any call; where that fails, it is left as it was.
-
-    Args:
-        limits: The limits file.
-        ledger: The ledger's file; the store lies beside it.
-        now: Chooses the windows.
-        unsettled: How many calls of former runs have no outcome; while there are some, what was held stays presumed.
-        log: Gets a line where that fails.
-
-    """
-    from farthing.ledger.duckdb import DuckDBLedger  # noqa: PLC0415 - heavy, and not needed to forward
-
-    windows = [window_at(one.window, now, one.zone) for one in limits.budgets if one.window != "call"]
-    if not windows:
-        return
-    begun = [window.starts_at for window in windows if window.starts_at is not None]
-    query = Query(since=min(begun)) if len(begun) == len(windows) else Query()
-    old_s = (now - timedelta(days=_KEPT_DAYS)).timestamp()
-    try:
-        with DuckDBLedger(ledger) as opened:
-            rows = (stored for stored in opened.calls(query) if stored.call.source == "gateway")
-            spent = spent_from(limits.budgets, rows, now)
-        bank = SqliteBank(ledger.with_name(STORE_NAME), busy_s=5)
-        try:
-            bank.rebuild(spent.pusd, keep_presumed=unsettled > 0, forget_before_s=old_s)
-        finally:
-            bank.close()
-    except FarthingError as error:
-        log(f"budgets begin with what was known of them last: {error}")
 
 
 def _pledge(batch_id: str) -> str:

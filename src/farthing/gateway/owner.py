@@ -19,7 +19,7 @@ from farthing.ledger import outcome_spool
 from farthing.ledger.journal import SUFFIX, is_written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from farthing.gateway.metrics import Metrics
@@ -40,7 +40,7 @@ class Owner:
         journal_days: How many days after its last record a journal that is in the ledger, and whose writer is gone, is
             deleted; 0: never.
         log: Gets one line where something went wrong or a call is left unsettled by a former run.
-        after: Called at the end of each round, in the round's thread; it must not raise.
+        after: Called in turn at the end of each round, in the round's thread; they must not raise.
         now: The time; aware, UTC.
 
     """
@@ -53,7 +53,7 @@ class Owner:
         log: Callable[[str], None],
         *,
         journal_days: int = 0,
-        after: Callable[[], None] = lambda: None,
+        after: Sequence[Callable[[], None]] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._outcomes = OutcomeRounds(ledger, folder / outcome_spool.FOLDER, metrics, now, log)
@@ -104,7 +104,8 @@ class Owner:
         with self._turn:
             self._ingest()
             self._outcomes.round()
-            self._after()
+            for then in self._after:
+                then()
 
     def _ingest(self) -> None:
         from farthing.ledger.duckdb import DuckDBLedger  # noqa: PLC0415 - heavy, and not needed to forward

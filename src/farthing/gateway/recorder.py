@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from farthing.call import Call
     from farthing.gateway.metrics import Metrics
+    from farthing.ledger.interface import Reserved
     from farthing.ledger.journal import Fsync, Record
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
@@ -72,9 +73,13 @@ class Recorder:
         """The journal's file."""
         return self._journal.path
 
-    def begin(self, entry: str, at: datetime, model: str) -> None:
-        """Before the first byte goes upstream."""
-        self._append(Begun(entry, at, model))
+    def begin(self, entry: str, at: datetime, model: str, holds: tuple[Reserved, ...] = ()) -> None:
+        """Before the first byte goes upstream; *holds* is what it reserved of budgets."""
+        self._append(Begun(entry, at, model, holds))
+
+    def held_no_more(self, entry: str, why: str) -> None:
+        """What began was no call but the making of a batch, and *why* it holds nothing of any budget from now on."""
+        self._append(Settled(entry, None, why))
 
     def free(self, entry: str, why: str) -> None:
         """Nothing was billed, and *why* says so without content."""

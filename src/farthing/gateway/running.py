@@ -20,12 +20,13 @@ from farthing.gateway.desk import Desk, Held
 from farthing.gateway.drain import Drain
 from farthing.gateway.fingerprint import Fingerprinter
 from farthing.gateway.key_file import KeyFile
-from farthing.gateway.limiting import Limiter, begin_with_truth
+from farthing.gateway.limiting import Limiter
 from farthing.gateway.outcomes import OutcomeDesk
 from farthing.gateway.owner import Owner
 from farthing.gateway.pool import Pool, upstream
 from farthing.gateway.reading import Books
 from farthing.gateway.recorder import Recorder
+from farthing.gateway.truth import Truth
 from farthing.ledger import outcome_spool
 from farthing.ledger.content import CONTENT_NAME
 from farthing.limits.file import read_limits
@@ -89,6 +90,7 @@ class Running:
         self.now = now
         self._keys = None if settings.keys is None else KeyFile(settings.keys, log)
         self._limits = None if settings.limits is None else read_limits(settings.limits)
+        self._truth = Truth(self._limits, ledger, self.folder, log)
         self._limiter: Limiter | None = None
         self.outcomes = OutcomeDesk(self.folder / outcome_spool.FOLDER, metrics, now, log)
         self._upstream = upstream(settings.upstream, settings.ca_file)
@@ -97,7 +99,8 @@ class Running:
         self._owner: Owner | None = None
         if owns_ledger:
             tidy, days = retention(settings, ledger, log, now), settings.journal_days
-            self._owner = Owner(ledger, self.folder, metrics, log, journal_days=days, after=tidy.round, now=now)
+            after = (tidy.round, self._truth.round)
+            self._owner = Owner(ledger, self.folder, metrics, log, journal_days=days, after=after, now=now)
         self._desk: Desk | None = None
         self._collector: Collector | None = None
         self._recorder: Recorder | None = None
@@ -134,8 +137,7 @@ class Running:
         """
         if self._owner is not None:
             unsettled = await self._owner.recover()
-            if self._limits is not None:
-                begin_with_truth(self._limits, self._ledger, self.now(), unsettled=unsettled, log=self._log)
+            self._truth.begin(self.now(), unsettled=unsettled)
         settings, metrics, now = self._settings, self._metrics, self.now
         recorder = Recorder(
             self.folder,
@@ -146,7 +148,7 @@ class Running:
             fsync=settings.fsync,
             log=self._log,
         )
-        limiter = self._limiter = self._new_limiter()
+        limiter = self._limiter = self._new_limiter(recorder.path.stem)
         books = Books(recorder, Batches(recorder, metrics, now, limiter), metrics)
         pool = Pool(
             self._upstream,
@@ -177,11 +179,18 @@ class Running:
             rounds = self._owner.run(settings.ingest_seconds, recorder.flush)
             self._rounds.append(loop.create_task(rounds, name="gateway: journals into the ledger"))
 
-    def _new_limiter(self) -> Limiter | None:
+    def _new_limiter(self, holder: str) -> Limiter | None:
         if self._limits is None:
             return None
-        folder = self._ledger.parent
-        return Limiter(self._limits, folder, book=self._book, metrics=self._metrics, log=self._log, now=self.now)
+        return Limiter(
+            self._limits,
+            self._ledger.parent,
+            holder=holder,
+            book=self._book,
+            metrics=self._metrics,
+            log=self._log,
+            now=self.now,
+        )
 
     def _new_keeper(self) -> Keeper | None:
         if self._keeps_content:

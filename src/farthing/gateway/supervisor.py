@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 from farthing.gateway.board import Board
 from farthing.gateway.content_keeper import retention
-from farthing.gateway.limiting import begin_with_truth
 from farthing.gateway.metrics import Metrics
 from farthing.gateway.owner import Owner
 from farthing.gateway.saying import never_failing
 from farthing.gateway.server import GatewayServer
+from farthing.gateway.truth import Truth
 from farthing.gateway.worker import CANNOT_START, Orders
 from farthing.limits.file import read_limits
 
@@ -125,11 +125,11 @@ class Supervisor:
         metrics = Metrics(board)
         ledger, days = self._told[1], self._settings.journal_days
         tidy = retention(self._settings, ledger, self._log, lambda: datetime.now(UTC))
-        owner = Owner(ledger, self.journals, metrics, self._log, journal_days=days, after=tidy.round)
-        unsettled = await owner.recover()
-        if self._settings.limits is not None:
-            limits = read_limits(self._settings.limits)
-            begin_with_truth(limits, ledger, datetime.now(UTC), unsettled=unsettled, log=self._log)
+        limits = None if self._settings.limits is None else read_limits(self._settings.limits)
+        truth = Truth(limits, ledger, self.journals, self._log)
+        after = (tidy.round, truth.round)
+        owner = Owner(ledger, self.journals, metrics, self._log, journal_days=days, after=after)
+        truth.begin(datetime.now(UTC), unsettled=await owner.recover())
         rounds = loop.create_task(owner.run(self._settings.ingest_seconds, metrics.publish), name="gateway: ledger")
         keepers = [
             loop.create_task(self._keep(slot, folder, board, metrics), name=f"gateway: worker {slot}")

@@ -8,7 +8,7 @@ printed and tested without an engine.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -222,12 +222,34 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     reverted: bool = False
 
 
-class Begun(msgspec.Struct, frozen=True, gc=False, tag_field="is", tag="begun"):
-    """A call is about to be sent. *entry* names it within this journal; *model* is what was asked for."""
+class Reserved(NamedTuple):
+    """
+    What a call holds of one account of a budget while it has no outcome (:mod:`farthing.limits`).
+
+    Attributes:
+        budget, value, start_s, meter: Which account.
+        pusd: How much, as decimal digits: a number in JSON ends at 64 bits for some readers.
+
+    """
+
+    budget: str
+    value: str
+    start_s: int
+    meter: str
+    pusd: str
+
+
+class Begun(msgspec.Struct, frozen=True, gc=False, tag_field="is", tag="begun", omit_defaults=True):
+    """
+    A call is about to be sent. *entry* names it within this journal; *model* is what was asked for.
+
+    *holds* is what it reserved; a ledger keeps none of it.
+    """
 
     entry: str
     began_at: datetime
     model: str
+    holds: tuple[Reserved, ...] = ()
 
 
 class Ingested(msgspec.Struct, frozen=True, kw_only=True):

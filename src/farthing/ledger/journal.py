@@ -10,7 +10,8 @@ The first line says the format's version. Then there is one line when a call beg
 when a stream has told what it was asked, and one when its outcome is known. No line holds prompt text or a key; prompts
 are runs of blocks (:mod:`farthing.ledger.prompt_runs`), each written once in a file.
 
-A writer locks its file as long as it lives, so that anybody can see whether more may come.
+A writer locks its file as long as it lives, so that anybody can see whether more may come. One that could not write a
+record marks its file, by a bit of its mode: that needs no room on a disk that is full.
 """
 
 from __future__ import annotations
@@ -49,12 +50,14 @@ __all__ = [
     "Seen",
     "Settled",
 ]
-__all__ += ["batches", "between", "is_written", "line", "new_path", "read"]
+__all__ += ["batches", "between", "is_whole", "is_written", "line", "new_path", "read"]
 
 VERSION = 2
 SUFFIX = ".journal"
 _BUFFER_BYTES = 2**18
 """What is read of the file at once: the usual 8 kB cost half as much time again."""
+_MODE, _LACKING = 0o600, 0o100
+"""A file's mode, and the bit of one that may lack a record."""
 Fsync = Literal["each", "never"]
 """``each``: a record is on the disk when ``append`` returns; ``never``: when the system, or ``sync``, writes it."""
 
@@ -140,7 +143,7 @@ class JournalWriter:
         self._torn = False
         self._packer = Packer()
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, _MODE)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise LedgerFault(f"cannot begin the journal {path}: {error.strerror}") from error
@@ -164,6 +167,8 @@ class JournalWriter:
                 os.fsync(self._file)
         except OSError as error:
             self._packer.forget()  # what this record held may be missing
+            with suppress(OSError):
+                os.fchmod(self._file, _MODE | _LACKING)
             raise LedgerFault(f"cannot write the journal {self.path}: {error.strerror}") from error
         self._torn = False
 
@@ -214,6 +219,20 @@ def is_written(path: Path) -> bool:
     except OSError as error:
         raise LedgerFault(f"cannot read the journal {path}: {error.strerror}") from error
     return False
+
+
+def is_whole(path: Path) -> bool:
+    """
+    Whether all that its writer meant to write is there: no record failed, not even one that was written later.
+
+    Raises:
+        LedgerFault: The file cannot be found.
+
+    """
+    try:
+        return not path.stat().st_mode & _LACKING
+    except OSError as error:
+        raise LedgerFault(f"cannot read the journal {path}: {error.strerror}") from error
 
 
 def read(path: Path, offset: int = 0) -> Iterator[Read]:

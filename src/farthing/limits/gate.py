@@ -205,15 +205,23 @@ class Gate:
         """Nothing was billed for the call. Returns whether that was news."""
         return self._purse is not None and self._purse.release(ticket)
 
-    def pledge(self, ticket: Ticket, name: str, now: datetime) -> None:
-        """Keep a reservation beyond this process, until :meth:`redeem`; where that fails it counts as unknown."""
+    def pledge(self, ticket: Ticket, name: str, now: datetime) -> bool:
+        """
+        Keep a reservation beyond this process, until :meth:`redeem`.
+
+        Returns:
+            Whether that is done; where the store does not answer, the call counts as unknown.
+
+        """
         if self._purse is None:
-            return
+            return not ticket.parts
         try:
             self._purse.pledge(ticket, name, now.timestamp())
         except LedgerFault as fault:
             self._failed(fault)
             self._purse.settle(ticket, None)
+            return False
+        return True
 
     def redeem(self, name: str, actual_pusd: int) -> bool:
         """

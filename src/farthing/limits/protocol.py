@@ -11,8 +11,8 @@ things go beyond it, both told apart: a bill above its own worst case, and the a
 reserve less than the worst case inside a second account that does not.
 
 A holder that died keeps its share: what it leased is *presumed* spent, because it may have been, until the truth about
-its calls comes from the ledger (:meth:`Bank.truth`). Every write states a holder's whole share, not a change, so it
-may be repeated after any doubt.
+its calls comes (:meth:`Bank.truth`) from its journal (:mod:`farthing.limits.estate`). Every write states a holder's
+whole share, not a change, so it may be repeated after any doubt.
 
 What outlives the process that reserved it (a batch, whose results come hours later) is *pledged*: its share belongs to
 a holder of its own, named :data:`PLEDGE` and more, that is dead from the start, so any process may tell its truth.
@@ -155,7 +155,7 @@ class Bank(Protocol):
         self, holder: str, spent_pusd: Mapping[AccountKey, int], open_pusd: Mapping[AccountKey, int] | None = None
     ) -> bool:
         """
-        What a dead holder's calls really cost, from the ledger.
+        What a dead holder's calls really cost.
 
         Args:
             holder: One that :meth:`bury` named.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.limits.budgets import Applying, bound_of
 from farthing.limits.windows import window_at
+from farthing.units import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,6 +59,11 @@ def cost_pusd(stored: Stored) -> int | None:
     """What a call counts at: its list price, else its upper bound, else None."""
     posting = stored.posting
     return posting.high_pusd if posting.list_pusd is None else posting.list_pusd
+
+
+def sure_pusd(stored: Stored) -> int | None:
+    """The same where that is all it came to; None where its counts are assumed, so that it may have come to more."""
+    return None if stored.call.served.kind is Kind.ASSUMED else cost_pusd(stored)
 
 
 def asked_model(stored: Stored) -> str:
