@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from farthing.alerts.coming import Coming
     from farthing.alerts.evaluate import Round
-    from farthing.alerts.outlook import Total
     from farthing.alerts.incidents import Incident
+    from farthing.alerts.outlook import Total
     from farthing.alerts.owners import Standing
     from farthing.alerts.send import Delivered
 

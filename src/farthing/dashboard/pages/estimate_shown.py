@@ -102,12 +102,7 @@ def _tone(month: Fraction | None, spent_pusd: int | None) -> Tone:
 
 def _tornado(found: Estimate, middle_pusd: int) -> tuple[Chart, Table]:
     swings = found.swings[:_SWINGS]
-    bars = [
-        Swing(
-            one.key if one.is_stated else f"{one.key} ±20 %", money.nearest(one.low_pusd), money.nearest(one.high_pusd)
-        )
-        for one in swings
-    ]
+    bars = [Swing(_plain(one.key), money.nearest(one.low_pusd), money.nearest(one.high_pusd)) for one in swings]
     title = "What moves it most"
     says = f"{title}: from {dollars(middle_pusd)}, each size alone from one end of its range to the other."
     wide, narrow = both(lambda width, key: tornado(Frame(key, title, says, dollars), middle_pusd, bars, width), "swing")
@@ -242,3 +237,8 @@ def _number(value: Fraction) -> Cell:
 
 def _percent(share: Fraction) -> str:
     return f"{round(share * 100)} %"
+
+
+def _plain(key: str) -> str:
+    """A size's name without its table: ``calls per day``."""
+    return key.rpartition(".")[2].replace("_", " ")
