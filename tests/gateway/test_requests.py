@@ -7,6 +7,7 @@ import http.client
 import itertools
 import os
 import time
+import tracemalloc
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -155,6 +156,33 @@ def test_a_body_that_cannot_be_read_is_what_is_known_of_it(body, failures):
     request = Fingerprinter(failed.append).request(body)
     assert request is None or (request.model, request.max_tokens, request.blocks) == ("m", None, ())
     assert failures is None or failed == failures
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"model": "m" * 200_000},
+        {"speed": "s" * 200_000},
+        {"inference_geo": "g" * 200_000},
+        {"thinking": {"type": "t" * 200_000}},
+        {"output_config": {"effort": "e" * 200_000}},
+    ],
+)
+def test_no_name_without_end_is_remembered(named):
+    """Names are kept beside what is remembered under them, once for each block."""
+    failed: list[str] = []
+    blocks = [{"type": "text", "text": f"text {at}"} for at in range(100)]
+    body = {"model": MODEL, "messages": [{"role": "user", "content": blocks}], **named}
+    data = msgspec.json.encode(body)
+    fingerprinter = Fingerprinter(failed.append)
+    tracemalloc.start()
+    try:
+        request = fingerprinter.request(data)
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert (request.blocks, failed) == ((), ["prompt not readable"])
+    assert kept < 100_000
 
 
 def test_times_are_measured_by_a_clock_that_does_not_jump(box, gateway_to):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farthing.errors import BadInput
 from farthing.prompts.blocks import read_prompt
 from farthing.prompts.breakpoints import BadBreakpoint
 from farthing.prompts.recall import Body, Recall
@@ -140,10 +141,21 @@ def test_no_text_is_remembered():
         *inner,
         {"type": "tool_result", "content": inner},
         {"type": "tool_use", "name": canary, "input": {canary: 1}},
+        {"type": canary * 10, "defer_loading": canary},
+        {"type": [canary], "content": [{"type": canary}], "source": {"content": [{"type": canary}]}},
     ]
     body = {"model": "m", "system": canary, "tools": [{"name": canary, "description": canary}]}
     recalled(recall, {**body, "messages": [{"role": "user", "content": content}]})
     assert canary not in repr(vars(recall))
+
+
+@pytest.mark.parametrize("control", ["CANARY-TEXT", ["CANARY-TEXT"], {"type": "CANARY-TEXT" * 9}, {"CANARY-TEXT": 1}])
+def test_no_text_is_remembered_in_the_place_of_a_breakpoint(control):
+    recall = Recall()
+    body = {"model": "m", "system": [{"type": "text", "text": "t", "cache_control": control}], "messages": []}
+    with pytest.raises(BadBreakpoint):
+        recalled(recall, body)
+    assert "CANARY" not in repr(vars(recall))
 
 
 @pytest.mark.parametrize("bound", ["_STRETCHES_MAX", "_BLOCKS_MAX"])
@@ -156,3 +168,33 @@ def test_memory_is_bounded(monkeypatch, bound):
         recalled(recall, {"model": "m", "messages": [{"role": "user", "content": f"text {at}"}]})
     kept = {"_STRETCHES_MAX": recall._stretches, "_BLOCKS_MAX": recall._tokens}[bound]
     assert len(kept) == 3
+
+
+def test_blocks_are_bounded_however_many_a_message_has(monkeypatch):
+    from farthing.prompts import recall as module
+
+    monkeypatch.setattr(module, "_BLOCKS_MAX", 7)
+    recall = Recall()
+    for at in range(10):
+        text = [{"type": "text", "text": f"text {at}"}] * 3
+        recalled(recall, {"model": "m", "messages": [{"role": "user", "content": text}] * 2})
+        assert sum(map(len, recall._stretches.values())) == recall._held_blocks <= 7
+    assert recall._held_blocks == 6
+
+
+@pytest.mark.parametrize("form", ["one message", "many messages", "empty messages", "system", "tools"])
+def test_a_prompt_of_too_many_blocks_is_not_read(monkeypatch, form):
+    from farthing.prompts import recall as module
+
+    monkeypatch.setattr(module, "_PROMPT_BLOCKS_MAX", 3)
+    text = {"type": "text", "text": "t"}
+    body = {
+        "one message": {"messages": [{"role": "user", "content": [text] * 4}]},
+        "many messages": {"messages": [{"role": "user", "content": [text] * 2}] * 2},
+        "empty messages": {"messages": [{"role": "user", "content": []}] * 4},
+        "system": {"system": [text] * 4},
+        "tools": {"tools": [{"name": "t"}] * 4},
+    }[form]
+    with pytest.raises(BadInput, match="more than 3 blocks"):
+        recalled(Recall(), {"model": "m", "messages": [], **body})
+    assert recalled(Recall(), {"model": "m", "messages": [{"role": "user", "content": [text] * 3}]}).prompt.blocks

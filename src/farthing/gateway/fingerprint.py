@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _TOKENS_MAX = 2**31
 _NAMES = {section: section.value for section in Section}
 """Plain text, looked up: what an enumeration's member is worth is a call."""
-_WORD = re.compile(r"[\w.:/@-]{1,128}", re.ASCII)
+_NAME_CHARS_MAX = 128
+_WORD = re.compile(rf"[\w.:/@-]{{1,{_NAME_CHARS_MAX}}}", re.ASCII)
 
 
 class _Settings(msgspec.Struct):
@@ -79,6 +80,7 @@ class Fingerprinter:
             return self._without_prompt(body)
         asked = _asked(found)
         try:
+            _check_names(found)
             return self._with_prompt(asked, found)
         except (BadInput, *_UNREADABLE):
             self._failed("prompt not readable")
@@ -159,6 +161,20 @@ def _asked(found: _Settings | _Whole) -> Request:
         service_tier=_word(found.service_tier),
         cache_automatic=found.cache_control is not None,
     )
+
+
+def _check_names(body: Body) -> None:
+    """
+    Refuse names that nobody gave: they are remembered with what was read under them, and must not be long.
+
+    Raises:
+        BadInput: There is one.
+
+    """
+    thinking, effort = mapping(body.thinking).get("type"), mapping(body.output_config).get("effort")
+    for name in (body.model, body.speed, body.inference_geo, thinking, effort):
+        if isinstance(name, str) and len(name) > _NAME_CHARS_MAX:
+            raise BadInput("read a name of a model or setting that has no end", f"{_NAME_CHARS_MAX} characters at most")
 
 
 def _word(value: Any) -> str | None:

@@ -5,15 +5,18 @@ A conversation sends everything it has sent before, and a little more. So what a
 remembered under a digest of its bytes: tools and the system prompt as a whole, messages one by one. A stretch that was
 seen is neither decoded nor counted again. What is remembered of a block is its kind, digest and count, never its text,
 and the hashes are those of :func:`~farthing.prompts.blocks.read_prompt`, which this hands its findings to.
+
+Bodies are written by strangers: what is remembered is bounded in blocks and in bytes, and so is what one body may cost.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from farthing.errors import BadInput
 from farthing.prompts.blocks import Prompt, content_digest, read_prompt
 from farthing.prompts.parts import ATTRIBUTION, Part, Section
 from farthing.prompts.shape import mapping, mappings
@@ -38,10 +41,13 @@ if TYPE_CHECKING:
 _TOOLS = b"/tools"
 _STRETCHES_MAX = 8_192
 _BLOCKS_MAX = 65_536
+"""Blocks in all remembered stretches, and counts of blocks."""
+_PROMPT_BLOCKS_MAX = 20_000
+"""Blocks of one prompt, at ten microseconds each; a context window full of short tool calls has some thousands."""
+_NAME_CHARS_MAX = 64
+"""Of a block's type; those of the API have half as many."""
 _FOUND = "\0"
 """Where a remembered block keeps its digest and count; no block that came has it, for what it keeps is chosen here."""
-
-_T = TypeVar("_T")
 
 
 class Message(msgspec.Struct):
@@ -85,6 +91,7 @@ class Recall:
 
     def __init__(self) -> None:
         self._stretches: dict[bytes, list[dict[str, Any]]] = {}
+        self._held_blocks = 0
         self._tokens: dict[bytes, int] = {}
 
     def read(self, body: Body, counter: BlockCounter, tag: bytes) -> Recalled:
@@ -94,23 +101,25 @@ class Recall:
         Args:
             body: The request.
             counter: Counts tokens.
-            tag: Names all that *counter*'s counts depend on beside the block, such as the model.
+            tag: Names all that *counter*'s counts depend on beside the block, such as the model. It is remembered
+                with each block, so it has to be short.
 
         Raises:
             BadBreakpoint: See :func:`~farthing.prompts.blocks.read_prompt`.
+            BadInput: The prompt has too many blocks to be read while others wait.
             msgspec.DecodeError: A stretch cannot be read.
 
         """
+        _check_number(len(body.messages))
         tools = self._blocks(body.tools, counter, tag + _TOOLS)
-        seen: dict[str, Any] = {
-            "model": body.model,
-            "tools": tools,
-            "system": self._blocks(body.system, counter, tag),
-            "messages": [
-                {"role": message.role, "content": self._blocks(message.content, counter, tag)}
-                for message in body.messages
-            ],
-        }
+        system = self._blocks(body.system, counter, tag)
+        messages, number = [], len(tools) + len(system)
+        for message in body.messages:
+            content = self._blocks(message.content, counter, tag)
+            messages.append({"role": message.role, "content": content})
+            number += len(content)
+            _check_number(number)
+        seen: dict[str, Any] = {"model": body.model, "tools": tools, "system": system, "messages": messages}
         for name in _DECODED:
             if (value := getattr(body, name)) is not None:
                 seen[name] = value
@@ -129,8 +138,14 @@ class Recall:
         if known is None:
             value = msgspec.json.decode(raw)
             blocks = mappings(value) if tag.endswith(_TOOLS) else _listed(value)
+            _check_number(len(blocks))
             known = [self._block(block, counter, tag) for block in blocks]
-        _remember(self._stretches, key, known, _STRETCHES_MAX)
+        else:
+            self._held_blocks -= len(known)
+        self._stretches[key] = known
+        self._held_blocks += len(known)
+        while len(self._stretches) > _STRETCHES_MAX or self._held_blocks > _BLOCKS_MAX:
+            self._held_blocks -= len(self._stretches.pop(next(iter(self._stretches))))
         return known
 
     def _block(self, block: Mapping[str, Any], counter: BlockCounter, tag: bytes) -> dict[str, Any]:
@@ -140,12 +155,13 @@ class Recall:
         tokens = self._tokens.pop(key, None)
         if tokens is None:
             tokens = counter.tool(content) if tag.endswith(_TOOLS) else counter.content(content)
-        _remember(self._tokens, key, tokens, _BLOCKS_MAX)
+        self._tokens[key] = tokens
+        if len(self._tokens) > _BLOCKS_MAX:
+            del self._tokens[next(iter(self._tokens))]
         return {**_outline(block), _FOUND: _Found(digest, tokens)}
 
 
 _DECODED = ("tool_choice", "thinking", "output_config", "container", "speed", "inference_geo", "cache_control")
-_KEPT = ("type", "cache_control", "defer_loading")
 
 
 class _Counts:
@@ -178,16 +194,44 @@ def _listed(value: Any) -> list[dict[str, Any]]:
 
 def _outline(block: Mapping[str, Any]) -> dict[str, Any]:
     """What of a block is looked at beside its content, without its text."""
-    kept = {name: block[name] for name in _KEPT if name in block}
+    kept: dict[str, Any] = {}
+    if "type" in block:
+        kept["type"] = _name(block["type"])
+    if "cache_control" in block:
+        kept["cache_control"] = _control(block["cache_control"])
+    if "defer_loading" in block:
+        kept["defer_loading"] = bool(block["defer_loading"])
     if "text" in block:
         kept["text"] = _stand_in(block["text"])
     if "citations" in block:
-        kept["citations"] = {"enabled": mapping(block["citations"]).get("enabled") is True}
+        kept["citations"] = {"enabled": _cites(block)}
     if "content" in block:
-        kept["content"] = [_outline(one) for one in mappings(block["content"])]
+        kept["content"] = _felt(mappings(block["content"]))
     if "source" in block:
-        kept["source"] = {"content": [_outline(one) for one in mappings(mapping(block["source"]).get("content"))]}
+        kept["source"] = {"content": _felt(mappings(mapping(block["source"]).get("content")))}
     return kept
+
+
+def _felt(inner: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is felt outside a block of the blocks in it, told by as few: that there are images, and citations."""
+    shows = any(block.get("type") == "image" for block in inner)
+    cites = any(_cites(block) for block in inner)
+    return [{"type": "image"}] * shows + [{"citations": {"enabled": True}}] * cites
+
+
+def _cites(block: Mapping[str, Any]) -> bool:
+    return mapping(block.get("citations")).get("enabled") is True
+
+
+def _control(value: Any) -> dict[str, Any] | bool | None:
+    if isinstance(value, dict):
+        return {name: _name(value.get(name)) for name in ("type", "ttl")}
+    return None if value is None else True
+
+
+def _name(value: Any) -> str | bool | None:
+    """A word of the API's as it is; of anything else, that it is something."""
+    return value if value is None or (isinstance(value, str) and len(value) <= _NAME_CHARS_MAX) else True
 
 
 def _stand_in(text: Any) -> str:
@@ -197,7 +241,6 @@ def _stand_in(text: Any) -> str:
     return "x" if text else ""
 
 
-def _remember(kept: dict[bytes, _T], key: bytes, value: _T, most: int) -> None:
-    kept[key] = value
-    if len(kept) > most:
-        del kept[next(iter(kept))]
+def _check_number(number: int) -> None:
+    if number > _PROMPT_BLOCKS_MAX:
+        raise BadInput(f"read a prompt of more than {_PROMPT_BLOCKS_MAX:,} blocks", "fewer, or it goes without")
