@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from farthing.errors import FarthingError, LedgerFault
 from farthing.ledger.interface import Query
 from farthing.limits.estate import Estates
-from farthing.limits.replay import CALENDAR_DAYS_MAX, spent_from
+from farthing.limits.replay import CALENDAR_DAYS_MAX, since, spent_from, told_apart
 from farthing.limits.store import STORE_NAME, SqliteBank
-from farthing.limits.windows import window_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,16 +61,14 @@ class Truth:
         if not self._budgets:
             return
         self.round()
-        windows = [window_at(one.window, now, one.zone) for one in self._budgets]
-        begun = [window.starts_at for window in windows if window.starts_at is not None]
-        query = Query(since=min(begun)) if len(begun) == len(windows) else Query()
+        query = Query(since=since(self._budgets, now), where={"source": ("gateway",)})
         old_s = (now - timedelta(days=_KEPT_DAYS)).timestamp()
         from farthing.ledger.duckdb import DuckDBLedger  # noqa: PLC0415 - heavy, and not needed to forward
 
         try:
             with DuckDBLedger(self._ledger) as opened:
-                rows = (stored for stored in opened.calls(query) if stored.call.source == "gateway")
-                spent = spent_from(self._budgets, rows, now)
+                groups = opened.spending(query, told_apart(self._budgets, now))
+            spent = spent_from(self._budgets, groups, now)
             bank = SqliteBank(self._store, busy_s=_BUSY_S)
             try:
                 bank.rebuild(spent.pusd, keep_presumed=unsettled > 0, forget_before_s=old_s)

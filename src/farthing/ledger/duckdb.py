@@ -18,7 +18,7 @@ import duckdb
 import msgspec
 
 from farthing.errors import LedgerFault
-from farthing.ledger import corrections, outcome_tables, price_groups, question, reprice, rollup, rows, sums
+from farthing.ledger import corrections, outcome_tables, price_groups, question, reprice, rollup, rows, spending, sums
 from farthing.ledger.asking import Asked
 from farthing.ledger.ingest import ingest, unsettled
 from farthing.ledger.interface import Added, Correction, Hour, Query, Row, Stored
@@ -170,6 +170,12 @@ class DuckDBLedger:
         with self._using() as connection:
             asked = price_groups.asked_of(query, self._span(query))
             return price_groups.specials(connection.cursor(), asked, split)
+
+    def spending(self, query: Query, wanted: spending.Wanted) -> list[spending.Spending]:
+        """What calls of the query's range and filters cost, summed as is *wanted*."""
+        zone = question.check(query)
+        with self._using() as connection:
+            return spending.spending(connection, Asked(query, zone, self._span(query)), wanted)
 
     def reprice(
         self,

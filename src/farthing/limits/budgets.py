@@ -92,6 +92,9 @@ class Applying:
     Args:
         budgets: All there are.
 
+    Attributes:
+        names: The dimensions and tags that decide it. by_model: whether the model does, too.
+
     """
 
     def __init__(self, budgets: Sequence[Budget]) -> None:
@@ -99,7 +102,8 @@ class Applying:
         self._budgets = sorted(budgets, key=lambda one: one.mode == "degrade")
         names = {name for one in budgets for name in (*(part for part, _ in one.scope), one.each or "")}
         names |= {one.window for one in budgets if one.window in ("session", "run")}
-        self._names = tuple(sorted(names - {"", MODEL}))
+        self.names = tuple(sorted(names - {"", MODEL}))
+        self.by_model = MODEL in names
         self._found: dict[tuple[str | None, ...], tuple[Applied, ...]] = {}
         self._until: datetime | None = None
         self._since: datetime | None = None
@@ -117,7 +121,7 @@ class Applying:
         if (self._until is not None and at >= self._until) or (self._since is not None and at < self._since):
             self._found.clear()
             self._since = self._until = None
-        asked = (model, *[dims.get(name) for name in self._names])
+        asked = (model, *[dims.get(name) for name in self.names])
         found = self._found.get(asked)
         if found is None:
             if len(self._found) >= _REMEMBERED_MAX:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from farthing.ledger.spending import Wanted
 from farthing.limits.budgets import Applying, bound_of
 from farthing.limits.windows import window_at
 from farthing.units import Kind
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from farthing.ledger.interface import Stored
+    from farthing.ledger.spending import Spending
     from farthing.limits.budgets import Applied, Budget
     from farthing.limits.protocol import AccountKey
 
@@ -27,7 +29,22 @@ class Spent(NamedTuple):
     unpriced_calls: int
 
 
-def spent_from(budgets: Iterable[Budget], rows: Iterable[Stored], now: datetime) -> Spent:
+def told_apart(budgets: Iterable[Budget], now: datetime) -> Wanted:
+    """By what calls must be told apart to be counted under budgets: what those name, and where open windows end."""
+    listed = [one for one in budgets if one.window != "call"]
+    applying = Applying(listed)
+    windows = [window_at(one.window, now, one.zone) for one in listed]
+    edges = {edge for window in windows for edge in window if edge is not None}
+    return Wanted(applying.names, applying.by_model, tuple(sorted(edges)))
+
+
+def since(budgets: Iterable[Budget], now: datetime) -> datetime | None:
+    """When the first of all windows began that are open now; None: some have no beginning, or there are none."""
+    begun = [window_at(one.window, now, one.zone).starts_at for one in budgets if one.window != "call"]
+    return min((at for at in begun if at is not None), default=None) if None not in begun else None
+
+
+def spent_from(budgets: Iterable[Budget], groups: Iterable[Spending], now: datetime) -> Spent:
     """
     What the ledger says was spent, in every window that is open now.
 
@@ -35,7 +52,8 @@ def spent_from(budgets: Iterable[Budget], rows: Iterable[Stored], now: datetime)
 
     Args:
         budgets: Those of the limits file.
-        rows: Calls that went through the gateway, each once; older ones than any open window do no harm.
+        groups: Calls that went through the gateway, each in one group, told apart at least as :func:`told_apart` says;
+            older ones than any open window do no harm.
         now: Chooses the windows; aware.
 
     """
@@ -43,15 +61,14 @@ def spent_from(budgets: Iterable[Budget], rows: Iterable[Stored], now: datetime)
     applying, unpriced = Applying(listed), 0
     found: dict[AccountKey, int] = {}
     open_now = {one.name: window_at(one.window, now, one.zone) for one in listed}
-    for stored in rows:
-        call, pusd = stored.call, cost_pusd(stored)
-        if pusd is None:
-            unpriced += 1
+    for group in groups:
+        unpriced += group.unpriced_calls
+        if group.calls == group.unpriced_calls:
             continue
-        for one in applying.to(call.dims, asked_model(stored), call.sent_at):
-            if open_now[one.budget.name].holds(call.sent_at):
+        for one in applying.to(group.dims, group.model, group.first_at):
+            if open_now[one.budget.name].holds(group.first_at):
                 for key in (one.key, bound_of(one.key)) if one.budget.quantile is not None else (one.key,):
-                    found[key] = found.get(key, 0) + pusd
+                    found[key] = found.get(key, 0) + group.pusd
     return Spent(found, unpriced)
 
 
