@@ -345,3 +345,24 @@ def wait_until(true):
             return
         time.sleep(0.01)
     pytest.fail("it never came")
+
+
+@pytest.mark.parametrize("path", [b"/v1/messages/", b"/v1/message%73/"])
+def test_a_slash_at_the_end_of_a_path_leads_past_no_limit_and_no_meter(raw_upstream, gateway_to, wire, tmp_path, path):
+    """An upstream may pass over it, and would then bill for what was neither held back nor metered."""
+    usage = b'{"input_tokens": 100, "output_tokens": 20}'
+    body = b'{"type": "message", "id": "msg_1", "model": "claude-sonnet-5", "usage": %b}' % usage
+    raw_upstream.answer = lambda _head, _body: (
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body),
+        True,
+    )
+    file = tmp_path / "limits.toml"
+    file.write_text(budget("0.000000001"))
+    ask = b'{"model": "claude-sonnet-5", "max_tokens": 50, "messages": []}'
+    limited = gateway_to(raw_upstream.url, limits=file)
+    assert wire.talk(limited.base_url, wire.request(ask, target=path)).status in {400, 402, 403, 429}
+    assert raw_upstream.seen == []
+    limited.stop()
+    free = gateway_to(raw_upstream.url)
+    wire.talk(free.base_url, wire.request(ask, target=path))
+    assert [stored.call.served.message_id for stored in free.calls] == ["msg_1"]

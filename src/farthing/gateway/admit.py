@@ -28,7 +28,7 @@ _KINDS = {400: "invalid_request_error", 401: "authentication_error", 403: "permi
 
 
 class Shown(NamedTuple):
-    """A request's head: names of *headers* in lower case, *path* decoded and without the query, *target* as it came."""
+    """A request's head: names of *headers* in lower case, *path* decoded and as it is meant, *target* as it came."""
 
     method: str
     path: str

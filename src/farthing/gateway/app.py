@@ -20,7 +20,7 @@ from farthing.gateway.exchange import Exchange
 from farthing.gateway.failures import UpstreamFault
 from farthing.gateway.headers import first
 from farthing.gateway.hidden import hide
-from farthing.gateway.routes import OUTCOMES
+from farthing.gateway.routes import OUTCOMES, meant
 from farthing.gateway.rules import apply_rules, content_under
 from farthing.gateway.tags import credential_of, fingerprint, tags_of
 from farthing.gateway.tellers import may_tell, tenant_of
@@ -93,7 +93,7 @@ class App:
         if isinstance(action, deciding.Refuse):
             self._refuse(scope, client, action)
             return
-        shown = Shown(scope["method"], path, _target(scope), headers)
+        shown = Shown(scope["method"], meant(path), _target(scope), headers)
         caller = admit(self._running.ring, shown, self._running.now())
         if isinstance(caller, deciding.Refuse):
             self._refuse(scope, client, caller)
@@ -157,7 +157,7 @@ class App:
         return dims
 
     def _came(self, scope: Scope, caller: Caller) -> Came:
-        headers, path, key, options = scope["headers"], scope["path"], caller.key, self._options
+        headers, path, key, options = scope["headers"], meant(scope["path"]), caller.key, self._options
 
         def dims_of(asked: Asked) -> dict[str, str]:
             dims = self._stated(headers, asked.user, caller)

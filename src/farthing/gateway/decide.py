@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from farthing.gateway.routes import OUTCOMES, Route, is_api, is_own, is_tricky, route_of
+from farthing.gateway.routes import OUTCOMES, Route, is_api, is_own, is_tricky, meant, route_of
 
 
 class RequestFacts(NamedTuple):
@@ -101,7 +101,7 @@ def decide(facts: RequestFacts, policy: Policy, state: State) -> Action:
 def _forward(facts: RequestFacts, policy: Policy, state: State) -> Action:
     if state.calls >= policy.calls_max:
         return Refuse(529, "overloaded_error", "farthing: too many requests are under way")
-    route = route_of(facts.method, facts.path)
+    route = route_of(facts.method, meant(facts.path))
     return Forward(route, 1 + policy.retries if route is Route.MESSAGES else 1)
 
 

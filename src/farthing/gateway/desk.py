@@ -26,6 +26,7 @@ class Came(NamedTuple):
 
     Attributes:
         entry: The name that the gateway gave it.
+        path: Decoded, without the query, as :func:`farthing.gateway.routes.meant` gives it.
         target: Path and query as they came. headers: names in lower case, the credential being what the upstream gets.
         dims_of: What the request belongs to, once it is read.
         check: Gets the body, and whether it is all of it, and says why it may not be sent; None: nothing to check.

@@ -34,7 +34,7 @@ _BATCH = re.compile(rf"/v1/messages/batches(?:/{_BATCH_ID})?(?:/cancel)?")
 
 def route_of(method: str, path: str) -> Route:
     """
-    The route of a request; *path* without its query.
+    The route of a request; *path* as :func:`meant` gives it, without its query.
 
     >>> route_of("POST", "/v1/messages").value, route_of("POST", "/v1/messages/count_tokens").value
     ('messages', 'other')
@@ -56,6 +56,16 @@ def batch_of(path: str) -> str:
 def is_api(path: str) -> bool:
     """Whether a path is below ``/v1``."""
     return path.startswith("/v1/")
+
+
+def meant(path: str) -> str:
+    """
+    What a path means: an upstream that passes over a slash at its end would bill for what we had not metered.
+
+    >>> meant("/v1/messages/"), meant("/v1/messages")
+    ('/v1/messages', '/v1/messages')
+    """
+    return path.removesuffix("/")
 
 
 def is_own(path: str) -> bool:
