@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     from farthing.ledger.interface import Stored
 
 
+_ONE_BY_ONE_MAX = 1_000
+"""More calls than this are not looked at one by one."""
+_BY_ONE_KEY = (
+    "SELECT staged_no, by_key.call_no, by_call, call_id, message_id FROM by_key "
+    "JOIN staged ON staged.call_no = staged_no WHERE by_call <> by_message LIMIT $most"
+)
+_CALL_ID = "SELECT call_id FROM calls WHERE call_no = $number"
+_MESSAGE_ID = "SELECT message_id FROM calls WHERE call_no = $number"
+
+
 class Unkept(Exception):
     """A call that was not looked at has a number or a time that no engine keeps; nothing was posted."""
 
@@ -105,8 +115,36 @@ def _post_staged(
 
 def _matches(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, int, bool]]:
     """Of staged records that may be calls the ledger has: both numbers, and whether they are equally known."""
-    [(may_match,)] = connection.execute(sql("match_keys")).fetchall()
-    return connection.execute(sql("matches")).fetchall() if may_match else []
+    connection.execute(sql("match_keys"))
+    _forget_chances(connection)
+    edges = connection.execute("SELECT min(call_no), max(call_no) FROM by_key").fetchone()
+    if edges is None or edges[0] is None:
+        return []
+    return connection.execute(sql("matches"), {"least": edges[0], "most": edges[1]}).fetchall()
+
+
+def _forget_chances(connection: duckdb.DuckDBPyConnection) -> None:
+    """
+    Take the pairs that share a narrow key but no id from ``by_key``.
+
+    Those that share one by chance are spread over the whole ledger. Sought all at once, long texts are read of every
+    stretch of it; one by one, each is in one place.
+    """
+    found = connection.execute(_BY_ONE_KEY, {"most": _ONE_BY_ONE_MAX + 1}).fetchall()
+    if len(found) > _ONE_BY_ONE_MAX:
+        return
+    chances = []
+    for staged_no, call_no, by_call, call_id, message_id in found:
+        # Ids whose keys differ are different, so one column is enough.
+        [(known_id,)] = connection.execute(_CALL_ID if by_call else _MESSAGE_ID, {"number": call_no}).fetchall()
+        if known_id != (call_id if by_call else message_id):
+            chances.append((staged_no, call_no))
+    if chances:
+        connection.execute(
+            "DELETE FROM by_key WHERE (staged_no, call_no) IN "
+            "(SELECT (unnest($staged::BIGINT[]), unnest($calls::BIGINT[])))",
+            {"staged": [one[0] for one in chances], "calls": [one[1] for one in chances]},
+        )
 
 
 def _really_alike(connection: duckdb.DuckDBPyConnection, similar: set[int]) -> set[int]:
@@ -157,7 +195,9 @@ def _records(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> Iterab
     if not numbers:
         return []
     _touch(connection, numbers)
-    return rows.read_all(connection, "calls.call_no IN (SELECT call_no FROM touched)", {})
+    # Their least and greatest tell DuckDB which stretches of the tables it need not look into.
+    near = "calls.call_no BETWEEN $least AND $most AND calls.call_no IN (SELECT call_no FROM touched)"
+    return rows.read_all(connection, near, {"least": min(numbers), "most": max(numbers)})
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, stretch: _Stretch) -> None:

@@ -20,7 +20,7 @@ from farthing.errors import LedgerFault
 from farthing.ledger import question
 from farthing.ledger.asking import Asked
 from farthing.ledger.duckdb import DuckDBLedger
-from farthing.ledger.store import migrations
+from farthing.ledger.store import QUIETLY, migrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,10 +122,13 @@ def _opened(path: Path, wait_s: float, memory_mb_max: int) -> duckdb.DuckDBPyCon
     ends_at_s = time.monotonic() + wait_s
     while True:
         try:
-            return duckdb.connect(str(path), read_only=True, config={"memory_limit": f"{memory_mb_max}MB"})
+            connection = duckdb.connect(str(path), read_only=True, config={"memory_limit": f"{memory_mb_max}MB"})
         except duckdb.Error as error:
             if not _LOCKED.search(str(error)):
                 raise LedgerFault(f"cannot read the ledger {path}: {str(error).partition(chr(10))[0]}") from error
             if time.monotonic() >= ends_at_s:
                 raise LedgerFault(f"cannot read the ledger {path} now: another process is writing it") from error
+        else:
+            connection.execute(QUIETLY)
+            return connection
         time.sleep(_STEP_S)

@@ -44,6 +44,9 @@ def sql(name: str) -> str:
     return (HERE / "queries" / f"{name}.sql").read_text(encoding="utf-8")
 
 
+QUIETLY = "SET enable_progress_bar = false"
+"""DuckDB would draw a bar into the output of whatever command uses the ledger."""
+
 IN_MEMORY = ":memory:"
 """A database of this name is no file and ends with its connection."""
 
@@ -73,6 +76,7 @@ def _open(path: Path, config: dict[str, str | bool | int | float | list[str]]) -
         raise LedgerFault(_why_not(path, str(error))) from error
     try:
         with faults(path):
+            connection.execute(QUIETLY)
             migrate(connection, path)
     except LedgerFault:
         connection.close()
