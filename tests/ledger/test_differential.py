@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import itertools
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -219,3 +221,32 @@ def test_merging_the_rollup_changes_no_sum(monkeypatch, make):
             assert duck._report(days, "rollup_days") == duck._report(days, "measures")
         for table in ("rollup", "rollup_days"):
             assert duck._number(f"SELECT count(*) FROM {table}") < 12
+
+
+@pytest.mark.parametrize("bucket", [None, "hour", "day", "month"])
+def test_edges_at_the_ends_of_the_calendar_are_as_good_as_none(make, bucket):
+    ahead, behind = (timezone(timedelta(hours=hours)) for hours in (14, -12))
+    beginnings = (datetime(1, 1, 1, tzinfo=ahead), datetime(1, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
+    ends = (datetime(9999, 12, 31, 23, tzinfo=behind), datetime(9999, 12, 31, 23, 30, tzinfo=UTC))
+    calls = [
+        make("a", at=datetime(1970, 1, 1, tzinfo=UTC)),
+        make("b"),
+        make("c", at=datetime(2200, 12, 31, tzinfo=UTC)),
+    ]
+    with DuckDBLedger(Path(":memory:")) as duck, MemoryLedger() as plain:
+        assert duck.add(calls) == plain.add(calls)
+        everything = Query(bucket=bucket)
+        assert duck.report(everything) == plain.report(everything)
+        for since, until in itertools.product((None, *beginnings), (None, *ends)):
+            query = Query(bucket=bucket, since=since, until=until)
+            assert duck.report(query) == plain.report(query) == plain.report(everything)
+            assert list(duck.calls(query)) == calls
+            assert duck.hours(query) == plain.hours(query)
+        for query in [Query(bucket=bucket, since=end) for end in ends] + [Query(until=start) for start in beginnings]:
+            assert dated(duck.report(query)) == dated(plain.report(query))
+            assert list(duck.calls(query)) == []
+        for since in ends:
+            again = [
+                ledger.reprice(BOOK, reason="r", made_at=NOON, since=since, preview=True) for ledger in (duck, plain)
+            ]
+            assert again[0] == again[1]

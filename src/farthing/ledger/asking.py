@@ -12,8 +12,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from farthing.call import DIMENSIONS
 from farthing.ledger.interface import FACTS, PARTS_OF_TIME
+from farthing.ledger.merge import YEAR_MAX, YEAR_MIN
 from farthing.ledger.question import TAG, plain
 from farthing.ledger.staging import naive
 from farthing.ledger.store import sql
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 NOT_ROLLED_UP = ("user", "session")
 """Dimensions of too many values for hourly sums; tags are not rolled up either."""
+_FIRST, _BEYOND = datetime(YEAR_MIN, 1, 1, tzinfo=UTC), datetime(YEAR_MAX + 1, 1, 1, tzinfo=UTC)
 _DAY, _INSTANT = timedelta(days=1), timedelta(microseconds=1)
 
 
@@ -44,7 +48,7 @@ class Asked:
     """
 
     def __init__(self, query: Query, zone: ZoneInfo, span: tuple[datetime, datetime]) -> None:
-        self.query = query
+        self.query = within_years(query)
         self.zone = zone
         self.parameters: dict[str, Any] = {}
         self._span = span
@@ -83,7 +87,7 @@ class Asked:
 
     def days(self) -> str:
         """The daily sums of the whole days that it is about, and the hourly ones of the hours before and after."""
-        since, until = (at and at.astimezone(UTC) for at in (self.query.since, self.query.until))
+        since, until = self.query.since, self.query.until
         first = since and _midnight(since + _DAY - _INSTANT)
         beyond = until and _midnight(until)
         if first and beyond and first >= beyond:
@@ -232,6 +236,14 @@ class Asked:
         name = f"value_{len(self.parameters)}"
         self.parameters[name] = value
         return f"${name}::VARCHAR"
+
+
+def within_years(query: Query) -> Query:
+    """*query*, in UTC and without the years that no call is of, so that all its edges can be reckoned with."""
+    if query.since is None and query.until is None:
+        return query
+    since, until = (at and min(max(at, _FIRST), _BEYOND).astimezone(UTC) for at in (query.since, query.until))
+    return msgspec.structs.replace(query, since=since, until=until)
 
 
 def _midnight(at: datetime) -> datetime:

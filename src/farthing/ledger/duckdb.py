@@ -19,7 +19,7 @@ import msgspec
 
 from farthing.errors import LedgerFault
 from farthing.ledger import corrections, outcome_tables, price_groups, question, reprice, rollup, rows, spending, sums
-from farthing.ledger.asking import Asked
+from farthing.ledger.asking import Asked, within_years
 from farthing.ledger.ingest import ingest, unsettled
 from farthing.ledger.interface import Added, Correction, Hour, Query, Row, Stored
 from farthing.ledger.merge import Tally, checked
@@ -190,10 +190,12 @@ class DuckDBLedger:
     ) -> Correction:
         """See :meth:`farthing.ledger.interface.Ledger.reprice`."""
         made_at = corrections.utc(made_at)
-        question.check(Query(since=since, until=until))
+        asked = Query(since=since, until=until)
+        question.check(asked)
+        asked = within_years(asked)
         with self._using() as connection:
             with transaction(connection):
-                changes = reprice.price_again(connection, book, (since, until), contract)
+                changes = reprice.price_again(connection, book, (asked.since, asked.until), contract)
             number = None if preview else 1 + self._number("SELECT coalesce(max(correction_id), 0) FROM corrections")
             made = corrections.correction(number, made_at, reason, book.version, changes)
             if not preview:
@@ -309,9 +311,9 @@ class DuckDBLedger:
         assert row is not None
         if row[0] is None:
             return datetime.min.replace(year=2000, tzinfo=UTC), datetime.min.replace(year=2000, tzinfo=UTC)
-        first, last = (at.replace(tzinfo=UTC) for at in row)
-        first = max(first, (query.since or first).astimezone(UTC))
-        return first, max(first, min(last, (query.until or last).astimezone(UTC)))
+        asked, (first, last) = within_years(query), (at.replace(tzinfo=UTC) for at in row)
+        first = max(first, asked.since or first)
+        return first, max(first, min(last, asked.until or last))
 
     def _number(self, query: str) -> int:
         with self._using() as connection:
