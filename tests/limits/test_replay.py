@@ -14,7 +14,7 @@ from farthing.call import Call, Request, Served, Usage
 from farthing.ledger.duckdb import DuckDBLedger
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.ledger.spending import Spending
-from farthing.limits.budgets import Budget, bound_of
+from farthing.limits.budgets import Applying, Budget, bound_of
 from farthing.limits.protocol import AccountKey, MemoryBank
 from farthing.limits.replay import asked_model, cost_pusd, dry_run, since, spent_from, told_apart
 from farthing.limits.windows import WindowKind, window_at
@@ -175,17 +175,16 @@ some_budget = st.builds(
 
 
 def one_by_one(budgets, rows, now):
-    """What was spent, by the definition: every call, every budget."""
+    """What was spent, call by call, in the accounts that the gateway reserves it from."""
     found, first = {}, since(budgets, now)
+    counting = [one for one in budgets if one.window != "call"]
+    applying = Applying(counting)
     for stored in rows:
         call, pusd = stored.call, cost_pusd(stored)
         if call.source != "gateway" or pusd is None or (first is not None and call.sent_at < first):
             continue
-        for budget in budgets:
-            window = window_at(budget.window, now, budget.zone)
-            model = asked_model(stored)
-            if budget.window != "call" and window.holds(call.sent_at) and budget.matches(call.dims, model):
-                key = AccountKey(budget.name, budget.value_of(call.dims, model), window.start_s)
+        for budget, key, window in applying.to(call.dims, asked_model(stored), call.sent_at):
+            if window == window_at(budget.window, now, budget.zone):
                 for account in (key, bound_of(key))[: 2 if budget.quantile else 1]:
                     found[account] = found.get(account, 0) + pusd
     return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.ledger.spending import Wanted
 from farthing.limits.budgets import Applying, bound_of
+from farthing.limits.protocol import AccountKey
 from farthing.limits.windows import window_at
 from farthing.units import Kind
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from farthing.ledger.interface import Stored
     from farthing.ledger.spending import Spending
     from farthing.limits.budgets import Applied, Budget
-    from farthing.limits.protocol import AccountKey
 
 CALENDAR_DAYS_MAX = 32
 """No calendar window is longer: older calls matter to sessions, runs and totals alone."""
@@ -57,18 +57,18 @@ def spent_from(budgets: Iterable[Budget], groups: Iterable[Spending], now: datet
         now: Chooses the windows; aware.
 
     """
-    listed = [one for one in budgets if one.window != "call"]
-    applying, unpriced = Applying(listed), 0
+    open_now = [(one, window_at(one.window, now, one.zone)) for one in budgets if one.window != "call"]
     found: dict[AccountKey, int] = {}
-    open_now = {one.name: window_at(one.window, now, one.zone) for one in listed}
+    unpriced = 0
     for group in groups:
         unpriced += group.unpriced_calls
         if group.calls == group.unpriced_calls:
             continue
-        for one in applying.to(group.dims, group.model, group.first_at):
-            if open_now[one.budget.name].holds(group.first_at):
-                for key in (one.key, bound_of(one.key)) if one.budget.quantile is not None else (one.key,):
-                    found[key] = found.get(key, 0) + group.pusd
+        for budget, window in open_now:
+            if window.holds(group.first_at) and budget.matches(group.dims, group.model):
+                key = AccountKey(budget.name, budget.value_of(group.dims, group.model), window.start_s)
+                for account in (key, bound_of(key)) if budget.quantile is not None else (key,):
+                    found[account] = found.get(account, 0) + group.pusd
     return Spent(found, unpriced)
 
 
