@@ -154,29 +154,12 @@ class Visit:
         return sum(row.calls for row in rows if row is not None) <= CALLS_READ_MAX
 
     def movement(self, by: tuple[str, ...]) -> Movement | None:
-        """Why the bill moved from the days before to the span; None where there are too many calls, or none before."""
-        if not self.can_read_calls(before=True) or self.total(before=True) is None or self.total() is None:
-            return None
-        if "kind" in by:  # the posting's: a call alone has none
-            return None
-        key = (
-            "movement",
-            by,
-            self.is_contract,
-            repr(self.query()),
-            repr(self.query(before=True)),
-            self.desk.book.version,
-        )
-        return self.reader.kept(key, lambda: self._movement(by))
+        """Why the bill moved from the days before to the span; None where that cannot be said, or there are no two."""
+        from farthing.dashboard.moved import movement_between  # noqa: PLC0415 - most pages do without
 
-    def _movement(self, by: tuple[str, ...]) -> Movement:
-        from farthing.prices.contracts import price_under  # noqa: PLC0415 - only under a contract
-        from farthing.reports.movement import movement  # noqa: PLC0415 - most pages do without
-
-        terms = self.desk.terms if self.is_contract else None
-        contract = None if terms is None else lambda call, bill: price_under(terms, bill, call.sent_at).posted_pusd
-        calls = self.calls(before=True), self.calls()
-        return movement(*calls, self.desk.book, by=by, contract=contract, zone=self.zone)
+        if self.total(before=True) is None or self.total() is None:
+            return None
+        return movement_between(self, by)
 
     def starts(self, bucket: Bucket, *, before: bool = False) -> list[datetime]:
         """The start of every bucket of the span up to now, or of the days before it, those without calls too."""

@@ -96,6 +96,13 @@ class PriceBook:
         """Every row of *model* that applied on *valid_on* as known on *known_on*, whatever its speed and channel."""
         return tuple(in_force(model.rate, valid_on, known_on))
 
+    @cached_property
+    def change_days(self) -> tuple[date, ...]:
+        """Days, ascending, on which a rate, a multiplier or a fee began or ended: between two no card changes."""
+        dated: list[Dated] = [row for model in self.models for row in model.rate]
+        dated += [*self.modifiers.multiplier, *self.modifiers.fee]
+        return tuple(sorted({day for one in dated for day in (one.valid_from, one.valid_to) if day is not None}))
+
     def refusal_rule(self, valid_on: date, known_on: date | None = None) -> RefusalRule:
         """
         The rule for refusals before any output.

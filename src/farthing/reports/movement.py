@@ -254,7 +254,7 @@ class _View:
     def _listed(self, key: Key, segment: Segment) -> list[Fraction | None]:
         day = self._own.middle_day
         if day is not None:
-            (model_id, channel), _ = segment.asked.most_common(1)[0]
+            model_id, channel = min(segment.asked, key=lambda asked: (-segment.asked[asked], asked))
             rates = standard_rates(self._book, model_id, channel, day)
             if rates is not None:
                 return [None if rate is None else Fraction(rate) for rate in rates]
@@ -314,6 +314,8 @@ def _parts(
     """One segment's change, by bar."""
     found: defaultdict[str, Fraction] = defaultdict(Fraction)
     for old, new in zip(olds, news, strict=True):
+        if any(not one and not other for (_, one), (_, other) in zip(old, new, strict=True)):
+            continue  # nothing in either period, so nothing moved it
         values = shapley([factor for _, factor in old], [factor for _, factor in new])
         for (name, _), part in zip(old, values, strict=True):
             found[name] += part

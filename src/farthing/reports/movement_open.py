@@ -82,7 +82,10 @@ def open_bar(
     for period, calls in ((found.before, a_calls), (found.after, b_calls)):
         wanted = {key for key, chosen in periods.items() if chosen is period}
         if wanted:
-            keyed = ((key_of(call, found.by, model_of(book, call), zone), call) for call in calls)
+            keyed = (
+                (key_of(call, found.by, model_of(book, call.served.model, call.served.channel), zone), call)
+                for call in calls
+            )
             sized = ((key, _size(call, name, book), call.call_id) for key, call in keyed if key in wanted)
             _keep_largest(sized, kept, calls_max)
     return tuple(

@@ -9,16 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farthing.prices.card import Facts, Unpriced
-from farthing.prices.engine import utc_day
 from farthing.units import TOKEN_UNITS
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from farthing.call import Call
-    from farthing.prices.bill import Component
     from farthing.prices.book import PriceBook
-    from farthing.prices.card import Card
+    from farthing.prices.card import Band, Card
 
 STEPS = ("batch", "speed", "geo", "band")
 """What a standard rate goes through, in order."""
@@ -39,28 +36,16 @@ class Ladder:
         self._book = book
         self._known: dict[tuple[object, ...], int] = {}
 
-    def number(self, call: Call, component: Component) -> int:
-        """Where in ``rungs`` the rates of a call are."""
-        served = call.served
-        day = utc_day(call.sent_at)
-        known = (
-            served.model,
-            served.channel,
-            served.location,
-            served.service_tier,
-            served.speed,
-            served.inference_geo,
-            day,
-            component.band.over,
-        )
+    def number(self, facts: Facts, band: Band) -> int:
+        """Where in ``rungs`` the rates of calls with these facts are, in this price band of theirs."""
+        known = (*facts, band.over)
         found = self._known.get(known)
         if found is None:
-            facts = Facts(*known[:7])
             plain = facts._replace(service_tier="standard", speed="standard", inference_geo=None, location="global")
-            batch = plain._replace(service_tier=served.service_tier)
-            fast = batch._replace(speed=served.speed)
+            batch = plain._replace(service_tier=facts.service_tier)
+            fast = batch._replace(speed=facts.speed)
             cards = [self._book.card(one) for one in (plain, batch, fast, facts)]
-            self.rungs.append(_carried([*map(_first_band, cards), component.band.rates]))
+            self.rungs.append(_carried([*map(_first_band, cards), band.rates]))
             found = self._known[known] = len(self.rungs) - 1
         return found
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from farthing.errors import BadInput
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.ledger.question import check, value
+from farthing.prices.card import Facts
 from farthing.prices.engine import price_served, utc_day
 from farthing.reports.movement_rates import STEPS, Ladder
 from farthing.units import TOKEN_UNITS, Kind, weakest
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import date
     from zoneinfo import ZoneInfo
 
-    from farthing.call import Call
+    from farthing.call import Call, Usage
     from farthing.prices.bill import Bill, Component
     from farthing.prices.book import PriceBook
 
@@ -54,7 +55,7 @@ class Segment:
         list_pusd: At list; charged_pusd: under the contract, at list where there is none.
         step_calls: How many calls each of :data:`STEPS` changed.
         cells: Calls that are not priced yet, while the period is being read.
-        asked: How often each id and channel was seen, to find the segment's price on another day.
+        asked: How many calls each id and channel had, to find the segment's price on another day.
 
     """
 
@@ -92,6 +93,13 @@ class Segment:
         self.step_calls = dict.fromkeys(STEPS, 0)
         self.asked: Counter[tuple[str, str]] = Counter()
         self.cells: dict[int, list[int]] = {}
+
+    def count(self, number: int, calls: int, tokens: Iterable[int]) -> None:
+        """Add calls and their tokens at the rates of that number of the ladder."""
+        cell = self.cells.setdefault(number, [0] * (len(TOKEN_UNITS) + 1))
+        cell[_CALLS] += calls
+        for n, tokens_of_unit in enumerate(tokens):
+            cell[n] += tokens_of_unit
 
     def settle(self, ladder: Ladder) -> None:
         """Price the cells: tokens, and last calls, by the number of their rates."""
@@ -222,7 +230,7 @@ def sum_period(
         kinds.add(bill.kind)
         total += count
         days[utc_day(call.sent_at)] += count
-        key = key_of(call, by, model_of(book, call), zone)
+        key = key_of(call, by, model_of(book, call.served.model, call.served.channel), zone)
         segment = segments.get(key)
         if segment is None:
             segment = segments[key] = Segment()
@@ -230,7 +238,7 @@ def sum_period(
         segment.list_pusd += bill.list_pusd
         charged = None if contract is None else contract(call, bill)
         segment.charged_pusd += bill.list_pusd if charged is None else charged
-        segment.asked[call.served.model, call.served.channel] += 1
+        segment.asked[call.served.model, call.served.channel] += count
         _add(segment, call, bill, ladder, count)
     for segment in segments.values():
         segment.settle(ladder)
@@ -238,10 +246,10 @@ def sum_period(
     return Period(segments, total, days, told, weakest(*kinds))
 
 
-def model_of(book: PriceBook, call: Call) -> str:
-    """The canonical id of the model that served; the id as reported where the book has none."""
-    named = book.names.find(call.served.model, call.served.channel)
-    return named.model.id if named else call.served.model
+def model_of(book: PriceBook, model_id: str, channel: str) -> str:
+    """The canonical id of a model that served; the id as reported where the book has none."""
+    named = book.names.find(model_id, channel)
+    return named.model.id if named else model_id
 
 
 def _add(segment: Segment, call: Call, bill: Bill, ladder: Ladder, count: int) -> None:
@@ -252,16 +260,27 @@ def _add(segment: Segment, call: Call, bill: Bill, ladder: Ladder, count: int) -
             segment.extra_pusd += _component_pusd(component)
             continue
         usage = component.usage
-        cell = segment.cells.setdefault(ladder.number(call, component), [0] * (len(TOKEN_UNITS) + 1))
-        cell[_CALLS] += count
-        for n, tokens in enumerate(_tokens(component)):
-            cell[n] += tokens
+        number = ladder.number(_facts(call), component.band)
+        segment.count(number, count, tokens_of(usage))
         segment.searches += usage.web_search_requests
         segment.search_pusd += usage.web_search_requests * component.card.web_search_pusd
 
 
-def _tokens(component: Component) -> tuple[int, ...]:
-    usage = component.usage
+def _facts(call: Call) -> Facts:
+    served = call.served
+    return Facts(
+        served.model,
+        served.channel,
+        served.location,
+        served.service_tier,
+        served.speed,
+        served.inference_geo,
+        utc_day(call.sent_at),
+    )
+
+
+def tokens_of(usage: Usage) -> tuple[int, ...]:
+    """Counts in the order of :data:`farthing.units.TOKEN_UNITS`."""
     return (
         usage.input_tokens,
         usage.cache_write_5m_tokens,
@@ -272,6 +291,6 @@ def _tokens(component: Component) -> tuple[int, ...]:
 
 
 def _component_pusd(component: Component) -> int:
-    rated = zip(_tokens(component), component.band.rates, strict=True)
+    rated = zip(tokens_of(component.usage), component.band.rates, strict=True)
     tokens = sum(count * rate for count, rate in rated if rate is not None)
     return tokens + component.usage.web_search_requests * component.card.web_search_pusd

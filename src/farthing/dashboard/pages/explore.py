@@ -37,18 +37,9 @@ def page(visit: Visit) -> Page:
     moved = visit.movement(by)
     if moved is not None:
         blocks += moved_chart(visit, moved)
-        if moved.after.list_pusd != total.list_pusd or (
-            moved.before.list_pusd != getattr(visit.total(before=True), "list_pusd", 0)
-        ):
-            blocks.append(
-                Note(
-                    "The ledger was posted with other prices than those in force, at which causes are worked out.",
-                    tone="warn",
-                )
-            )
-    elif not visit.can_read_calls(before=True):
-        what = f"Why it moved is worked out call by call; here are over {CALLS_READ_MAX:,}. Narrow the days."
-        blocks.append(Note(what, code="farthing moved"))
+    elif "kind" not in by and not visit.can_read_calls(before=True):
+        what = f"Users, sessions and tags have no sums, and here are over {CALLS_READ_MAX:,} calls. Narrow the days."
+        blocks.append(Note(what, "Why it moved", code="farthing moved"))
     return Page("Cost explorer", tuple(blocks), data, csv)
 
 

@@ -205,7 +205,7 @@ BAR_NAMES = {
     "speed": "fast mode",
     "geo": "region",
     "contract": "contract",
-    "other": "extra passes",
+    "other": "the rest",
 }
 
 
@@ -224,6 +224,7 @@ def moved_chart(visit: Visit, found: Movement) -> tuple[Chart, Table]:
     ]
     says = f"From {dollars(found.before.charged_pusd)} to {dollars(found.after.charged_pusd)}: {story(found)}"
     title = "Why it moved"
+    notes = [f"{note[:1].upper()}{note[1:]}." for note in found.notes]
     wide, narrow = both(lambda width, key: waterfall(Frame(key, title, says, dollars), steps, width), "moved")
     chart = Chart(
         title,
@@ -231,7 +232,7 @@ def moved_chart(visit: Visit, found: Movement) -> tuple[Chart, Table]:
         narrow,
         (),
         str(found.kind),
-        "Each bar is what that alone did; together they are the change, to the picodollar.",
+        " ".join(("Each bar is what that alone did; together they are the change, to the picodollar.", *notes)),
     )
     table = Table(
         "movement",
