@@ -385,3 +385,15 @@ def test_values_that_somebody_makes_up_do_not_fill_the_memory(new_flow, virtual_
         await asyncio.sleep(3600)
 
     virtual_time.run(main())
+
+
+def test_no_speed_that_somebody_makes_up_is_remembered(new_flow, virtual_time):
+    flow = new_flow(rate(requests_per_minute=10, queue_seconds=0))
+
+    async def main():
+        for speed in ("standard", "fast", "CANARY" * 1_000, ""):
+            await flow.enter(facts(speed=speed))
+        assert "CANARY" not in repr(list(flow._routes._routes))
+        assert len(flow._routes._routes) == 2
+
+    virtual_time.run(main())

@@ -28,7 +28,7 @@ class FlowFacts(NamedTuple):
         model: As asked for.
         prompt_tokens: Of the whole prompt, an estimate. max_tokens: as asked for; None where absent.
         upstream: Whose limits it counts against there: a fingerprint of the credential, never a key.
-        speed: ``standard`` or ``fast``.
+        speed: As asked for; all but ``fast`` are one.
 
     """
 
@@ -80,7 +80,7 @@ class Routes:
 
     def of(self, facts: FlowFacts) -> Route:
         """What applies to a call."""
-        key = (facts.model, facts.speed, facts.upstream, *map(facts.dims.get, self._told_apart_by))
+        key = (facts.model, _family(facts), facts.upstream, *map(facts.dims.get, self._told_apart_by))
         route = self._routes.get(key)
         if route is None:
             route = self._new(facts)
@@ -94,10 +94,9 @@ class Routes:
         named = self._names.find(facts.model) if self._names is not None else None
         model = named.model.id if named is not None else facts.model
         published = published_limits().bucket_of(model)
-        family = "fast" if facts.speed == "fast" else "ratelimit"
         return Route(
             tuple(self._lane(rule, facts.dims.get(rule.each or "", "")) for rule in matching if any(rule.limits)),
-            Upstream(facts.upstream, published.name if published else model, family),
+            Upstream(facts.upstream, published.name if published else model, _family(facts)),
             next((rule.weight for rule in matching if rule.weight is not None), 1.0),
             reads_count=published is not None and published.cache_reads_count,
         )
@@ -119,3 +118,8 @@ class Routes:
             self._forgot_at = now
             self._lanes = {key: lane for key, lane in self._lanes.items() if not lane.is_idle(now)}
             self._routes.clear()
+
+
+def _family(facts: FlowFacts) -> str:
+    """Which headers tell of its limits. What else may stand for a speed, and have no end, is kept nowhere."""
+    return "fast" if facts.speed == "fast" else "ratelimit"
