@@ -9,8 +9,9 @@ from decimal import Decimal
 from html import unescape
 
 import pytest
-from tests.dashboard.made import HOSTILE, of_tenant, posted
+from tests.dashboard.made import HOSTILE, OpenLedger, client_of, of_tenant, posted
 
+from farthing.call import Call, Served, Usage
 from farthing.dashboard.blocks import source_address
 from farthing.dashboard.nav import PAGES
 from farthing.dashboard.pages import calls as calls_page
@@ -92,9 +93,35 @@ def test_the_explorer_exports_what_the_command_line_prints(client, on_disk, fart
 
 def test_the_explorers_table_and_bars_sum_to_the_total(client, calls):
     page = figures(client, "/explore", by="model")
-    groups = [row["usd"] for row in rows(page, "groups")]
+    groups = [row["usd"] for row in rows(page, "groups") if row["unpriced_calls"] < row["calls"]]
     bars = [value for row in rows(page, "spend_over_time") for name, value in row.items() if name != "start"]
     assert sum(map(Decimal, groups)) == sum(map(Decimal, bars)) == Decimal(usd_text(spent(calls)))
+
+
+@pytest.mark.parametrize(("path", "table"), [("/explore", "groups"), ("/models", "models"), ("/", "movers")])
+def test_a_group_without_any_price_is_unpriced_and_never_nothing(client, path, table):
+    asked = {"by": "model", "where": "feature=odd"}
+    (row,) = rows(figures(client, path, **asked), table)
+    assert row["usd"] is None
+    assert row.get("usd_per_call") is None
+    assert '<td class="number bad">unpriced' in client.get(path, params=asked).text
+
+
+def test_calls_without_a_price_are_in_no_mean(client, calls):
+    mine = [call for call in of_tenant(calls, "tenant-02") if call.sent_at >= SINCE]
+    row = next(one for one in rows(figures(client, "/explore", by="tenant"), "groups") if one["tenant"] == "tenant-02")
+    assert (row["calls"], row["unpriced_calls"]) == (len(mine), 1)
+    assert row["usd"] == usd_text(spent(mine))
+    assert row["usd_per_call"] == usd_text(spent(mine) // (len(mine) - 1))
+    assert "+?" in client.get("/explore?by=tenant").text
+
+
+def test_facts_and_figures_in_json_say_what_the_page_says(client, calls):
+    session = next(call.dims["session"] for call in reversed(calls) if call.dims.get("session"))
+    one = next(call for call in reversed(calls) if call.dims.get("session") == session)
+    facts = figures(client, "/call", open=one.call_id)["facts"]
+    assert facts
+    assert not [name for name, value in facts.items() if value is None]
 
 
 def test_filters_narrow_every_page(client, calls):
@@ -167,6 +194,15 @@ def test_sessions_sum_to_their_calls(client, calls):
     assert opened["figures"]["usd"]["value"] == top["usd"]
     assert sum(Decimal(row["usd"]) for row in rows(opened, "calls")) == Decimal(top["usd"])
     assert client.get("/sessions?open=nobody").status_code == 404
+
+
+def test_the_cache_page_says_how_many_calls_its_saving_leaves_out(desk):
+    usage = Usage(input_tokens=10, cache_read_tokens=90, output_tokens=1)
+    made = OpenLedger()
+    for number, model in enumerate(("claude-sonnet-5-5", "claude-unheard-of")):
+        served = Served(model=model, usage=usage)
+        made.add([posted(Call(call_id=f"c-{number}", sent_at=SINCE, source="jsonl", served=served, dims={}))])
+    assert figures(client_of(made, desk), "/cache")["figures"]["cache_saved"]["detail"].endswith("1 calls left out")
 
 
 def test_the_cache_page_adds_up(client, calls):

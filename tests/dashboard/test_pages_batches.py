@@ -171,3 +171,24 @@ class TestAnotherTier:
         (back,) = at_tier(self.rows(*moved), BOOK, STANDARD, 1).values()
         assert (there.pusd, there.other_pusd) == (back.other_pusd, back.pusd)
         assert there.kind is back.kind is Kind.DERIVED
+
+
+def test_calls_without_a_price_are_marked_in_their_batch(desk):
+    unknown = {"tier": "batch", "model": "claude-unheard-of"}
+    calls = [
+        call("msgbatch_some/1", FIRST, "enrich", tier="batch"),
+        call("msgbatch_some/2", FIRST, "enrich", **unknown),
+    ]
+    calls.append(call("msgbatch_none/1", FIRST, "enrich", **unknown))
+    ledger = OpenLedger()
+    ledger.add(map(posted, calls))
+    client = client_of(ledger, desk)
+    tables = client.get("/batches?format=json").json()["tables"]
+    found = {row["batch_id"]: row for table in tables if table["name"] == "batches" for row in table["rows"]}
+    known = price_served(BOOK, calls[0].served, FIRST).list_pusd
+    assert found["msgbatch_some"]["usd"] == found["msgbatch_some"]["saved_usd"] == usd_text(known)
+    assert found["msgbatch_none"]["usd"] is found["msgbatch_none"]["saved_usd"] is None
+    html = client.get("/batches").text
+    assert "+?" in html
+    assert ">unpriced" in html
+    assert "in no sum (+?)" in html

@@ -195,6 +195,12 @@ def test_one_step_says_what_to_change_and_what_came_of_it(own_desk, farthing):
     assert client.get("/playbook?open=nobody").status_code == 404
 
 
+def test_the_first_page_says_how_sure_all_steps_together_are(own_desk):
+    client = site(own_desk)
+    plan, tile = (client.get(f"{path}?format=json").json()["figures"] for path in ("/playbook", "/"))
+    assert tile["would_save"]["detail"].endswith(f", {plan['would_save']['kind']}")
+
+
 def test_an_old_plan_and_one_that_cannot_be_read_say_so(own_desk):
     assert "An old plan" not in site(own_desk).get("/playbook").text
     assert "An old plan" in site(own_desk, now=datetime.now(UTC) + timedelta(days=15)).get("/playbook").text

@@ -130,6 +130,7 @@ def test_a_long_session_is_shown_in_part_and_says_so(desk):
     page = opened(client)
     assert len(rows(page, "calls")) == CALLS_SHOWN
     assert f"The first {CALLS_SHOWN} of {many}" in client.get("/sessions?open=talk").text
+    assert page["figures"]["took"]["value"] is None
     assert rows(page, "agents") is rows(page, "models") is rows(page, "prefixes") is None
 
 

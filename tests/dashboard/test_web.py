@@ -121,7 +121,7 @@ def test_signing_in_leads_nowhere_else(closed, back):
         ({"form_token": "0" * 64}, {}),
         ({}, {"origin": "http://evil.example"}),
         ({}, {"sec-fetch-site": "cross-site"}),
-        ({"filler": "x" * 5_000}, {}),
+        ({"filler": "x" * 70_000}, {}),
     ],
 )
 def test_a_form_from_elsewhere_does_nothing(closed, fields, headers):
@@ -146,6 +146,14 @@ def test_a_session_ends():
     assert sessions.user(session) == USERS[0]
     now[0] = SESSION_S
     assert sessions.user(session) is None
+
+
+def test_a_form_leads_back_to_the_longest_address_there_is(client):
+    pairs = [("where", f"feature={n}{'é' * 450}") for n in range(10)]
+    address = str(client.build_request("GET", "/prices", params=pairs).url.raw_path, "ascii")
+    data = {"form_token": form_token(client.get(address).text), "theme": "dark", "next": address}
+    answer = client.post("/theme", data=data)
+    assert (answer.status_code, answer.headers["location"]) == (303, address)
 
 
 def test_the_theme_is_remembered(client):
@@ -206,3 +214,37 @@ def test_methods_that_a_page_does_not_have_do_nothing(client):
     assert isinstance(client, TestClient)
     answers = {route.path: client.post(route.path).status_code for route in PAGES}
     assert answers == {route.path: 405 if route.act is None else 403 for route in PAGES}
+
+
+ACTS = [route for route in PAGES if route.act is not None]
+
+
+@pytest.mark.parametrize("route", ACTS, ids=lambda route: route.path)
+def test_an_act_needs_the_token_of_its_own_session_and_an_origin_of_ours(ledger, desk, route):
+    mine, other = client_of(ledger, desk), client_of(ledger, desk)
+    token, stolen = (form_token(client.get(route.path).text) for client in (mine, other))
+    here = {"act": "no such act", "next": "https://evil.example/"}
+    assert mine.post(route.path, data={**here, "form_token": token}).status_code == 400
+    for fields, headers in (
+        ({}, {}),
+        ({"form_token": ""}, {}),
+        ({"form_token": stolen}, {}),
+        ({"form_token": token}, {"origin": "http://evil.example"}),
+        ({"form_token": token}, {"origin": "null"}),
+        ({"form_token": token}, {"sec-fetch-site": "cross-site"}),
+        ({"form_token": token}, {"sec-fetch-site": "same-site"}),
+    ):
+        answer = mine.post(route.path, data={**here, **fields}, headers=headers)
+        assert answer.status_code == 403
+        assert "That form is not ours" in answer.text
+    assert mine.get(f"{route.path}?act=undo&step=1").status_code == 400
+
+
+@pytest.mark.parametrize("route", ACTS, ids=lambda route: route.path)
+@pytest.mark.parametrize("token", [VIEWER, SCOPED])
+def test_an_act_needs_its_role_and_its_scope(closed, route, token):
+    sign_in(closed, token)
+    fields = {"form_token": form_token(closed.get("/prices").text), "act": "apply", "step": "1", "incident": "1"}
+    answer = closed.post(route.path, data=fields)
+    assert answer.status_code == 403
+    assert "It takes the role of operator." in answer.text

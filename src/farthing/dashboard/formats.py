@@ -37,7 +37,7 @@ def page_json(page: Page, visit: Visit) -> dict[str, Any]:
             for tile in block.tiles
         },
         "tables": [_table(block) for block in page.blocks if isinstance(block, Table)],
-        "facts": {name: cell.value for block in page.blocks if isinstance(block, Facts) for name, cell in block.rows},
+        "facts": {name: _exact(cell) for block in page.blocks if isinstance(block, Facts) for name, cell in block.rows},
         **page.data,
     }
 

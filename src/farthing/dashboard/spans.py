@@ -10,10 +10,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from farthing.errors import BadInput
 from farthing.reports.periods import Named, read_period
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+    from farthing.ledger.interface import Bucket
 
 PRESETS = (
     ("today", "Today"),
@@ -26,6 +29,8 @@ PRESETS = (
 """Names in a URL, and what a page calls them."""
 _ROLLING = {"7d": 7, "30d": 30, "90d": 90}
 _HOUR = timedelta(hours=1)
+DAYS_FROM, DAYS_TO = date(2000, 1, 1), date(2100, 1, 1)
+"""Pages are about days from the first on and before the second: no token was sold earlier, and calendars end."""
 
 
 class Span(NamedTuple):
@@ -63,7 +68,7 @@ class Span(NamedTuple):
         return days_label(self.before_since, self.before_until, self.zone)
 
     @property
-    def bucket(self) -> str:
+    def bucket(self) -> Bucket:
         """The time bucket that gives its chart a few dozen bars at most."""
         return "hour" if self.days <= 2 else "day" if self.days <= 93 else "week" if self.days <= 400 else "month"
 
@@ -80,7 +85,7 @@ def span_of(name: str, zone: ZoneInfo, now: datetime, last_call: datetime | None
         last_call: When the last call was sent; None: there is none.
 
     Raises:
-        BadInput: It is none of these.
+        BadInput: It is none of these, or has days outside :data:`DAYS_FROM` and :data:`DAYS_TO`.
 
     """
     today = now.astimezone(zone).date()
@@ -91,6 +96,8 @@ def span_of(name: str, zone: ZoneInfo, now: datetime, last_call: datetime | None
         named = Named(name, today - timedelta(days=days - 1), today + timedelta(days=1))
     else:
         named = read_period(name, today)
+        if named.first < DAYS_FROM or named.after > DAYS_TO:
+            raise BadInput(f"read the days {name[:40]!r}", f"days from {DAYS_FROM} on and before {DAYS_TO}")
     since, after = named.bounds(zone)
     until = min(after, _midnight_after(now, zone)) if since <= now else after
     return Span(name, since, until, *_before(named, since, until, now, zone), zone)

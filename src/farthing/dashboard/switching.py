@@ -8,13 +8,11 @@ too short for its cache) is not seen here, so a change is derived only where it 
 
 from __future__ import annotations
 
-from datetime import UTC
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing import money
-from farthing.dashboard.row_prices import BY, STANDARD, priced_row
-from farthing.prices.card import Facts
+from farthing.dashboard.row_prices import facts_of, priced_row
 from farthing.reports.sums import percent
 from farthing.units import Kind, weakest
 from farthing.whatif.remodel import factor
@@ -60,7 +58,7 @@ def of_rows(rows: Iterable[Row], book: PriceBook, new: Model) -> Switched:
     What hourly sums tell.
 
     Args:
-        rows: Of a query by :data:`~farthing.dashboard.caching.BY`, in buckets of a UTC day.
+        rows: Of a query by :data:`~farthing.dashboard.row_prices.BY`, in buckets of a UTC day.
         book: Prices.
         new: The other model.
 
@@ -77,13 +75,10 @@ def of_rows(rows: Iterable[Row], book: PriceBook, new: Model) -> Switched:
 
 def _moved(row: Row, book: PriceBook, new: Model) -> tuple[int, Kind] | None:
     """One row's cost under the other model, and how sure that is; None where there is none."""
-    assert row.start is not None
-    model, channel, tier, speed, geo = row.key[-len(BY) :]
-    named = book.names.find(model or "", channel or "claude_api")
+    facts = facts_of(row)
+    named = book.names.find(facts.model_id, facts.channel)
     if named is None or not row.calls:
         return None
-    day = row.start.astimezone(UTC).date()
-    facts = Facts(model or "", channel or "claude_api", None, tier or STANDARD, speed or STANDARD, geo, day)
     scale = factor(named.model, new)
     now, other = (
         priced_row(book.card(facts), row),

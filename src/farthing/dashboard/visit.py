@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 CALLS_READ_MAX = 60_000
 """More calls than this are not gone through one by one while somebody waits."""
 
-_STARTS_MAX = 800
+_BUCKETS_MAX = 800
+_COARSER: dict[Bucket, Bucket] = {"hour": "day", "day": "week", "week": "month"}
+_LEAST_DAYS: dict[Bucket, Fraction] = {"hour": Fraction(1, 24), "day": Fraction(1), "week": Fraction(7)}
 _LATELY = timedelta(days=2)
 _LONGEST = {
     "hour": timedelta(minutes=90),
@@ -161,13 +163,21 @@ class Visit:
             return None
         return movement_between(self, by)
 
+    @property
+    def bucket(self) -> Bucket:
+        """The time bucket of charts: as asked for, or coarser where so many could neither be drawn nor read."""
+        bucket = self.asked.bucket or self.span.bucket
+        while (least := _LEAST_DAYS.get(bucket)) is not None and self.span.days / least > _BUCKETS_MAX:
+            bucket = _COARSER[bucket]
+        return bucket
+
     def starts(self, bucket: Bucket, *, before: bool = False) -> list[datetime]:
         """The start of every bucket of the span up to now, or of the days before it, those without calls too."""
         span = self.span
         since, until = (span.before_since, span.before_until) if before else (span.since, span.until)
         found: list[datetime] = []
         at, end = bucket_start(since, bucket, self.zone), min(until, self.now + timedelta(hours=1))
-        while at < end and len(found) < _STARTS_MAX:
+        while at < end:
             found.append(at)
             at = bucket_start(at + _LONGEST[bucket], bucket, self.zone)
         return found

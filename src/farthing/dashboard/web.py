@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     from farthing.dashboard.books import Books
     from farthing.dashboard.visit import Desk
 
-_BODY_BYTES_MAX = 4_096
+_BODY_BYTES_MAX = 65_536
+"""Room for the longest address to go back to: its letters are written as %25xx."""
 _THEMES = ("light", "dark", "auto")
 _NOT_OURS = ("That form is not ours", "It came from elsewhere, or is too old. Open the page anew.")
 _FAULTS: tuple[tuple[type[FarthingError], tuple[str, int]], ...] = (
     (BadInput, ("That question cannot be read", 400)),
-    (LedgerFault, ("The ledger cannot be read now", 503)),
+    (LedgerFault, ("Something cannot be read now", 503)),
     (FarthingError, ("Something is wrong", 500)),
 )
 

@@ -305,4 +305,9 @@ def _check_size(key: str, size: Size, where: str) -> None:
     elif key == "volume.growth_per_month":
         lowest, highest = -1, 10
     if low < lowest or high > highest:
-        raise BadConfig(f"read {key} from {float(low):g} to {float(high):g} in {where}", f"{lowest} to {highest:g}")
+        raise BadConfig(f"read {key} from {_short(low)} to {_short(high)} in {where}", f"{lowest} to {highest:g}")
+
+
+def _short(number: Fraction) -> str:
+    """A number of any size, to a few digits: a float would not hold them all."""
+    return f"{(Decimal(number.numerator) / Decimal(number.denominator)).normalize():.6g}"

@@ -13,6 +13,7 @@ from farthing.alerts.watch import watched
 from farthing.dashboard.blocks import Cell, Chart, Column, Table, dollars, usd
 from farthing.dashboard.charts import Frame, Track, both, tracked
 from farthing.dashboard.expected import usual_band, window_bands
+from farthing.errors import BadConfig
 from farthing.ledger.zones import bucket_start
 from farthing.limits.windows import window_at
 from farthing.units import Kind
@@ -168,7 +169,10 @@ def _budget(visit: Visit, name: str) -> Budget | None:
 
     if visit.desk.limits is None or not visit.desk.limits.exists():
         return None
-    return next((one for one in read_limits(visit.desk.limits).budgets if one.name == name), None)
+    try:
+        return next((one for one in read_limits(visit.desk.limits).budgets if one.name == name), None)
+    except BadConfig:  # the list of incidents says so
+        return None
 
 
 def _made(  # noqa: PLR0917 - what a picture is made of

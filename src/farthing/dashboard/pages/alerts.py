@@ -11,6 +11,7 @@ from farthing.alerts.owners import standings
 from farthing.dashboard.blocks import Block, Cell, Column, Note, Page, Table, Tile, Tiles, Tone, dollars, text, usd
 from farthing.dashboard.incidents import buttons, number_of, opened, store_of
 from farthing.dashboard.pages.alert_one import incident_page, state_of, time_of
+from farthing.dashboard.pages.budgets import UNREADABLE
 from farthing.errors import BadConfig
 from farthing.units import Kind
 
@@ -103,6 +104,8 @@ def _stake(incidents: Sequence[Incident]) -> int:
 
 
 def _stake_kind(incidents: Sequence[Incident]) -> str:
+    if not incidents:
+        return ""
     return str(Kind.MEASURED if all(one.kind == "budget" for one in incidents) else Kind.ASSUMED)
 
 
@@ -154,7 +157,10 @@ def _forecast(visit: Visit) -> list[Block]:
     if visit.desk.limits is not None:
         from farthing.limits.file import read_limits  # noqa: PLC0415
 
-        budgets = read_limits(visit.desk.limits).budgets
+        try:
+            budgets = read_limits(visit.desk.limits).budgets
+        except BadConfig as fault:
+            return [*blocks, Note(str(fault), UNREADABLE, "bad")]
         found = visit.reader.kept(
             ("standings", now, days, repr(budgets)), lambda: standings(ledger, budgets, now, days)
         )

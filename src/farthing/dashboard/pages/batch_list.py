@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farthing.dashboard.blocks import Block, Cell, Column, Note, Table, count, text, usd
+from farthing.dashboard.pages.outcome_cells import UNKNOWN, unsure
 from farthing.dashboard.row_prices import BATCH, STANDARD
 from farthing.dashboard.visit import CALLS_READ_MAX
 from farthing.prices.engine import price_served
@@ -64,19 +65,29 @@ def batch_list(visit: Visit) -> tuple[Block, ...]:
             count(one.calls),
             text(", ".join(sorted(one.features))),
             text(", ".join(sorted(one.models))),
-            usd(one.pusd),
-            usd(one.standard_pusd - one.pusd, tone="good"),
+            *_amounts(one),
         )
         for name, one in latest[:_SHOWN]
     )
     notes = ["Calls are those that succeeded: errored, canceled and expired ones are not billed, and not recorded."]
     if len(latest) > _SHOWN:
         notes.insert(0, f"The latest {_SHOWN} of {len(latest):,}.")
+    if any(one.unpriced for one in batches.values()):
+        notes.append("Calls without an exact price, here or at standard rates, are in no sum (+?).")
     if nameless:
         notes.append(f"{nameless:,} batched calls do not carry their batch's id: it is not known for every source.")
     kind = str(weakest(Kind.DERIVED, *(one.kind for one in batches.values())))
     empty = "No call of these days carries its batch's id."
     return (Table("batches", "Batch by batch", columns, rows, kind, " ".join(notes), empty),)
+
+
+def _amounts(one: _Batch) -> tuple[Cell, Cell]:
+    """What a batch cost and saved, marked where some of its calls are in no sum."""
+    if one.unpriced == one.calls:
+        return Cell("unpriced", None, tone="bad"), UNKNOWN
+    saved = one.standard_pusd - one.pusd
+    more = usd(saved, tone="good" if saved > 0 else "bad" if saved < 0 else "")
+    return unsure(usd(one.pusd), one.unpriced), unsure(more, one.unpriced)
 
 
 def _read(visit: Visit, query: Query) -> tuple[dict[str, _Batch], int]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.dashboard.blocks import Cell, Note, Page, Table, Tile, Tone, dollars, share_of, text, usd
 from farthing.dashboard.pages import budget_refusals, budget_trial
+from farthing.errors import BadConfig
 from farthing.limits.windows import window_at
 from farthing.units import Kind
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from farthing.limits.budgets import Budget
     from farthing.limits.protocol import Line
     from farthing.limits.windows import Window
+
+UNREADABLE = "The limits file cannot be read"
 
 
 class Standing(NamedTuple):
@@ -39,6 +42,10 @@ def page(visit: Visit) -> Page:
         return Page(
             "Budgets", (Note(note, "No budgets yet", code='[gateway]\nlimits = "limits.toml"     # farthing.toml'),)
         )
+    try:
+        budgets = _budgets(visit)
+    except BadConfig as fault:
+        return Page("Budgets", (Note(str(fault), UNREADABLE, "bad"),), status=503)
     columns = visit.head(
         ("budget", "Budget", False),
         ("who", "Who", False),
@@ -62,7 +69,7 @@ def page(visit: Visit) -> Page:
         note,
         "No budget counts calls that you may see.",
     )
-    refused, tried = budget_refusals.refused(visit), budget_trial.trial(visit, _budgets(visit))
+    refused, tried = budget_refusals.refused(visit), budget_trial.trial(visit, budgets)
     return Page("Budgets", (table, refused) if tried is None else (table, refused, tried))
 
 

@@ -65,23 +65,19 @@ def _shares(visit: Visit) -> FairShares | None:
     return visit.reader.kept(key, lambda: fair_shares(visit.calls(), visit.desk.book))
 
 
-def _saved(visit: Visit, rows: list[Row]) -> tuple[int, Kind]:
-    saved = saved_by_caching(rows, visit.desk.book)
-    return saved.pusd, saved.kind
-
-
 def _sums(visit: Visit, total: Row, shared: FairShares | None) -> Tiles:
     usage = total.usage
     days = msgspec.structs.replace(visit.query(*BY, bucket="day"), timezone="UTC")
-    pusd, kind = _saved(visit, visit.reader.report(days))
+    saved = saved_by_caching(visit.reader.report(days), visit.desk.book)
+    left_out = f"; {saved.calls_left_out:,} calls left out" if saved.calls_left_out else ""
     tiles = [
         Tile(
             "cache_saved",
             "Caching saved",
-            usd(pusd),
-            str(kind),
-            "against the same prompts without a cache, at list",
-            tone="good" if pusd > 0 else "bad",
+            usd(saved.pusd),
+            str(saved.kind),
+            f"against the same prompts without a cache, at list{left_out}",
+            tone="good" if saved.pusd > 0 else "bad" if saved.pusd < 0 else "",
         ),
         Tile(
             "read_share",
@@ -110,9 +106,9 @@ def _sums(visit: Visit, total: Row, shared: FairShares | None) -> Tiles:
 
 
 def _over_time(visit: Visit) -> tuple[Chart, Table]:
-    bucket = visit.asked.bucket or visit.span.bucket
-    starts = visit.starts(bucket)  # type: ignore[arg-type]
-    found = {row.start: row.usage for row in visit.rows(bucket=bucket)}  # type: ignore[arg-type]
+    bucket = visit.bucket
+    starts = visit.starts(bucket)
+    found = {row.start: row.usage for row in visit.rows(bucket=bucket)}
     usages = [found.get(at) for at in starts]
     every = (
         Series("read", tuple(usage.cache_read_tokens if usage else 0 for usage in usages), 0),

@@ -98,9 +98,11 @@ def _seen(visit: Visit) -> datetime | None:
         return None
     try:
         seen = datetime.fromisoformat(said)
-    except ValueError:
+        seen = seen.astimezone(UTC) if seen.tzinfo is not None else seen.replace(tzinfo=UTC)
+        seen.astimezone(visit.zone)
+    except (ValueError, OverflowError):  # a calendar has a first and a last year
         raise BadInput(f"read seen {said[:80]!r}", "a time") from None
-    return seen if seen.tzinfo is not None else seen.replace(tzinfo=UTC)
+    return seen
 
 
 def _ended(stored: Stored) -> datetime:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from farthing.dashboard.blocks import Block, Cell, Note, Page, Table, change_of, count, share_of, text, usd
-from farthing.dashboard.pages.shared import moved_chart, nothing, only, spend_over_time
+from farthing.dashboard.blocks import Block, Cell, Note, Page, Table, change_of, count, share_of, text
+from farthing.dashboard.pages.shared import cost, cost_per_call, moved_chart, nothing, only, spend_over_time
 from farthing.dashboard.visit import CALLS_READ_MAX
 from farthing.reports.sums import key_cell, percent, report_csv, report_json
 from farthing.units import weakest
@@ -72,11 +72,11 @@ def _groups(visit: Visit, by: tuple[str, ...]) -> Table:
         cells.append(
             (
                 *names,
-                usd(pusd, share=share_of(pusd, whole)),
+                cost(visit, row, whole),
                 Cell(percent(pusd, whole), share_of(pusd, whole)),
                 Cell(change_of(pusd, before.get(row.key, 0)) or "new", pusd - before.get(row.key, 0)),
                 count(row.calls, href=visit.asked.elsewhere("/calls", where=only(visit, by, row.key))),
-                usd(pusd // row.calls),
+                cost_per_call(visit, row),
                 count(usage.input_tokens),
                 count(usage.cache_write_5m_tokens + usage.cache_write_1h_tokens),
                 count(usage.cache_read_tokens),

@@ -25,9 +25,10 @@ def success_and_cost(report: OutcomeReport | None) -> tuple[Block, ...]:
     for row in report.rows if report is not None else ():
         outcomes = row.outcomes - row.without_calls
         success = row.by_status["success"]
-        if row.key[0] and outcomes > 0 and row.pusd >= row.calls > 0:
+        priced = row.calls - row.unpriced_calls
+        if row.key[0] and outcomes > 0 and row.pusd >= priced > 0:
             share = (success.outcomes - success.without_calls) * 1000 // outcomes
-            points.append(Point(row.key[0], row.pusd // row.calls, share, len(points) % (COLORS - 1)))
+            points.append(Point(row.key[0], row.pusd // priced, share, len(points) % (COLORS - 1)))
     if len(points) < 2 or report is None:
         return ()
     title = "What a call costs, and how often it ends well"

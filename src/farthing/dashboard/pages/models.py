@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Block, Cell, Note, Page, Table, count, share_of, text, usd
+from farthing.dashboard.blocks import Block, Cell, Note, Page, Table, count, share_of, text
 from farthing.dashboard.joining import joined
 from farthing.dashboard.pages.model_quality import latency, success_and_cost
 from farthing.dashboard.pages.model_switch import switch_cost
 from farthing.dashboard.pages.outcome_cells import UNKNOWN, mean, share_cell, unsure
-from farthing.dashboard.pages.shared import nothing, spend_over_time
+from farthing.dashboard.pages.shared import cost, cost_per_call, nothing, spend_over_time
 from farthing.reports.sums import percent
 from farthing.units import Kind, weakest
 
@@ -74,10 +74,10 @@ def _row(visit: Visit, row: Row, whole: int, of_model: dict[str | None, OutcomeR
     usage = row.usage
     return (
         text(row.key[0], href=visit.asked.elsewhere("/explore", where=here)),
-        usd(visit.pusd(row), share=share_of(visit.pusd(row), whole)),
+        cost(visit, row, whole),
         Cell(percent(visit.pusd(row), whole), share_of(visit.pusd(row), whole)),
         count(row.calls, href=visit.asked.elsewhere("/calls", where=here)),
-        usd(visit.pusd(row) // row.calls),
+        cost_per_call(visit, row),
         *(() if of_model is None else _success(of_model.get(row.key[0]))),
         count(usage.prompt_tokens),
         Cell(

@@ -28,14 +28,17 @@ from farthing.dashboard.blocks import (
 from farthing.dashboard.caching import saved_by_caching
 from farthing.dashboard.expected import HISTORY_DAYS, window_end
 from farthing.dashboard.pages import alerts, budgets, playbook
-from farthing.dashboard.pages.shared import bar_name, moved_chart, name_of, nothing, only, spend_over_time
+from farthing.dashboard.pages.shared import bar_name, cost, moved_chart, name_of, nothing, only, spend_over_time
 from farthing.dashboard.row_prices import BY
+from farthing.errors import BadConfig, LedgerFault
 from farthing.ledger.interface import Query
 from farthing.limits.windows import window_at
 from farthing.reports.sums import percent
 from farthing.units import Kind, weakest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from farthing.dashboard.visit import Visit
     from farthing.ledger.interface import Row
     from farthing.reports.movement import Movement
@@ -112,8 +115,18 @@ def _tale(visit: Visit, moved_pusd: int, moved: Movement | None) -> tuple[Cell, 
 
 
 def _tiles(visit: Visit, total: Row) -> Tiles:
-    tiles = [*_month(visit), _cache(visit, total), playbook.tile(visit), alerts.tile(visit), _coverage(visit, total)]
+    firing = _beside(visit, "incidents", "Incidents", "/alerts", lambda: alerts.tile(visit))
+    tiles = [*_month(visit), _cache(visit, total), playbook.tile(visit), firing, _coverage(visit, total)]
     return Tiles(tuple(tile for tile in tiles if tile is not None))
+
+
+def _beside(visit: Visit, name: str, label: str, path: str, made: Callable[[], Tile | None]) -> Tile | None:
+    """A tile about a file beside the ledger: one that cannot be read takes no other figure with it."""
+    try:
+        return made()
+    except (BadConfig, LedgerFault):
+        href = visit.asked.elsewhere(path)
+        return Tile(name, label, Cell("cannot be read", None, tone="quiet"), "", "its page says why", "", "warn", href)
 
 
 def _month(visit: Visit) -> list[Tile]:
@@ -128,7 +141,8 @@ def _month(visit: Visit) -> list[Tile]:
     rows = [row for row in visit.reader.report(query) if row.calls and row.start is not None]
     here = [row for row in rows if row.start is not None and row.start >= window.starts_at]
     spent = sum(visit.pusd(row) for row in here)
-    budget = budgets.tile(visit, spent, str(weakest(*(row.kind for row in here))))
+    kind = str(weakest(*(row.kind for row in here)))
+    budget = _beside(visit, "budget_left", "Budget", "/budgets", lambda: budgets.tile(visit, spent, kind))
     tiles = [] if budget is None else [budget]
     hours = {hour_number(row.start): visit.pusd(row) for row in rows if row.start is not None}
     found = window_end(hours, spent, visit.now, window.ends_at) if here else None
@@ -196,8 +210,8 @@ def _movers(visit: Visit, by: tuple[str, ...]) -> Table:
     rows = tuple(
         (
             text(name_of(by, key), href=visit.asked.elsewhere("/explore", where=only(visit, by, key))),
-            usd(is_now),
-            usd(was),
+            cost(visit, now[key]) if key in now else usd(0),
+            cost(visit, before[key]) if key in before else usd(0),
             Cell(
                 signed(is_now - was),
                 usd(is_now - was).value,

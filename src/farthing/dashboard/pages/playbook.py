@@ -209,12 +209,13 @@ def tile(visit: Visit) -> Tile | None:
         return Tile("would_save", "Would save most", Cell(says, None, tone="quiet"), "", told, href=href)
     best = max(plan.steps, key=lambda step: step.predicted.a_month_pusd)
     whole = sum(step.predicted.a_month_pusd for step in plan.steps)
+    kind = weakest(*(step.predicted.kind for step in plan.steps))
     return Tile(
         "would_save",
         "Would save most",
         usd(best.predicted.a_month_pusd)._replace(text=f"{dollars(best.predicted.a_month_pusd)} a month"),
         str(best.predicted.kind),
-        f"{best.title}; all {len(plan.steps)} steps {dollars(whole)}",
+        f"{best.title}; all {len(plan.steps)} steps {dollars(whole)}, {kind}",
         tone="good",
         href=href,
     )

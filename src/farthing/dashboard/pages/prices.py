@@ -6,6 +6,7 @@ from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING
 
 from farthing.dashboard.blocks import Cell, Column, Note, Page, Table, source_address, text
+from farthing.dashboard.spans import DAYS_FROM, DAYS_TO
 from farthing.errors import BadInput
 from farthing.money import usd_per_mtok_text
 from farthing.prices.card import Card, Facts
@@ -30,6 +31,8 @@ def page(visit: Visit) -> Page:
         on = date.fromisoformat(visit.asked.open) if visit.asked.open else visit.now.astimezone(UTC).date()
     except ValueError:
         raise BadInput(f"read the day {visit.asked.open[:40]!r}", "a day such as 2026-11-20") from None
+    if not DAYS_FROM <= on < DAYS_TO:
+        raise BadInput(f"read the day {on}", f"a day from {DAYS_FROM} on and before {DAYS_TO}")
     days = Note(
         f"US dollars per million tokens on {on:%-d %B %Y}, Claude API. Book {visit.desk.book.version}.",
         links=(

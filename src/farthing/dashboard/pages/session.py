@@ -16,12 +16,12 @@ from farthing.dashboard.blocks import (
     Tiles,
     count,
     dollars,
-    share_of,
     text,
     usd,
 )
 from farthing.dashboard.charts import Frame, Series, both, stacked
 from farthing.dashboard.pages.session_agents import agents
+from farthing.dashboard.pages.shared import UNPRICED, cost
 from farthing.prices.engine import price_served
 from farthing.reports.prefix_use import prefix_uses
 from farthing.reports.sums import compact, percent
@@ -79,17 +79,21 @@ def _sums(visit: Visit, total: Row, calls: list[Stored]) -> Tiles:
     begun = f"from {first.sent_at.astimezone(visit.zone):%-d %b %H:%M}"
     whole = total.calls <= len(calls)
     tiles = (
-        Tile("usd", "Cost", usd(visit.pusd(total)), str(total.kind), f"{total.calls:,} calls"),
+        Tile("usd", "Cost", cost(visit, total), str(total.kind), f"{total.calls:,} calls"),
         Tile(
             "cached",
             "Read from the cache",
             Cell(percent(total.usage.cache_read_tokens, total.usage.prompt_tokens)),
             "measured",
         ),
-        Tile("took", "First to last call", Cell(_long(took_s) if whole else "longer than shown", took_s), "", begun),
+        Tile("took", "First to last call", _took(took_s, is_whole=whole), "", begun),
         Tile("session", "Session", Cell(visit.asked.open, visit.asked.open)),
     )
     return Tiles(tiles, is_lead=True)
+
+
+def _took(seconds: int, *, is_whole: bool) -> Cell:
+    return Cell(_long(seconds), seconds) if is_whole else Cell("longer than shown", None, tone="quiet")
 
 
 def _long(seconds: int) -> str:
@@ -173,7 +177,7 @@ def _split(visit: Visit, by: str, title: str, label: str) -> tuple[Table, ...]:
     cells = tuple(
         (
             text(row.key[0]),
-            usd(visit.pusd(row), share=share_of(visit.pusd(row), most)),
+            cost(visit, row, most),
             count(row.calls),
             count(row.usage.prompt_tokens),
             count(row.usage.output_tokens),
@@ -261,7 +265,7 @@ def _calls(visit: Visit, calls: list[Stored], uses: Uses, of: int) -> Table:
             Cell(f"{number}", call.call_id, visit.asked.elsewhere("/call", open=call.call_id)),
             text(call.dims.get("agent")),
             text(call.served.model),
-            Cell("unpriced", None, tone="bad") if pusd is None else usd(pusd),
+            UNPRICED if pusd is None else usd(pusd),
             count(usage.input_tokens),
             count(usage.cache_write_5m_tokens + usage.cache_write_1h_tokens),
             count(usage.cache_read_tokens),

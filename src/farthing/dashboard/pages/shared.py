@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from farthing.alerts.series import hour_number
-from farthing.dashboard.blocks import Cell, Chart, Column, Note, Table, dollars, kinds, signed, text, usd
+from farthing.dashboard.blocks import Cell, Chart, Column, Note, Table, dollars, kinds, share_of, signed, text, usd
 from farthing.dashboard.charts import COLORS, Frame, Series, Step, both, stacked, waterfall
 from farthing.dashboard.expected import HISTORY_DAYS, day_bands
+from farthing.dashboard.pages.outcome_cells import unsure
 from farthing.ledger.interface import Query
 from farthing.ledger.zones import bucket_start
 from farthing.reports.sums import key_cell
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from farthing.reports.movement import Movement
 
 STACKED_MAX = COLORS - 1
+UNPRICED = Cell("unpriced", None, tone="bad")
 OTHER = "other"
 _FORMS = {"hour": "%H:%M", "day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}
 
@@ -96,6 +98,24 @@ def only(visit: Visit, by: tuple[str, ...], key: tuple[str | None, ...]) -> tupl
     return where
 
 
+def cost(visit: Visit, row: Row, most_pusd: int | None = None) -> Cell:
+    """
+    What a row's calls cost, as ``farthing report`` marks it: calls without an exact price are never counted as zero.
+
+    *most_pusd*: what a full bar behind it stands for; None: no bar.
+    """
+    if row.unpriced_calls == row.calls:
+        return UNPRICED
+    pusd = visit.pusd(row)
+    return unsure(usd(pusd, share=None if most_pusd is None else share_of(pusd, most_pusd)), row.unpriced_calls)
+
+
+def cost_per_call(visit: Visit, row: Row) -> Cell:
+    """The mean of those calls of a row that have an exact price."""
+    priced = row.calls - row.unpriced_calls
+    return UNPRICED if not priced else unsure(usd(visit.pusd(row) // priced), row.unpriced_calls)
+
+
 def spend_over_time(
     visit: Visit, by: tuple[str, ...], *, title: str, with_before: bool = True, with_band: bool = False
 ) -> tuple[Chart, Table]:
@@ -104,7 +124,7 @@ def spend_over_time(
 
     *with_band*: behind each day's bar, what was expected of it; only where there are days and enough history.
     """
-    bucket = cast("Bucket", visit.asked.bucket or visit.span.bucket)
+    bucket = visit.bucket
     starts = visit.starts(bucket)
     rows = visit.rows(*by, bucket=bucket, limit=STACKED_MAX)
     keys = dearest(rows)
@@ -133,6 +153,8 @@ def spend_over_time(
     compared = f" The dotted line is {visit.span.before_label}." if before else ""
     if any(band):
         compared += " Shaded: where each day was expected the evening before, four times in five (assumed)."
+    if visit.asked.bucket not in {None, bucket}:
+        compared += f" By {visit.asked.bucket} these days have too many bars to draw."
     zone = visit.zone.key
     legend = tuple((one.name, one.color) for one in series) if by else ()
     chart = Chart(title, wide, narrow, legend, str(kind), f"By {bucket}, {zone}.{compared}")

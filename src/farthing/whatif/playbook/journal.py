@@ -93,9 +93,21 @@ class Journal(msgspec.Struct, frozen=True):
 
 
 def read_journal(path: Path) -> Journal:
-    """The journal at *path*; an empty one where there is none."""
+    """
+    The journal at *path*; an empty one where there is none.
+
+    Raises:
+        LedgerFault: It cannot be read.
+
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        data = b""
+    except OSError as error:
+        raise LedgerFault(f"cannot read the journal {path}: {error.strerror}") from error
     entries, damaged = [], 0
-    for line in (path.read_bytes() if path.exists() else b"").split(b"\n"):
+    for line in data.split(b"\n"):
         if line:
             entry = _read(line)
             entries += [] if entry is None else [entry]
