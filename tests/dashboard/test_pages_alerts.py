@@ -7,7 +7,7 @@ from html import escape
 import pytest
 from tests.alerts.conftest import CENT, Maker
 from tests.alerts.conftest import NOW as QUIET_UNTIL
-from tests.dashboard.made import HOSTILE, NOW, OpenLedger, client_of, form_token
+from tests.dashboard.made import HOSTILE, NOW, OpenLedger, client_of, form_token, posted
 
 from farthing.alerts.channels import Channel
 from farthing.alerts.coming import coming
@@ -16,6 +16,7 @@ from farthing.alerts.incidents import Signal
 from farthing.alerts.owners import standings
 from farthing.alerts.series import hour_number
 from farthing.alerts.store import STORE_NAME, AlertStore
+from farthing.call import Call, Served, Usage
 from farthing.dashboard.access import Access, User, hash_of
 from farthing.limits.file import read_limits
 from farthing.money import usd_text
@@ -369,3 +370,23 @@ def test_the_hours_of_an_incident_are_those_of_its_members_alone(judged, judging
     rows = tables(judging, f"&open={incident.id}")["hours"]
     assert hour_number(incident.began_at) == hour_number(QUIET_UNTIL) - 3
     assert len(rows) <= 10 * 24
+
+
+def test_no_share_is_expected_above_all_of_it(desk, tmp_path):
+    ledger = OpenLedger()
+    start = NOW.replace(minute=0) - 14 * 24 * HOUR
+    for hour in range(14 * 24):
+        fresh = 900 if hour % 4 == 0 or hour > 300 else 300
+        usage = Usage(input_tokens=fresh, cache_read_tokens=1000 - fresh, output_tokens=1)
+        served = Served(model="claude-sonnet-5-5", usage=usage)
+        dims = {"tenant": "acme", "feature": "chat"}
+        at = start + hour * HOUR
+        made = (Call(call_id=f"{hour}-{n}", sent_at=at, source="jsonl", served=served, dims=dims) for n in range(4))
+        ledger.add(map(posted, made))
+    signal = anomaly()
+    store = AlertStore(tmp_path / STORE_NAME)
+    store.advance([signal._replace(detail={**signal.detail, "metric": "uncached_share"})], NOW, [OPS])
+    store.close()
+    rows = tables(client_of(ledger, desk._replace(ledger=tmp_path / "ledger.duckdb")), "&open=1")["hours"]
+    highest = max(float(row["expected_high_share"]) for row in rows if row["expected_high_share"])
+    assert highest == 1

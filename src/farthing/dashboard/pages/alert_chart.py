@@ -34,12 +34,13 @@ _LONGEST = timedelta(hours=26)
 
 
 class _Unit(NamedTuple):
-    """How a measure is drawn and told: whole parts of its unit, in words, and exactly."""
+    """How a measure is drawn and told: whole parts of its unit, in words, and exactly; *most* parts there can be."""
 
     name: str
     parts: int
     shown: Callable[[int], str]
     exact: Callable[[int], Cell]
+    most: int | None = None
 
 
 def _count(value: int) -> str:
@@ -51,10 +52,11 @@ def _percent(value: int) -> str:
 
 
 _COUNT = _Unit("count", 1, _count, lambda value: Cell(_count(value), value))
+_SHARE = _Unit("share", _PARTS, _percent, lambda value: Cell(_percent(value), f"{value / _PARTS:.4f}"), most=_PARTS)
 _UNITS = {
     "unit_cost": _Unit("usd_per_call", 1, dollars, usd),
-    "uncached_share": _Unit("share", _PARTS, _percent, lambda value: Cell(_percent(value), f"{value / _PARTS:.4f}")),
-    "refused_share": _Unit("share", _PARTS, _percent, lambda value: Cell(_percent(value), f"{value / _PARTS:.4f}")),
+    "uncached_share": _SHARE,
+    "refused_share": _SHARE,
 }
 
 
@@ -107,7 +109,7 @@ def _of_measure(visit: Visit, incident: Incident) -> tuple[Chart, Table] | None:
     band = usual_band(seen, watched(series, metric.tuning), first, shown)
     track = Track(
         tuple(round(seen[number] * unit.parts) if number in seen else None for number in shown),
-        tuple(_whole(band.get(number), unit.parts) for number in shown),
+        tuple(_whole(band.get(number), unit) for number in shown),
         tuple(first <= number <= last for number in shown),
         axis=tuple(_midnight(hour_start(number), visit) for number in shown),
     )
@@ -124,8 +126,12 @@ def _midnight(at: datetime, visit: Visit) -> str:
     return f"{local:%-d %b}" if local.hour == 0 else ""
 
 
-def _whole(pair: tuple[float, float] | None, parts: int) -> tuple[int, int] | None:
-    return None if pair is None else (round(pair[0] * parts), round(pair[1] * parts))
+def _whole(pair: tuple[float, float] | None, unit: _Unit) -> tuple[int, int] | None:
+    """A band in parts of the unit: what was usual times a spread may be more than there can be."""
+    if pair is None:
+        return None
+    low, high = (round(end * unit.parts) for end in pair)
+    return (low, high) if unit.most is None else (min(low, unit.most), min(high, unit.most))
 
 
 def _of_budget(visit: Visit, incident: Incident) -> tuple[Chart, Table] | None:
