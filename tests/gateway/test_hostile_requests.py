@@ -226,6 +226,20 @@ TRICKS = [
     b"//evil.example/v1/messages",
     b"/%76%31/..%2f",
 ]
+TRICKS += [  # some upstreams would bill for these, or take them for outcomes, and others know no such path
+    b"/v1/Messages",
+    b"/v1/%4dessages/",
+    b"/v1/messages;v=1",
+    b"/v1/messages;/batches",
+    b"/v1/messages%3fbeta=true",
+    b"/v1/messages%23",
+    b"/v1/messages.",
+    b"/v1/messages/Batches",
+    b"/v1/messages/batches/msgbatch_1;x/results",
+    b"/v1/messages/batches/msgbatch_1/RESULTS",
+    b"/v1/Outcomes",
+    b"/v1/outcomes;x",
+]
 OUTSIDE = [
     b"/",
     b"/v1",

@@ -85,9 +85,11 @@ def is_tricky(raw_path: bytes) -> bool:
 
     >>> is_tricky(b"/v1/messages"), is_tricky(b"/v1/%2e%2E/admin"), is_tricky(b"/v1//x"), is_tricky(b"/v1%2fx")
     (False, True, True, True)
+    >>> is_tricky(b"/v1/files/A;v=1"), is_tricky(b"/v1/Messages"), is_tricky(b"/v1/messages;v=1")
+    (False, True, True)
     """
     if _PLAIN.fullmatch(raw_path):
-        return False
+        return _is_disguised(raw_path)
     plain = unquote_to_bytes(raw_path)
     try:
         plain.decode()
@@ -95,4 +97,18 @@ def is_tricky(raw_path: bytes) -> bool:
         return True
     segments = plain.split(b"/")
     odd = b"\\" in plain or b"//" in plain or b"%" in plain or any(byte < 0x21 or byte == 0x7F for byte in plain)
-    return odd or b"." in segments or b".." in segments or plain.count(b"/") != raw_path.count(b"/")
+    odd = odd or b"." in segments or b".." in segments or plain.count(b"/") != raw_path.count(b"/")
+    return odd or _is_disguised(plain)
+
+
+_METERED = rb"messages(?:/batches(?:/[^/;?#]*(?:/results|/cancel)?)?)?|outcomes"
+_AS_WRITTEN = re.compile(rb"/v1/(?:%b)/?" % _METERED)
+_DISGUISED = re.compile(rb"/v1/(?i:%b)\.?/?" % _METERED)
+_PARAMETERS = re.compile(rb";[^/]*|[?#].*")
+
+
+def _is_disguised(path: bytes) -> bool:
+    """Whether an upstream that passes over case, a dot at the end or what follows ``;`` would bill for it unmetered."""
+    if not path.startswith(b"/v1/") or _AS_WRITTEN.fullmatch(path):
+        return False
+    return _DISGUISED.fullmatch(_PARAMETERS.sub(b"", path)) is not None
