@@ -193,7 +193,8 @@ class Asked:
                 wanted.append(f"sent_at {sign} ${name}::TIMESTAMP")
         for dimension, values in self.query.where.items():
             chosen = ", ".join(self._bind(value) for value in values)
-            wanted.append(f"coalesce({self.value(dimension)}, '') IN ({chosen})" if values else "FALSE")
+            value = self._kept(dimension) if all(values) else f"coalesce({self.value(dimension)}, '')"
+            wanted.append(f"{value} IN ({chosen})" if values else "FALSE")
         return " AND ".join(wanted)
 
     def start(self, first_at: datetime) -> datetime | None:
@@ -223,14 +224,19 @@ class Asked:
     def value(self, dimension: str) -> str:
         """A dimension's value as SQL: text, NULL where there is none or an empty one."""
         name = plain(dimension)
+        return self._kept(name) if name in PARTS_OF_TIME else f"nullif({self._kept(name)}, '')"
+
+    def _kept(self, dimension: str) -> str:
+        """The same as it is kept, NULL or empty where there is none: DuckDB can go by what it knows of a column."""
+        name = plain(dimension)
         if name == "hour_of_day":
             return f"CAST(extract(hour FROM {self._local}) AS VARCHAR)"
         if name == "weekday":
             return f"CAST(extract(isodow FROM {self._local}) - 1 AS VARCHAR)"
         if name.startswith(TAG):
-            return f"nullif(tags[{self._bind(name.removeprefix(TAG))}], '')"
+            return f"tags[{self._bind(name.removeprefix(TAG))}]"
         assert name in DIMENSIONS or name in FACTS
-        return f"nullif(\"{name}\", '')"
+        return f'"{name}"'
 
     def _bind(self, value: str) -> str:
         name = f"value_{len(self.parameters)}"
