@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from farthing.dashboard.blocks import Block, Cell, Note, Page, Table, change_of, count, share_of, text
+from farthing.dashboard.newest import newest
 from farthing.dashboard.pages.shared import cost, cost_per_call, moved_chart, nothing, only, spend_over_time
 from farthing.dashboard.visit import CALLS_READ_MAX
 from farthing.reports.sums import key_cell, percent, report_csv, report_json
 from farthing.units import weakest
 
 if TYPE_CHECKING:
+    from farthing.dashboard.newest import Newest
     from farthing.dashboard.visit import Visit
+    from farthing.ledger.interface import Row
 
 _ROWS_SHOWN = 100
 
@@ -22,8 +27,10 @@ def page(visit: Visit) -> Page:
 
     CSV and JSON hold every group, as ``farthing report`` prints them; the table shows the dearest hundred.
     """
-    total = visit.total()
     by = visit.asked.by or ("feature",)
+    near = newest(visit, *by)
+    asked, visit = visit, near.visit
+    total = visit.total()
     query = visit.query(*by, bucket=visit.asked.bucket)
     data: dict[str, Any] = {}
     csv = None
@@ -32,21 +39,26 @@ def page(visit: Visit) -> Page:
         data, csv = {"report": report_json(query, rows, total)}, report_csv(query, rows)
     if total is None:
         return Page("Cost explorer", (nothing(visit),), data, csv)
-    chart, over_time = spend_over_time(visit, by, title=f"Spend by {' and '.join(by)}")
-    blocks: list[Block] = [chart, over_time, _groups(visit, by)]
-    moved = visit.movement(by)
+    title = f"Spend by {' and '.join(by)}"
+    chart, over_time = spend_over_time(visit, by, title=title, with_before=not near.note)
+    blocks: list[Block] = [*([Note(near.note)] if near.note else []), chart, over_time, _groups(near, by)]
+    moved = asked.movement(by)
     if moved is not None:
         blocks += moved_chart(visit, moved)
-    elif "kind" not in by and not visit.can_read_calls(before=True):
+    elif "kind" not in by and not asked.can_read_calls(before=True):
         what = f"Users, sessions and tags have no sums, and here are over {CALLS_READ_MAX:,} calls. Narrow the days."
         blocks.append(Note(what, "Why it moved", code="farthing moved"))
     return Page("Cost explorer", tuple(blocks), data, csv)
 
 
-def _groups(visit: Visit, by: tuple[str, ...]) -> Table:
-    rows = visit.rows(*by)
-    before = {row.key: visit.pusd(row) for row in visit.rows(*by, before=True)}
-    whole = sum(visit.pusd(row) for row in rows)
+def _groups(near: Newest, by: tuple[str, ...]) -> Table:
+    visit = near.visit
+    rows = _rows(near, by)
+    are_all = not near.is_many or len(rows) < _ROWS_SHOWN
+    before = {row.key: visit.pusd(row) for row in _rows(near, by, before=True)} if are_all and not near.note else {}
+    is_compared = are_all and not near.note and (not near.is_many or len(before) < _ROWS_SHOWN)
+    total = visit.total() if near.is_many else None
+    whole = sum(visit.pusd(row) for row in rows) if total is None else visit.pusd(total)
     columns = visit.head(
         *((name, name.removeprefix("tag:").replace("_", " ").capitalize(), False) for name in by),
         ("usd", "Contract" if visit.is_contract else "List", True),
@@ -74,7 +86,7 @@ def _groups(visit: Visit, by: tuple[str, ...]) -> Table:
                 *names,
                 cost(visit, row, whole),
                 Cell(percent(pusd, whole), share_of(pusd, whole)),
-                Cell(change_of(pusd, before.get(row.key, 0)) or "new", pusd - before.get(row.key, 0)),
+                _change(pusd, before.get(row.key, 0)) if is_compared else Cell("", None),
                 count(row.calls, href=visit.asked.elsewhere("/calls", where=only(visit, by, row.key))),
                 cost_per_call(visit, row),
                 count(usage.input_tokens),
@@ -86,6 +98,7 @@ def _groups(visit: Visit, by: tuple[str, ...]) -> Table:
         )
     shown = visit.sorted_rows(columns, cells)[:_ROWS_SHOWN]
     note = f"The first {_ROWS_SHOWN} of {len(rows):,}; CSV and JSON have all." if len(rows) > _ROWS_SHOWN else ""
+    note = note if are_all else f"The dearest {_ROWS_SHOWN}; CSV and JSON have all."
     return Table(
         "groups",
         f"By {' and '.join(by)}",
@@ -94,3 +107,16 @@ def _groups(visit: Visit, by: tuple[str, ...]) -> Table:
         str(weakest(*(r.kind for r in rows))),
         note,
     )
+
+
+def _rows(near: Newest, by: tuple[str, ...], *, before: bool = False) -> list[Row]:
+    """Every group, or the dearest where there may be too many."""
+    visit = near.visit
+    if not near.is_many:
+        return visit.rows(*by, before=before)
+    query = msgspec.structs.replace(visit.query(*by, limit=_ROWS_SHOWN, before=before), others=False)
+    return [row for row in visit.reader.report(query) if row.calls]
+
+
+def _change(pusd: int, before_pusd: int) -> Cell:
+    return Cell(change_of(pusd, before_pusd) or "new", pusd - before_pusd)

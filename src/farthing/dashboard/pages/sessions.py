@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farthing.dashboard.blocks import Cell, Note, Page, Table, count, share_of, text
+from farthing.dashboard.newest import newest
 from farthing.dashboard.pages import session
 from farthing.dashboard.pages.shared import cost, cost_per_call, nothing
 from farthing.reports.sums import percent
@@ -23,16 +24,19 @@ def page(visit: Visit) -> Page:
     total = visit.total()
     if total is None:
         return Page("Sessions", (nothing(visit),))
-    return session.page(visit) if visit.asked.open else _all(visit, total)
+    if visit.asked.open:
+        return session.page(visit)
+    near = newest(visit, "session")
+    return _all(near.visit, near.visit.total() or total, near.note)
 
 
-def _all(visit: Visit, total: Row) -> Page:
+def _all(visit: Visit, total: Row, near: str) -> Page:
     query = msgspec.structs.replace(visit.query("session", "feature", limit=_SHOWN), others=False)
     rows = visit.reader.report(query)
     named = [row for row in rows if row.key[0] is not None]
     if not named:
         note = "No call of these days names its session: send x-farthing-tag-session, or tag rows on import."
-        return Page("Sessions", (Note(note, "No sessions yet"),))
+        return Page("Sessions", (Note(f"{note} {near}".strip(), "No sessions yet"),))
     whole = visit.pusd(total)
     columns = visit.head(
         ("session", "Session", False),
@@ -61,7 +65,7 @@ def _all(visit: Visit, total: Row) -> Page:
         for row in named
     ]
     shown = sum(visit.pusd(row) for row in named)
-    note = f"The dearest {len(named)} carry {percent(shown, whole)} of the spend; the rest is left out."
+    note = f"The dearest {len(named)} carry {percent(shown, whole)} of the spend; the rest is left out. {near}".strip()
     kind = str(total.kind)
     return Page(
         "Sessions", (Table("sessions", "The dearest sessions", columns, visit.sorted_rows(columns, cells), kind, note),)
