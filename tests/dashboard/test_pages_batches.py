@@ -192,3 +192,4 @@ def test_calls_without_a_price_are_marked_in_their_batch(desk):
     assert "+?" in html
     assert ">unpriced" in html
     assert "in no sum (+?)" in html
+    assert "3 calls, at list; 2 have no exact price and are in no sum" in html

@@ -19,6 +19,7 @@ from farthing.dashboard import formats, security
 from farthing.dashboard.access import HERE
 from farthing.dashboard.asked import Asked, read_asked
 from farthing.dashboard.blocks import Note, Page
+from farthing.dashboard.guard import Guard
 from farthing.dashboard.nav import CHOICES, PAGES, PageRoute, filters_of
 from farthing.dashboard.scope import Reader
 from farthing.dashboard.spans import PRESETS
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from farthing.dashboard.access import Access, User
     from farthing.dashboard.books import Books
@@ -78,40 +78,7 @@ def create_app(site: Site) -> Starlette:
         Route("/theme", served.theme, methods=["POST"]),
         Mount("/static", StaticFiles(packages=[("farthing.dashboard", "static")]), name="static"),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(_Guard, site.hosts)], exception_handlers={404: served.lost})
-
-
-class _Guard:
-    """Refuses names that are not ours, and puts the headers on every answer."""
-
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
-        self._app = app
-        self._hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        found = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = [(name.encode(), value.encode()) for name, value in security.HEADERS.items()]
-                names = {name for name, _ in message["headers"]}
-                if b"cache-control" not in names:
-                    headers.append((b"cache-control", b"no-cache" if _is_static(scope) else b"no-store"))
-                message = {**message, "headers": [*message["headers"], *headers]}
-            await send(message)
-
-        if len(found) != 1 or not security.is_our_name(found[0], self._hosts):
-            told = "This name is not one of the dashboard's. The setting dashboard.hosts lists them.\n"
-            await PlainTextResponse(told, 421)(scope, receive, guarded)
-            return
-        await self._app(scope, receive, guarded)
-
-
-def _is_static(scope: Scope) -> bool:
-    return str(scope["path"]).startswith("/static/")
+    return Starlette(routes=routes, middleware=[Middleware(Guard, site.hosts)], exception_handlers={404: served.lost})
 
 
 class _Served:

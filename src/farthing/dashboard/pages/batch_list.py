@@ -69,7 +69,9 @@ def batch_list(visit: Visit) -> tuple[Block, ...]:
         )
         for name, one in latest[:_SHOWN]
     )
-    notes = ["Calls are those that succeeded: errored, canceled and expired ones are not billed, and not recorded."]
+    notes = [
+        "At list. Calls are those that succeeded: errored, canceled and expired ones are not billed, and not recorded."
+    ]
     if len(latest) > _SHOWN:
         notes.insert(0, f"The latest {_SHOWN} of {len(latest):,}.")
     if any(one.unpriced for one in batches.values()):

@@ -90,6 +90,7 @@ def _sums(
     verdicts: dict[tuple[str | None, ...], _Verdict] | None,
 ) -> Tiles:
     done, rest = _together(batched.values()), _together(open_calls.values())
+    left_out = f"; {done.left_out:,} have no exact price and are in no sum" if done.left_out else ""
     tiles = [
         Tile(
             "saved",
@@ -99,7 +100,7 @@ def _sums(
             "against the same usage at standard rates, at list",
             tone="good" if done.other_pusd > done.pusd else "",
         ),
-        Tile("usd", "Spent in batches", usd(done.pusd), str(total.kind), f"{done.calls:,} calls"),
+        Tile("usd", "Spent in batches", usd(done.pusd), str(total.kind), f"{done.calls:,} calls, at list{left_out}"),
         Tile(
             "share",
             "Of the spend",
@@ -164,7 +165,7 @@ def _saved(visit: Visit, batched: dict[tuple[str | None, ...], Tiered]) -> Table
         for (feature, model), one in ordered[:_SHOWN]
     ]
     whole = _together(batched.values())
-    note = "The same counts at both rates, by day and model."
+    note = "The same counts at both list rates, by day and model."
     if whole.kind is Kind.ASSUMED:
         note += " Some calls have a price rule of their own (long prompts, refusals): they are scaled, and assumed."
     if whole.left_out:
@@ -218,8 +219,8 @@ def _could_wait(
     )
     whole = _together(open_calls.values())
     note = (
-        "The difference is that of the same counts at both rates; that a call can wait is assumed, and only its owner "
-        "knows. A batch may take up to 24 hours."
+        "The difference is that of the same counts at both list rates; that a call can wait is assumed, and only its "
+        "owner knows. A batch may take up to 24 hours."
     )
     if whole.cached_tokens:
         note += " What was read from a cache is taken to be read in the batch too, where hits are not promised."
