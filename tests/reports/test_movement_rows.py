@@ -137,7 +137,7 @@ def test_long_prompts_beside_short_ones_have_their_own_bar_and_are_assumed():
     # Prompts: 2 x 50,000 at $0.10; then 50,000 at $0.10 and 150,000 at $0.50; answers: 1,000 of 4,000 at $2.50.
     assert found.moved_pusd == parse_usd("0.070") + parse_usd("0.002")
     assert found.kind == Kind.ASSUMED
-    assert "2 of 4 calls are in sums over several prices" in found.notes[0]
+    assert "2 of 4 calls are in sums that one price does not explain" in found.notes[0]
 
 
 def test_a_regional_endpoint_costs_a_tenth_more_and_that_is_geo():

@@ -22,11 +22,21 @@ if TYPE_CHECKING:
 
 
 class Saved(NamedTuple):
-    """Picodollars that caching saved (below 0: cost), how sure that is, and how many calls are left out of it."""
+    """
+    What caching saved.
+
+    Attributes:
+        pusd: Picodollars; below 0: what it cost.
+        kind: How sure that is.
+        calls_left_out: How many calls are in no sum.
+        premium_pusd: What writes cost above plain input.
+
+    """
 
     pusd: int
     kind: Kind
     calls_left_out: int
+    premium_pusd: int = 0
 
 
 def saved_by_caching(rows: Iterable[Row], book: PriceBook) -> Saved:
@@ -38,7 +48,7 @@ def saved_by_caching(rows: Iterable[Row], book: PriceBook) -> Saved:
         book: Prices.
 
     """
-    pusd, left_out, kind = 0, 0, Kind.DERIVED
+    pusd, premium_pusd, left_out, kind = 0, 0, 0, Kind.DERIVED
     for row in rows:
         usage = row.usage
         cached = (usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, usage.cache_read_tokens)
@@ -51,6 +61,7 @@ def saved_by_caching(rows: Iterable[Row], book: PriceBook) -> Saved:
             left_out += row.calls
             continue
         pusd += sum(tokens * (fresh - (rate or 0)) for tokens, rate in zip(cached, rates, strict=True))
+        premium_pusd += sum(tokens * ((rate or fresh) - fresh) for tokens, rate in zip(cached[:2], rates, strict=False))
         if isinstance(card, Card) and len(card.bands) > 1:
             kind = Kind.ASSUMED
-    return Saved(pusd, kind, left_out)
+    return Saved(pusd, kind, left_out, premium_pusd)

@@ -19,52 +19,56 @@ from farthing.ledger.question import TAG, plain
 if TYPE_CHECKING:
     from datetime import date
 
-    from farthing.dashboard.visit import Visit
+    from farthing.dashboard.scope import Reader
     from farthing.ledger.interface import Query
     from farthing.prices.book import PriceBook
     from farthing.reports.movement import Movement
     from farthing.reports.movement_rows import Sums
 
 VALUES_MAX = 60
-"""Values of the dimensions that are told apart; each may have some models, and a segment takes some tenths of a millisecond."""
+"""Values of the dimensions that are told apart: each has some models, and each of those takes most of a millisecond."""
 
 
-def movement_between(visit: Visit, by: tuple[str, ...]) -> Movement | None:
-    """
-    The movement from the days before to the span.
-
-    None where *by* has a dimension of which there may be one value for every call and there are many calls, or
-    ``kind``, which is of a price and tells no calls apart.
-    """
-    if "kind" in by or (not _is_summed(by) and not visit.can_read_calls(before=True)):
-        return None
-    before, after = visit.query(before=True), visit.query()
-    key = ("movement", by, visit.is_contract, repr(before), repr(after), visit.desk.book.version)
-    return visit.reader.kept(key, lambda: _movement(visit, by, before, after))
-
-
-def _is_summed(by: tuple[str, ...]) -> bool:
+def is_summed(by: tuple[str, ...]) -> bool:
+    """Whether a ledger has sums by these: of users, sessions and tags it has none, there may be one for every call."""
     return not any(plain(name) in NOT_ROLLED_UP or plain(name).startswith(TAG) for name in by)
 
 
-def _movement(visit: Visit, by: tuple[str, ...], before: Query, after: Query) -> Movement:
+def movement_between(
+    reader: Reader, book: PriceBook, by: tuple[str, ...], before: Query, after: Query, *, under_contract: bool
+) -> Movement:
+    """
+    The movement from one question's calls to another's.
+
+    Args:
+        reader: What may be seen.
+        book: Prices of both.
+        by: Dimensions of calls that tell segments apart; not ``kind``.
+        before: The first period, with a beginning and an end.
+        after: The second, likewise.
+        under_contract: Whether in prices under the contract.
+
+    """
     from farthing.reports.movement_rows import movement_of_sums  # noqa: PLC0415 - most pages do without
 
-    sums = _sums(visit, by, before), _sums(visit, by, after)
-    return movement_of_sums(*sums, visit.desk.book, by=by, under_contract=visit.is_contract, values_max=VALUES_MAX)
+    def made() -> Movement:
+        sums = _sums(reader, book, by, before), _sums(reader, book, by, after)
+        return movement_of_sums(*sums, book, by=by, under_contract=under_contract, values_max=VALUES_MAX)
+
+    return reader.kept(("movement", by, under_contract, repr(before), repr(after), book.version), made)
 
 
-def _sums(visit: Visit, by: tuple[str, ...], query: Query) -> Sums:
+def _sums(reader: Reader, book: PriceBook, by: tuple[str, ...], query: Query) -> Sums:
     from farthing.reports.movement_rows import Sums, dimensions_of  # noqa: PLC0415 - as above
 
     names = dimensions_of(by)
     stretches = tuple(
-        (part.since.astimezone(UTC).date(), visit.reader.report(msgspec.structs.replace(part, by=names)))
-        for part in _stretches(visit.desk.book, query)
+        (part.since.astimezone(UTC).date(), reader.report(msgspec.structs.replace(part, by=names)))
+        for part in _stretches(book, query)
         if part.since is not None
     )
     days: Counter[date] = Counter()
-    for row in visit.reader.report(msgspec.structs.replace(query, bucket="day", timezone="UTC")):
+    for row in reader.report(msgspec.structs.replace(query, by=(), bucket="day", timezone="UTC")):
         if row.start is not None and row.calls > row.unpriced_calls:
             days[row.start.astimezone(UTC).date()] += row.calls - row.unpriced_calls
     return Sums(stretches, days)

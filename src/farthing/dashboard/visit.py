@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from farthing.reports.movement import Movement
     from farthing.whatif.playbook.decide import Files
 
-CALLS_READ_MAX = 60_000
-"""More calls than this are not gone through one by one while somebody waits."""
+CALLS_READ_MAX = 5_000
+"""More calls than this are not gone through one by one while somebody waits: each takes some 0.2 ms."""
 
 _BUCKETS_MAX = 800
 _COARSER: dict[Bucket, Bucket] = {"hour": "day", "day": "week", "week": "month"}
@@ -156,12 +156,20 @@ class Visit:
         return sum(row.calls for row in rows if row is not None) <= CALLS_READ_MAX
 
     def movement(self, by: tuple[str, ...]) -> Movement | None:
-        """Why the bill moved from the days before to the span; None where that cannot be said, or there are no two."""
-        from farthing.dashboard.moved import movement_between  # noqa: PLC0415 - most pages do without
+        """
+        Why the bill moved from the days before to the span.
 
-        if self.total(before=True) is None or self.total() is None:
+        None where there are no calls in one of them, and by what has no sums (users, sessions, tags) where there are
+        many; ``kind`` is of a price and tells no calls apart.
+        """
+        from farthing.dashboard.moved import is_summed, movement_between  # noqa: PLC0415 - most pages do without
+
+        if "kind" in by or self.total(before=True) is None or self.total() is None:
             return None
-        return movement_between(self, by)
+        if not is_summed(by) and not self.can_read_calls(before=True):
+            return None
+        periods = self.query(before=True), self.query()
+        return movement_between(self.reader, self.desk.book, by, *periods, under_contract=self.is_contract)
 
     @property
     def bucket(self) -> Bucket:

@@ -21,6 +21,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.prices.card import Card, Facts
+from farthing.prices.names import PARTNER_CHANNELS
 from farthing.reports.movement import Movement, compare
 from farthing.reports.movement_rates import STEPS, Ladder
 from farthing.reports.movement_sums import Key, Period, Segment, UnpricedCalls, checked_dimensions, model_of, tokens_of
@@ -96,8 +97,8 @@ def movement_of_sums(
     inexact, calls = sum(one.inexact for one in readings), found.before.calls + found.after.calls
     if inexact:
         notes.append(
-            f"{inexact:,} of {calls:,} calls are in sums over several prices (long prompts, regional endpoints, free "
-            "refusals, calls without a price); what those did is assumed, their total is not"
+            f"{inexact:,} of {calls:,} calls are in sums that one price does not explain (long prompts, regional "
+            "endpoints, free refusals, extra passes, another price book): their total is exact, its causes assumed"
         )
     if left_out:
         notes.append(f"the {len(kept):,} dearest of {len(kept) + left_out:,} groups are told apart, the others are one")
@@ -158,7 +159,6 @@ class _Reading:
     def _read(self, row: Row, first: date) -> None:
         model, channel, tier, speed, geo = (row.key[place] for place in self._places)
         facts = Facts(model or "", channel or "claude_api", None, tier or "standard", speed or "standard", geo, first)
-        choices = list(self._choices(facts, row))
         if row.unpriced_calls:
             card = self._book.card(facts)
             self._unpriced[facts.model_id] += row.unpriced_calls
@@ -176,17 +176,19 @@ class _Reading:
         segment.list_pusd += row.list_pusd
         segment.charged_pusd += row.contract_pusd if self._under_contract else row.list_pusd
         segment.asked[facts.model_id, facts.channel] += priced
-        exact = next((choice for choice in choices if choice.pusd == row.list_pusd), None)
+        exact = next((choice for choice in self._choices(facts, row) if choice.pusd == row.list_pusd), None)
         if exact is not None and not row.unpriced_calls:
             self._add(segment, exact, priced, tokens_of(row.usage), row.usage.web_search_requests)
         else:
             self.inexact += priced
-            self._share(segment, row, choices)
+            self._share(segment, row, list(self._choices(facts, row)))
 
     def _choices(self, facts: Facts, row: Row) -> Iterator[_Choice]:
         """The usual price first, then those of other bands, then those of another endpoint than the usual one."""
         known: list[tuple[Band, ...]] = []
-        for one in (facts, *(facts._replace(location=place) for place in _ENDPOINTS)):
+        named = self._book.names.find(facts.model_id, facts.channel)
+        places = _ENDPOINTS if named and named.channel in PARTNER_CHANNELS else ()
+        for one in (facts, *(facts._replace(location=place) for place in places)):
             card = self._book.card(one)
             if not isinstance(card, Card) or card.bands in known:
                 continue

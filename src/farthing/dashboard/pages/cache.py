@@ -29,9 +29,10 @@ from farthing.dashboard.pages.shared import label_of, nothing, only
 from farthing.dashboard.row_prices import BY
 from farthing.dashboard.visit import CALLS_READ_MAX
 from farthing.reports.sums import compact, percent
-from farthing.units import Kind
+from farthing.units import Kind, weakest
 
 if TYPE_CHECKING:
+    from farthing.dashboard.caching import Saved
     from farthing.dashboard.visit import Visit
     from farthing.ledger.interface import Row
     from farthing.reports.fair_shares import FairShares
@@ -46,11 +47,11 @@ def page(visit: Visit) -> Page:
         return Page("Cache", (nothing(visit),))
     by = visit.asked.by or ("feature",)
     shared = _shares(visit)
-    blocks: list[Block] = [_sums(visit, total, shared), *_over_time(visit), _groups(visit, by, shared)]
+    blocks: list[Block] = [_sums(visit, total, shared), *_over_time(visit), _groups(visit, by)]
     if shared is None:
-        blocks.append(
-            Note(f"Writes that nobody read are found call by call; here are over {CALLS_READ_MAX:,}. Narrow the days.")
-        )
+        what = f"Which writes nobody read is found call by call; here are over {CALLS_READ_MAX:,}."
+        told = f"{what} Narrow the days or filter, or ask the command line about all of them."
+        blocks.append(Note(told, "What became of the writes", code="farthing moved --fair-cache"))
     else:
         blocks.append(_reasons(shared))
     return Page("Cache", tuple(blocks))
@@ -142,11 +143,8 @@ def _over_time(visit: Visit) -> tuple[Chart, Table]:
     return chart, Table("prompt_tokens", f"{title}, as a table", columns, rows, "measured", is_folded=True)
 
 
-def _groups(visit: Visit, by: tuple[str, ...], shared: FairShares | None) -> Table:
+def _groups(visit: Visit, by: tuple[str, ...]) -> Table:
     saved = _saved_by(visit, by)
-    premiums: dict[tuple[str | None, ...], list[int]] = {}
-    if shared is not None:
-        premiums = _premiums(visit, by, shared)
     columns = visit.head(
         *((name, name.replace("_", " ").capitalize(), False) for name in by),
         ("saved_usd", "Saved", True),
@@ -163,8 +161,8 @@ def _groups(visit: Visit, by: tuple[str, ...], shared: FairShares | None) -> Tab
         usage = row.usage
         where = only(visit, by, row.key)
         names = [text(value, href=visit.asked.url(where=where, by=("prompt",))) for value in row.key]
-        pusd = saved.get(row.key, 0)
-        paid = premiums.get(row.key, [0])[0]
+        found = saved[row.key]
+        pusd = found.pusd
         cells.append(
             (
                 *names,
@@ -178,7 +176,7 @@ def _groups(visit: Visit, by: tuple[str, ...], shared: FairShares | None) -> Tab
                 count(usage.cache_write_5m_tokens),
                 count(usage.cache_write_1h_tokens),
                 count(usage.input_tokens),
-                usd(paid),
+                usd(found.premium_pusd),
                 count(row.calls),
             )
         )
@@ -188,12 +186,12 @@ def _groups(visit: Visit, by: tuple[str, ...], shared: FairShares | None) -> Tab
         f"By {' and '.join(by)}",
         columns,
         visit.sorted_rows(columns, cells)[:_ROWS_SHOWN],
-        str(Kind.DERIVED),
+        str(weakest(Kind.DERIVED, *(found.kind for found in saved.values()))),
         note,
     )
 
 
-def _saved_by(visit: Visit, by: tuple[str, ...]) -> dict[tuple[str | None, ...], int]:
+def _saved_by(visit: Visit, by: tuple[str, ...]) -> dict[tuple[str | None, ...], Saved]:
     """Per group what caching saved."""
     days = msgspec.structs.replace(
         visit.query(*by, *(name for name in BY if name not in by), bucket="day"), timezone="UTC"
@@ -202,20 +200,7 @@ def _saved_by(visit: Visit, by: tuple[str, ...]) -> dict[tuple[str | None, ...],
     groups: defaultdict[tuple[str | None, ...], list[Row]] = defaultdict(list)
     for row in visit.reader.report(days):
         groups[row.key[: len(by)]].append(msgspec.structs.replace(row, key=tuple(row.key[n] for n in at)))
-    return {key: saved_by_caching(rows, visit.desk.book).pusd for key, rows in groups.items()}
-
-
-def _premiums(visit: Visit, by: tuple[str, ...], shared: FairShares) -> dict[tuple[str | None, ...], list[int]]:
-    from farthing.ledger.question import value  # noqa: PLC0415
-
-    def made() -> dict[tuple[str | None, ...], list[int]]:
-        paid = {share.call_id: share.paid_pusd for share in shared.shares}
-        sums: defaultdict[tuple[str | None, ...], list[int]] = defaultdict(lambda: [0])
-        for stored in visit.reader.calls(visit.query()):
-            sums[tuple(value(stored, name, visit.zone) for name in by)][0] += paid.get(stored.call.call_id, 0)
-        return dict(sums)
-
-    return visit.reader.kept(("premiums", by, repr(visit.query()), visit.desk.book.version), made)
+    return {key: saved_by_caching(rows, visit.desk.book) for key, rows in groups.items()}
 
 
 def _reasons(shared: FairShares) -> Table:
