@@ -134,6 +134,11 @@ def test_a_number_may_be_written_longer_than_it_came():
     assert demand_of(body).text_bytes >= len(json.dumps([1e15] * 50))
 
 
+def test_several_models_may_answer():
+    few, more = (worst(request(fallbacks=[{"model": HAIKU}] * number)) for number in (2, 8))
+    assert worst(request()) < few < more
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [
@@ -141,6 +146,7 @@ def test_a_number_may_be_written_longer_than_it_came():
         (request(model=None), "names no model"),
         (request(fallbacks="default"), "fallbacks"),
         (request(fallbacks=[{"model": "claude-next"}]), "not in the price book"),
+        (request(fallbacks=[{"model": HAIKU}] * 9), "more than 8 models may answer"),
         (request(inference_geo="mars"), "mars"),
         (request(tools=[{"type": "advisor_20260301", "name": "advisor"}]), "advisor"),
     ],

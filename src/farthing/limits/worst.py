@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 LONG_WINDOW_TOKENS = 1_000_000
 """What a model with a price for long prompts takes, whatever its window is without a beta."""
 _REQUESTS_MAX = 100_000
+_FALLBACKS_MAX = 8
+"""For each of them the whole request is looked at again, while other calls wait."""
 _GEO_CHARS_MAX = 32  # it comes back in a message
 
 
@@ -121,6 +123,8 @@ def _request(book: PriceBook, body: Body, where: Where) -> int | Unpriced:
     listed = tree.get("fallbacks")
     if listed is not None and not (isinstance(listed, list) and all(isinstance(one, dict) for one in listed)):
         return Unpriced("fallbacks: which models may answer is not said")
+    if listed and len(listed) > _FALLBACKS_MAX:
+        return Unpriced(f"fallbacks: more than {_FALLBACKS_MAX} models may answer")
     bodies = [tree, *({**tree, **one} for one in listed or ())]
     fast = any(one.get("speed") == "fast" for one in bodies)
     total = 0
