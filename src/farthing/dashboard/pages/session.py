@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from farthing.dashboard.blocks import (
     Block,
@@ -31,11 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from farthing.dashboard.visit import Visit
-    from farthing.ledger.interface import Row, Stored
+    from farthing.ledger.interface import Query, Row, Stored
     from farthing.reports.prefix_use import PrefixUse, Uses
 
 CALLS_SHOWN = 200
 _DRAWN, _OPEN_MAX = 80, 12
+_HOUR = timedelta(hours=1)
 _CLASSES = (
     ("read from the cache", (Unit.CACHE_READ,)),
     ("written to the cache", (Unit.CACHE_WRITE_5M, Unit.CACHE_WRITE_1H)),
@@ -57,7 +61,7 @@ def page(visit: Visit) -> Page:
     if total is None:
         note = Note("No call of these days is in that session.", "No such session", "warn", back)
         return Page("Session", (note,), status=404)
-    calls = [stored for _, stored in zip(range(CALLS_SHOWN), visit.reader.calls(own.query()), strict=False)]
+    calls = [stored for _, stored in zip(range(CALLS_SHOWN), visit.reader.calls(_near(own)), strict=False)]
     uses = prefix_uses([stored.call for stored in calls])
     blocks: list[Block] = [
         _sums(own, total, calls),
@@ -71,6 +75,14 @@ def page(visit: Visit) -> Page:
         Note("", links=back),
     ]
     return Page("Session", tuple(blocks))
+
+
+def _near(visit: Visit) -> Query:
+    """The question about its calls, narrowed to the hours that have some: these are kept, and found at once again."""
+    query = visit.query()
+    hours = [hour.start for hour in visit.reader.hours(query)]
+    since, until = visit.span.since, visit.span.until
+    return msgspec.structs.replace(query, since=max(since, min(hours)), until=min(until, max(hours) + _HOUR))
 
 
 def _sums(visit: Visit, total: Row, calls: list[Stored]) -> Tiles:
