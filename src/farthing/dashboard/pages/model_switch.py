@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from farthing.ledger.interface import Row
     from farthing.prices.schema import Model
 
-CALLS_REPLAYED_MAX = 60_000
+CALLS_REPLAYED_MAX = 2_000
 _COMMAND = "farthing whatif --where model=claude-opus-5-5 --choose model=claude-haiku-5-5"
 _RESTRICTED = ("verified", "invitation")
 """Words of a model's status that say not everybody may ask for it."""
