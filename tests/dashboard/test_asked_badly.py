@@ -1,8 +1,12 @@
 """Addresses that nobody's link made: each page says what it cannot read, and none falls over."""
 
-import pytest
-from tests.dashboard.made import HOSTILE
+import re
+from html import unescape
 
+import pytest
+from tests.dashboard.made import HOSTILE, NOW, OpenLedger, client_of, posted
+
+from farthing.call import Call, Served, Usage
 from farthing.dashboard.nav import PAGES
 
 NAMES = ("range", "tz", "by", "bucket", "where", "prices", "sort", "page", "open", "add")
@@ -70,6 +74,22 @@ def test_more_bars_than_can_be_drawn_are_drawn_coarser_and_say_so(client, span, 
     html = client.get("/explore", params=asked).text
     assert f"By {drawn}, UTC." in html
     assert f"By {bucket} these days have too many bars to draw." in html
+
+
+def test_links_about_a_long_name_lead_somewhere(desk):
+    name = f"{HOSTILE}{'long ' * 150}"
+    served = Served(model="claude-sonnet-5-5", usage=Usage(input_tokens=10, output_tokens=1))
+    dims = dict.fromkeys(("tenant", "feature", "session"), name)
+    made = OpenLedger()
+    made.add([posted(Call(call_id="c-1", sent_at=NOW, source="jsonl", served=served, dims=dims))])
+    client = client_of(made, desk)
+    links = {
+        unescape(link)
+        for page in ("/", "/explore?by=tenant", "/sessions", "/outcomes", "/models", "/calls", "/call?open=c-1")
+        for link in re.findall(r'href="(/[^"]*long[^"]*)"', client.get(page).text)
+    }
+    assert len(links) > 5
+    assert {client.get(link).status_code for link in links} == {200}
 
 
 def test_hours_that_can_be_drawn_are_drawn(client):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Format = Literal["html", "csv", "json"]
 Prices = Literal["list", "contract"]
 BUCKETS = ("hour", "day", "week", "month")
-VALUE_CHARS_MAX = 500
+VALUE_CHARS_MAX = 2_000
+"""Imports take names of any length, and pages link to them: none must lead to a refusal of its own address."""
 FILTERS_MAX = 30
 PAGES_MAX = 10_000
 
