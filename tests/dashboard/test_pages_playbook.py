@@ -204,8 +204,10 @@ def test_the_first_page_says_how_sure_all_steps_together_are(own_desk):
 def test_an_old_plan_and_one_that_cannot_be_read_say_so(own_desk):
     assert "An old plan" not in site(own_desk).get("/playbook").text
     assert "An old plan" in site(own_desk, now=datetime.now(UTC) + timedelta(days=15)).get("/playbook").text
-    own_desk.plan.write_bytes(b"{}")
-    assert "cannot be read" in site(own_desk).get("/playbook").text
+    kept = json.loads(own_desk.plan.read_bytes())
+    for other in ({}, {**kept, "form": 0}, {**kept, "form": kept["form"] + 1, "told": {}}):
+        own_desk.plan.write_text(json.dumps(other), encoding="utf-8")
+        assert "cannot be read" in site(own_desk).get("/playbook").text
     own_desk.plan.unlink()
     assert "No plan yet" in site(own_desk).get("/playbook").text
 

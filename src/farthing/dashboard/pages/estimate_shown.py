@@ -81,7 +81,7 @@ def _tiles(found: Estimate, spent_pusd: int | None) -> Tiles:
                 "Thirty days as they were",
                 usd(spent_pusd),
                 str(Kind.DERIVED),
-                "the span, scaled to 30 days",
+                "the span at list, scaled to 30 days",
             )
         )
     if spread is not None and spread.runs:

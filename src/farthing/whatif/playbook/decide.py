@@ -14,7 +14,7 @@ import msgspec
 from farthing.errors import BadInput
 from farthing.whatif.playbook.desk import Desk
 from farthing.whatif.playbook.plan_json import struct_json
-from farthing.whatif.playbook.shown import Shown, named, shown
+from farthing.whatif.playbook.shown import FORM, Shown, named, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,11 +71,11 @@ def kept_plan(files: Files) -> Shown:
     The plan shown last.
 
     Raises:
-        BadInput: There is none, or what is there is none.
+        BadInput: There is none, or what is there is none, or another version of farthing wrote it.
 
     """
     try:
-        return msgspec.json.decode(files.plan.read_bytes(), type=Shown)
+        plan = msgspec.json.decode(files.plan.read_bytes(), type=Shown)
     except FileNotFoundError:
         raise BadInput(f"found no plan at {files.plan}", "one", "run farthing playbook first") from None
     except OSError as error:
@@ -83,6 +83,9 @@ def kept_plan(files: Files) -> Shown:
     except msgspec.MsgspecError as error:
         read = f"read {files.plan}: {error}"
         raise BadInput(read, "a plan as it was shown", "run farthing playbook again") from error
+    if plan.form != FORM:
+        raise BadInput(f"read {files.plan} of another version", "a plan of this one", "run farthing playbook again")
+    return plan
 
 
 def apply_steps(

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from farthing.whatif.playbook.plan import Plan, PlanStep
 
 
+FORM = 1
+"""To be raised whenever the plan's JSON loses or renames a key."""
+
+
 class ShownStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A step as it was shown; *cannot* says why no policy can hold it, and is empty otherwise."""
 
@@ -60,6 +64,7 @@ class Shown(msgspec.Struct, frozen=True):
         at: When; aware, UTC. ledger: whose calls.
         steps: As they can be applied.
         told: All that the plan holds, as :func:`farthing.whatif.playbook.plan_json.plan_json` has it.
+        form: Of *told*: :data:`FORM`, or that of another version of farthing, which pages cannot read.
 
     """
 
@@ -67,11 +72,12 @@ class Shown(msgspec.Struct, frozen=True):
     ledger: str
     steps: tuple[ShownStep, ...]
     told: dict[str, Any]
+    form: int = 0
 
 
 def shown(plan: Plan, at: datetime, ledger: str) -> Shown:
     """What is kept of a plan."""
-    return Shown(at, ledger, tuple(_step(plan, step) for step in plan.steps), plan_json(plan))
+    return Shown(at, ledger, tuple(_step(plan, step) for step in plan.steps), plan_json(plan), FORM)
 
 
 def predicted_of(plan: Plan, step: PlanStep) -> Predicted:
