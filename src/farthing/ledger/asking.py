@@ -192,9 +192,12 @@ class Asked:
                 self.parameters[name] = naive(edge)
                 wanted.append(f"sent_at {sign} ${name}::TIMESTAMP")
         for dimension, values in self.query.where.items():
+            if not values:
+                wanted.append("FALSE")
+                continue
             chosen = ", ".join(self._bind(value) for value in values)
             value = self._kept(dimension) if all(values) else f"coalesce({self.value(dimension)}, '')"
-            wanted.append(f"{value} IN ({chosen})" if values else "FALSE")
+            wanted.append(f"{value} IN ({chosen})")
         return " AND ".join(wanted)
 
     def start(self, first_at: datetime) -> datetime | None:
