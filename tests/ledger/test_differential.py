@@ -250,3 +250,26 @@ def test_edges_at_the_ends_of_the_calendar_are_as_good_as_none(make, bucket):
                 ledger.reprice(BOOK, reason="r", made_at=NOON, since=since, preview=True) for ledger in (duck, plain)
             ]
             assert again[0] == again[1]
+
+
+def test_a_record_whose_call_moves_to_another_id_before_it_is_no_longer_known(make):
+    """Its call id is a message's alone; a better record of that message in the same batch changes the call's id."""
+    first = make("a", request=None)
+    better = make("a", request="r")
+    bare = msgspec.structs.replace(first.call, served=msgspec.structs.replace(first.call.served, message_id=None))
+    batch = [better, Stored(bare, first.posting)]
+    with DuckDBLedger(Path(":memory:")) as duck, MemoryLedger() as plain:
+        for some in ([first], batch, batch):
+            assert duck.add(some) == plain.add(some)
+            assert list(duck.calls(Query())) == list(plain.calls(Query()))
+
+
+@pytest.mark.parametrize("dimension", ["tag:team", "tenant", "weekday"])
+@pytest.mark.parametrize("values", [(), ("",), ("a",), ("a", "")])
+def test_a_filter_keeps_what_it_names_and_without_names_nothing(make, dimension, values):
+    calls = [make(str(n), dims=dims) for n, dims in enumerate(({}, {"team": "a", "tenant": "a"}, {"team": "b"}))]
+    with DuckDBLedger(Path(":memory:")) as duck, MemoryLedger() as plain:
+        assert duck.add(calls) == plain.add(calls)
+        query = Query(by=("tenant",), where={dimension: values})
+        assert duck.report(query) == plain.report(query)
+        assert list(duck.calls(query)) == list(plain.calls(query))

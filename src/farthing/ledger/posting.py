@@ -100,6 +100,8 @@ def _post_staged(
 ) -> None:
     found = _matches(connection)
     known = {staged_no for staged_no, _, equally_known in found if equally_known}
+    moved = {call_no for staged_no, call_no, _ in found if staged_no not in known}  # perhaps to another id
+    known -= {staged_no for staged_no, call_no, _ in found if call_no in moved}
     contested = (_really_alike(connection, similar) | {staged_no for staged_no, _, _ in found}) - known
     tally.count("known", len(known))
     tally.count("new", stretch.calls - len(known | contested))
