@@ -1,4 +1,4 @@
-"""Where calls come from and how they are kept: sources, journals, calls without an outcome, corrections, storage."""
+"""Where calls come from and how they are kept: sources, journals, calls never settled, corrections, storage."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _sums(visit: Visit) -> Tiles:
             ),
             Tile(
                 "unsettled",
-                "Without an outcome",
+                "Never settled",
                 count(unsettled),
                 str(Kind.MEASURED),
                 "began in a journal, and nobody knows how they ended"
@@ -138,7 +138,12 @@ def _unsettled(visit: Visit) -> Table:
         else ""
     )
     return Table(
-        "unsettled", "Calls without an outcome", columns, rows, note=note, empty="None: the journals have no gap."
+        "unsettled",
+        "Calls that began and were never settled",
+        columns,
+        rows,
+        note=note,
+        empty="None: the journals have no gap.",
     )
 
 

@@ -184,9 +184,9 @@ def _coverage(visit: Visit, total: Row) -> Tile:
     """How much of the number is proven: by responses, and by an invoice."""
     priced = total.calls - total.unpriced_calls
     words = [f"{total.unpriced_calls:,} calls unpriced" if total.unpriced_calls else "every call has a price"]
-    if visit.reader.scope.is_whole:  # nobody knows whose a call without an outcome is
+    if visit.reader.scope.is_whole:  # nobody knows whose a call is that was never settled
         unsettled = len(visit.reader.unsettled())
-        words.append(f"{unsettled:,} without an outcome" if unsettled else "none without an outcome")
+        words.append(f"{unsettled:,} never settled" if unsettled else "none left open")
     measured = sum(visit.pusd(row) for row in visit.rows("kind") if row.key[0] == str(Kind.MEASURED))
     words.append(f"{percent(measured, visit.pusd(total)) or '0.0 %'} of the dollars measured")
     return Tile(
