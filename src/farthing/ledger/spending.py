@@ -11,8 +11,6 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from farthing.call import DIMENSIONS
-from farthing.ledger.staging import naive
-from farthing.ledger.store import sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +64,9 @@ class Wanted(NamedTuple):
 
 def spending(connection: duckdb.DuckDBPyConnection, asked: Asked, wanted: Wanted) -> list[Spending]:
     """The groups that there are, by the time of their first call."""
+    from farthing.ledger.staging import naive  # noqa: PLC0415 - heavy, as the next: who forwards calls only asks
+    from farthing.ledger.store import sql  # noqa: PLC0415
+
     parameters: dict[str, Any] = {}
     keys = []
     for number, name in enumerate(wanted.names):
