@@ -8,7 +8,6 @@ because only whole hours are judged. It tells nobody; :func:`farthing.alerts.sen
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from farthing.alerts.anomalies import Watch, look
@@ -237,7 +236,3 @@ def settings_of(false_per_week: str, stake_min_usd: str, history_days: int) -> S
 
     """
     return Settings(float(false_per_week), parse_usd(stake_min_usd), history_days)
-
-
-ROUND_EVERY = timedelta(hours=1)
-"""How often a round is worth its work."""

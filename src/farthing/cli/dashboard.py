@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from farthing.dashboard.visit import Desk
     from farthing.dashboard.web import Site
 
-_DEMO_CALLS = 5_800
-
 
 def dashboard(  # noqa: PLR0917  typer passes by name
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
@@ -115,11 +113,11 @@ def _demo_site(folder: Path, *, hidden: bool) -> Site:
     from farthing.dashboard.books import books_of
     from farthing.dashboard.visit import Desk
     from farthing.dashboard.web import Site
-    from farthing.demo.season import NOW
+    from farthing.demo.season import NOW, season
     from farthing.money import parse_usd
     from farthing.prices.book import shipped_book
 
-    with output.progress("making up a fleet", _DEMO_CALLS, hidden=hidden) as advance:
+    with output.progress("making up a fleet", len(season()), hidden=hidden) as advance:
         ledger = demo.write_demo(folder, advance)
     desk = Desk(
         book=shipped_book(),
