@@ -193,6 +193,23 @@ def test_killed_at_any_moment(nursery, box, tmp_path):
         reckon(folder, box, since, answered, CLIENTS)
 
 
+def test_asked_to_end_at_any_moment(nursery, box, tmp_path):
+    """Under load each answered call is metered, none is left open, and none was begun that had nowhere to go."""
+    dice = random.Random(5)
+    for number in range(100 if DEEP else 12):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        since = len(box.books)
+        pid, base_url = nursery.start(folder, box.base_url)
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(load, base_url, box.key)
+            time.sleep(dice.uniform(0, 0.1))
+            assert nursery.end(pid) == 0
+            answered = loading.result()
+        assert reckon(folder, box, since, answered, 0) == 0
+        assert "cannot write" not in (folder / "log").read_text()
+
+
 @pytest.mark.parametrize("who", ["the owner", "all"])
 def test_the_owner_of_several_workers_is_killed(nursery, box, tmp_path, who):
     """Alone, when its workers end by themselves, or with all of them."""

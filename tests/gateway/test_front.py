@@ -1,13 +1,16 @@
 """A client's connection: what clients may do with it beside one plain request, and how it ends."""
 
 import asyncio
+import contextlib
 import socket
 import sys
 import threading
+import time
 
 import pytest
 
-from farthing.gateway.serving import new_event_loop
+from farthing.gateway import serving
+from farthing.gateway.serving import Serving, new_event_loop
 
 BODY = b'{"model":"claude-sonnet-5"}'
 
@@ -206,3 +209,102 @@ def test_the_gateway_runs_without_uvloop(raw_upstream, gateway_to, wire, monkeyp
         assert wire.talk(gateway.base_url, wire.request(BODY)).status == 200
     gateway.stop()
     assert len(gateway.unsettled) == 2
+
+
+# -- the end ----------------------------------------------------------------------------------------------------------
+
+
+class Ending:
+    """A server whose requests take until they are let go, and what it saw of its own end."""
+
+    def __init__(self, shutdown_s):
+        self.bound = socket.create_server(("127.0.0.1", 0))
+        self.port = self.bound.getsockname()[1]
+        self.begun, self.after_the_end = 0, 0
+        self.go_on = False
+        self.ended = False
+        self.serving = Serving(
+            self.bound,
+            self.serve,
+            head_timeout_s=5,
+            client_timeout_s=5,
+            shutdown_s=shutdown_s,
+            refused=lambda status: None,
+            failed=lambda line: None,
+        )
+        self.listening = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    async def serve(self, scope, client):
+        self.begun += 1
+        while not self.go_on:  # noqa: ASYNC110 - the test's thread sets it
+            await asyncio.sleep(0.005)
+        self.after_the_end += self.ended
+        client.answer(200, [], b"{}")
+
+    def run(self):
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(self.till_the_end())
+
+    async def till_the_end(self):
+        await self.serving.run(self.listening.set)
+        self.ended = True
+        await asyncio.sleep(0.3)  # whatever would run after the end gets the time to
+
+    def __enter__(self):
+        self.thread.start()
+        assert self.listening.wait(10)
+        return self
+
+    def __exit__(self, *_):
+        self.go_on = True
+        self.thread.join(10)
+        self.bound.close()
+        assert not self.thread.is_alive()
+
+    def until(self, begun):
+        for _ in range(1_000):
+            if self.begun == begun:
+                return
+            time.sleep(0.005)
+        pytest.fail(f"{self.begun} requests began, not {begun}")
+
+
+def test_at_the_end_requests_that_are_coming_in_are_served_too(wire, monkeypatch):
+    """One connection has a request under way, one is new, one sent half a head; a fourth rests and is closed."""
+    monkeypatch.setattr(serving, "_COMING_S", 8.0)
+    with Ending(shutdown_s=10) as server, contextlib.ExitStack() as stack:
+        server.go_on = True
+        busy, new, half, resting = (
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10)) for _ in range(4)
+        )
+        resting.sendall(wire.request(None, method=b"GET"))
+        assert wire.read_answer(resting).status == 200
+        server.go_on = False
+        data = wire.request(None, method=b"GET")
+        half.sendall(data[:20])
+        busy.sendall(data)
+        server.until(2)
+        server.serving.end_soon()
+        assert resting.recv(100) == b""
+        half.sendall(data[20:])
+        new.sendall(data)
+        server.until(4)
+        server.go_on = True
+        assert [wire.read_answer(connection).status for connection in (busy, new, half)] == [200] * 3
+    assert server.after_the_end == 0
+
+
+def test_at_the_end_a_request_that_takes_too_long_is_broken_off_and_none_begins_after_it(wire):
+    with Ending(shutdown_s=0.3) as server, contextlib.ExitStack() as stack:
+        slow, silent = (
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10)) for _ in range(2)
+        )
+        slow.sendall(wire.request(None, method=b"GET"))
+        server.until(1)
+        server.serving.end_soon()
+        assert slow.recv(100) == b""
+        with contextlib.suppress(ConnectionError):
+            silent.sendall(wire.request(None, method=b"GET"))
+            assert silent.recv(100) == b""
+    assert server.begun == 1

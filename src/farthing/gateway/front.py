@@ -43,6 +43,7 @@ class Shared:
     Attributes:
         fronts: Open connections. tasks: requests under way, those of clients that left too.
         closing: Whether each connection is to end with the request it carries.
+        closed: Whether no request may begin any more.
 
     """
 
@@ -67,6 +68,7 @@ class Shared:
         self.fronts: set[Front] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.closing = False
+        self.closed = False
 
 
 class Front(asyncio.Protocol):
@@ -87,6 +89,7 @@ class Front(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._serving: Client | None = None
+        self._served = False
         self._coming: Client | None = None
         self._waiting: deque[tuple[Scope, Client]] = deque()
         self._read_paused = False
@@ -121,15 +124,23 @@ class Front(asyncio.Protocol):
         self._lost()
 
     def end_soon(self) -> None:
-        """Close now where no request is under way, else after it."""
-        if self._serving is None and self._transport is not None:
-            self._transport.close()
+        """Close now where it rests between two requests, else after the one under way."""
+        if self._serving is None and not self.is_coming:
+            self._close()
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether its first request, or one whose head has begun, may be on its way."""
+        return self._serving is None and (self._head_begun or not self._served)
 
     # -- callbacks of asyncio -------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
         self._transport = cast("asyncio.Transport", transport)
+        if self._shared.closed:
+            self._transport.abort()
+            return
         self.write = self._transport.write
         self._shared.fronts.add(self)
         self._idle = self._shared.idle.begin(self._close)
@@ -240,8 +251,11 @@ class Front(asyncio.Protocol):
     # -- requests, one after the other ----------------------------------------------------------------------------
 
     def _begin(self, scope: Scope, client: Client) -> None:
+        if self._shared.closed:
+            self.give_up()
+            return
         self._shared.idle.end(self._idle)
-        self._serving = client
+        self._serving, self._served = client, True
         task = self.loop.create_task(self._serve(scope, client))
         self._shared.tasks.add(task)
         task.add_done_callback(self._shared.tasks.discard)

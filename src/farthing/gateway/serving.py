@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from farthing.gateway.front import Serve
 
 _BACKLOG = 2048
+_COMING_S = 0.25
+"""At the end, how long a connection without a request so far may take to send one."""
+_LOOK_S = 0.01
 _IDLE_S = 65.0
 """Longer than clients keep an idle connection, so that they never send into one that is being closed."""
 
@@ -92,6 +95,7 @@ class Serving:
             server.close()
             await self._end_requests(shared)
         finally:
+            shared.closed = True
             server.close()
             deadlines.close()
             idle.close()
@@ -107,13 +111,22 @@ class Serving:
                 self._loop.call_soon_threadsafe(self._end.set)
 
     async def _end_requests(self, shared: Shared) -> None:
-        shared.closing = True
+        """
+        Wait for requests that are under way or just coming in, then let none begin.
+
+        What a request begun later would need is closed by then: it would fail, or its record would be lost.
+        """
+        loop = asyncio.get_running_loop()
+        shared.closing, now_s = True, loop.time()
         for front in tuple(shared.fronts):
             front.end_soon()
-        if not shared.tasks:
-            return
-        _, late = await asyncio.wait(tuple(shared.tasks), timeout=self._shutdown_s)
-        for task in late:
+        coming_s, until_s = now_s + min(_COMING_S, self._shutdown_s), now_s + self._shutdown_s
+        while any(front.is_coming for front in shared.fronts) and loop.time() < coming_s:  # noqa: ASYNC110 - many may
+            await asyncio.sleep(_LOOK_S)
+        while shared.tasks and (left_s := until_s - loop.time()) > 0:
+            await asyncio.wait(tuple(shared.tasks), timeout=left_s)
+        shared.closed = True
+        for task in (late := tuple(shared.tasks)):
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=self._shutdown_s)

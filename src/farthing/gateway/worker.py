@@ -47,7 +47,10 @@ class Orders(NamedTuple):
 def main() -> None:
     """Serve as ordered, until SIGTERM or until whoever gave the orders is gone."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the server heeds it itself
-    orders: Orders = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    try:
+        orders: Orders = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    except (EOFError, pickle.UnpicklingError):  # which is gone before it had said all
+        sys.exit(CANNOT_START)
     metrics = Metrics(Board(orders.board, orders.slot, orders.settings.workers))
     try:
         server = GatewayServer(
