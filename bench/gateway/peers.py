@@ -82,7 +82,8 @@ def start(name: str, paths: Paths, upstream: Upstream, port: int, folder: Path) 
 def _farthing(upstream: Upstream, port: int, folder: Path) -> Start:
     farthing = os.environ.get("BENCH_FARTHING") or str(Path(sys.executable).with_name("farthing"))
     environment = {"FARTHING_GATEWAY_CA_FILE": str(upstream.ca)} if upstream.ca else {}
-    command = [farthing, "serve", "--port", str(port), "--upstream", upstream.url, "--ledger", str(folder / "l.duckdb")]
+    command = [farthing, "serve", "--no-dashboard", "--port", str(port)]
+    command += ["--upstream", upstream.url, "--ledger", str(folder / "l.duckdb")]
     return Start(
         command, environment, "/readyz", {}, exact=True, note="metered, journalled, priced, one log line a call"
     )

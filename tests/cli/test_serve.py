@@ -1,5 +1,6 @@
 """``farthing serve`` as a process: what it prints, what it keeps, how it ends."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from farthing import testing
 from farthing.cli import beside, serve
+from farthing.config import load
 from farthing.errors import FarthingError
 from farthing.ledger import open_ledger
 from farthing.ledger.interface import Query
@@ -26,9 +28,10 @@ def start(tmp_path):
     """Starts the command; it prints a whole JSON object before it serves."""
     running = []
 
-    def started(*arguments):
+    def started(*arguments, pages=("--no-dashboard",)):
         ledger = str(tmp_path / "ledger.duckdb")
-        command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--json", "--ledger", ledger, *arguments]
+        command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--json", "--ledger", ledger]
+        command += [*pages, *arguments]
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -78,7 +81,7 @@ def test_what_it_cannot_do_is_said_in_one_line(farthing, tmp_path, arguments, sa
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_dashboard_is_there_and_ends_with_the_gateway_however_that_ends(start, number):
     with testing.sandbox(start=None) as box:
-        process, facts = start("--upstream", box.base_url, "--dashboard", "0")
+        process, facts = start("--upstream", box.base_url, pages=("--dashboard", "0"))
         with urllib.request.urlopen(facts["dashboard"]) as page:
             assert page.status == 200
             assert b"Overview" in page.read()
@@ -93,7 +96,40 @@ def test_the_dashboard_is_there_and_ends_with_the_gateway_however_that_ends(star
     pytest.fail("the dashboard went on without its gateway")
 
 
-def test_without_its_dashboard_the_gateway_does_not_start(farthing, tmp_path):
+def test_without_being_asked_it_serves_the_dashboard_on_the_usual_port(start):
+    with socket.socket() as probe:
+        is_free = probe.connect_ex(("127.0.0.1", 8790)) != 0
+    with testing.sandbox(start=None) as box:
+        process, facts = start("--upstream", box.base_url, "--host", "0.0.0.0", pages=())
+        if is_free:  # where nobody signs in, this machine alone is served, whatever the gateway listens on
+            assert facts["dashboard"] == "http://127.0.0.1:8790"
+            with urllib.request.urlopen(facts["dashboard"]) as page:
+                assert b"Overview" in page.read()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+
+
+def test_where_the_usual_port_is_taken_the_gateway_goes_on_without(start, monkeypatch):
+    with contextlib.ExitStack() as stack, testing.sandbox(start=None) as box:
+        with contextlib.suppress(OSError):  # somebody else's, then; taken all the same
+            stack.enter_context(socket.create_server(("127.0.0.1", 8790)))
+        process, facts = start("--upstream", box.base_url, pages=())
+        assert facts["dashboard"] is None
+        with anthropic.Anthropic(base_url=facts["base_url"], api_key=box.key) as client:
+            client.messages.create(**ASK)
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+    assert "8790" in log.splitlines()[0]
+    assert "goes on without" in log
+
+
+def test_a_dashboard_that_is_asked_for_twice_and_not_at_all_is_an_error(farthing, tmp_path):
+    arguments = ["--dashboard", 0, "--no-dashboard", "--ledger", tmp_path / "ledger.duckdb"]
+    assert "--no-dashboard" in farthing.json("serve", *arguments, code=1)["error"]
+
+
+def test_without_the_dashboard_that_was_asked_for_the_gateway_does_not_start(farthing, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         arguments = ["--dashboard", taken.getsockname()[1], "--port", 0, "--ledger", tmp_path / "ledger.duckdb"]
         assert "the dashboard" in farthing.json("serve", *arguments, code=1)["error"]
@@ -143,6 +179,6 @@ def test_channels_that_nobody_would_tell_are_said(start, tmp_path):
 
 def test_a_dashboard_that_dies_before_it_says_anything_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(beside.sys, "executable", "/bin/false")
-    started = serve._dashboard(0, "127.0.0.1", tmp_path / "ledger.duckdb", None)
+    started = serve._dashboard(0, "127.0.0.1", load(environment={}).config.dashboard, ["--ledger", str(tmp_path)])
     with pytest.raises(FarthingError, match="it has said why"), started:
         pass

@@ -214,7 +214,7 @@ def test_asked_to_end_at_any_moment(nursery, box, tmp_path):
 def test_the_owner_of_several_workers_is_killed(nursery, box, tmp_path, who):
     """Alone, when its workers end by themselves, or with all of them."""
     since = len(box.books)
-    command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--workers", "2", "--json"]
+    command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--workers", "2", "--no-dashboard", "--json"]
     command += ["--upstream", box.base_url, "--ledger", str(tmp_path / "ledger.duckdb")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, env={"HOME": str(tmp_path)}, start_new_session=True, **pipes) as process:

@@ -232,7 +232,7 @@ def test_a_disk_that_is_full_refuses_and_what_it_accepted_is_there(nursery, tmp_
 @contextlib.contextmanager
 def workers(folder):
     """``farthing serve --workers 2``: its process and address."""
-    command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--workers", "2", "--json"]
+    command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--workers", "2", "--no-dashboard", "--json"]
     command += ["--upstream", UPSTREAM, "--ledger", str(folder / "ledger.duckdb")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     variables = {"HOME": str(folder), "FARTHING_GATEWAY_INGEST_SECONDS": "1"}

@@ -237,7 +237,8 @@ def serve(tmp_path):
     running = []
 
     def started(upstream):
-        command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--json", "--upstream", upstream]
+        command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--no-dashboard", "--json"]
+        command += ["--upstream", upstream]
         command += ["--ledger", str(tmp_path / "ledger.duckdb")]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={"HOME": str(tmp_path)}, text=True

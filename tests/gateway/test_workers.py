@@ -93,7 +93,8 @@ class Served:
         self.folder = folder
         self.log = (folder / "log").open("w+")
         ledger = str(folder / "ledger.duckdb")
-        command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--json", "--ledger", ledger]
+        command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--no-dashboard", "--json"]
+        command += ["--ledger", ledger]
         command += ["--upstream", upstream, "--workers", "2", *arguments]
         variables |= {"HOME": str(folder), "FARTHING_GATEWAY_METRICS_TOKEN_FILE": str(folder / "token")}
         variables |= {"FARTHING_GATEWAY_INGEST_SECONDS": "1", "FARTHING_GATEWAY_SHUTDOWN_SECONDS": "5"}

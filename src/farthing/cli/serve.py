@@ -12,14 +12,17 @@ import typer
 
 from farthing.cli import options, output
 from farthing.cli.beside import beside, kept_beside
-from farthing.errors import FarthingError
+from farthing.errors import BadInput, FarthingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from farthing.config import GatewaySettings
+    from farthing.config import DashboardSettings, GatewaySettings
     from farthing.gateway.server import GatewayServer
     from farthing.gateway.supervisor import Supervisor
+
+
+_DASHBOARD_PORT = 8790
 
 
 def serve(  # noqa: PLR0917  typer passes by name
@@ -33,8 +36,11 @@ def serve(  # noqa: PLR0917  typer passes by name
     ] = None,
     dashboard: Annotated[
         int | None,
-        typer.Option("--dashboard", metavar="PORT", min=0, max=65535, help="Serve the dashboard on this port."),
+        typer.Option(
+            "--dashboard", metavar="PORT", min=0, max=65535, help=f"Port of the dashboard; else {_DASHBOARD_PORT}."
+        ),
     ] = None,
+    no_dashboard: Annotated[bool, typer.Option("--no-dashboard", help="Serve no dashboard beside it.")] = False,
     ledger: options.LedgerPath = None,
     config: options.Config = None,
     json: output.Json = False,
@@ -45,7 +51,7 @@ def serve(  # noqa: PLR0917  typer passes by name
     Point any SDK, or Claude Code, at it: callers keep their own keys. What each call cost goes through a journal into
     the ledger, which reports read. One line per request goes to standard error, without prompts or keys. Ctrl-C or
     SIGTERM lets open requests end. The dashboard, and the watcher that alerts.watch_minutes asks for, are processes of
-    their own, so that they delay no call.
+    their own, so that they delay no call; where nobody would have to sign in, only this machine is served the pages.
     """
     import msgspec
 
@@ -53,6 +59,8 @@ def serve(  # noqa: PLR0917  typer passes by name
     from farthing.gateway.server import GatewayServer, spare_collections
     from farthing.gateway.supervisor import Supervisor
 
+    if no_dashboard and dashboard is not None:
+        raise BadInput("read both --dashboard and --no-dashboard", "one of them")
     whole = options.settings(config).config
     settings, minutes = whole.gateway, whole.alerts.watch_minutes
     if upstream is not None:
@@ -68,7 +76,9 @@ def serve(  # noqa: PLR0917  typer passes by name
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # likewise; it ends no gateway, or calls would be lost
     with contextlib.ExitStack() as stack:
-        pages = None if dashboard is None else stack.enter_context(_dashboard(dashboard, host, file, config))
+        pages = None
+        if not no_dashboard:
+            pages = stack.enter_context(_dashboard(dashboard, host, whole.dashboard, _files(file, config)))
         if minutes:
             watching = ["alerts", "watch", "--every", f"{minutes}m", *_files(file, config)]
             stack.enter_context(kept_beside("the watcher of alerts", watching, _log))
@@ -82,26 +92,35 @@ def serve(  # noqa: PLR0917  typer passes by name
 
 
 @contextlib.contextmanager
-def _dashboard(port: int, host: str, ledger: Path, config: Path | None) -> Iterator[str]:
+def _dashboard(port: int | None, host: str, settings: DashboardSettings, files: list[str]) -> Iterator[str | None]:
     """
     ``farthing dashboard`` beside the gateway; it ends with us, even where we are killed. Gives its address.
 
+    None: nobody asked for a port, and the usual one could not be had; a note has said so.
+
     Raises:
-        FarthingError: It could not start.
+        FarthingError: It could not start at the port that was asked for.
 
     """
     import msgspec
 
-    command = ["dashboard", "--json", "--host", host, "--port", str(port), *_files(ledger, config)]
-    with beside(command, is_heard=True) as process:
+    from farthing.sandbox.http.server import is_loopback
+
+    if not is_loopback(host) and port is None and settings.token_file is None and settings.users is None:
+        host = "127.0.0.1"
+    at = ["--host", host, "--port", str(_DASHBOARD_PORT if port is None else port)]
+    with beside(["dashboard", "--json", *at, *files], is_heard=True) as process:
         assert process.stdout is not None
         told = b""
         while not told.endswith(b"}\n") and (line := process.stdout.readline()):
             told += line
         facts = msgspec.json.decode(told, type=dict[str, Any]) if told.endswith(b"}\n") else {}
         if "url" not in facts:
-            raise FarthingError(f"could not start the dashboard: {facts.get('error', 'it has said why')}")
-        yield facts["url"]
+            why = f"could not start the dashboard: {facts.get('error', 'it has said why')}"
+            if port is not None:
+                raise FarthingError(why)
+            output.note(f"{why}; the gateway goes on without (--dashboard PORT asks for another port)")
+        yield facts.get("url")
 
 
 def _files(ledger: Path, config: Path | None) -> list[str]:
