@@ -359,6 +359,47 @@ def test_tenants_share_what_their_common_credential_may_send(new_flow, virtual_t
     virtual_time.run(main())
 
 
+# -- others that wait -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shared", [(), (rate(name="all"),)], ids=["other limits", "one in common, with room"])
+def test_whoever_may_not_wait_is_not_refused_because_others_wait_for_what_it_does_not_need(
+    new_flow, virtual_time, shared
+):
+    patient = rate(name="a", match={"tenant": "a"}, requests_per_minute=None, concurrent=1, queue_seconds=20)
+    flow = new_flow(patient, rate(name="b", match={"tenant": "b"}), *shared)
+
+    async def main():
+        await flow.enter(facts("a"))
+        waiting = asyncio.create_task(flow.enter(facts("a")))
+        await asyncio.sleep(1)
+        assert flow.waiting == 1
+        entered = await flow.enter(facts("b"))
+        assert isinstance(entered, Entered)
+        assert entered.waited_s == 0
+        assert flow.waiting == 1
+        assert isinstance(await waiting, Refused)
+
+    virtual_time.run(main())
+
+
+def test_a_full_queue_loses_nobody_to_a_call_that_need_not_wait(new_flow, virtual_time):
+    patient = rate(name="a", match={"tenant": "a"}, requests_per_minute=None, concurrent=1, queue_seconds=20)
+    flow = new_flow(patient, rate(name="b", match={"tenant": "b"}), queue_length_max=2)
+
+    async def main():
+        first = await flow.enter(facts("a"))
+        waiting = [asyncio.create_task(flow.enter(facts("a"))) for _ in range(2)]
+        await asyncio.sleep(1)
+        assert isinstance(await flow.enter(facts("b")), Entered)
+        assert flow.waiting == 2
+        flow.leave(first.ticket, SERVED)
+        flow.leave((await waiting[0]).ticket, SERVED)
+        assert isinstance(await waiting[1], Entered)
+
+    virtual_time.run(main())
+
+
 # -- bounds ---------------------------------------------------------------------------------------------------------
 
 

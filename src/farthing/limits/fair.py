@@ -120,6 +120,10 @@ class FairQueue:
         self.remove(dropped)
         return dropped
 
+    def wait_before(self, turnstiles: Sequence[Turnstile]) -> bool:
+        """Whether a call waits that needs one of these."""
+        return any(one in turnstiles for place in self._lines for one in place.turnstiles)
+
     def remove(self, waiting: Waiting) -> None:
         """Forget a call that no longer waits; its line keeps its turn. Nothing happens where it waits no more."""
         line = self._lines.get(waiting.place)

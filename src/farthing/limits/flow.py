@@ -157,7 +157,7 @@ class Flow:
             ticket.entered_at = now
             return Entered(ticket, 0.0)
         blocked = waits(turnstiles, size, now)
-        if not blocked and not self._turns:
+        if not blocked and not self._turns.wait_before(turnstiles):
             return self._let_through(ticket, now, 0.0)
         for_s = min(
             (turnstile.queue_seconds for turnstile, _ in blocked),
@@ -166,7 +166,7 @@ class Flow:
         for turnstile, wait_s in blocked:
             if not turnstile.yields(now) and wait_s < math.inf and wait_s > for_s:
                 return _refused(turnstile.why(size, now))
-        if for_s > 0:
+        if for_s > 0 or not blocked:  # who may not wait may still be first in turn
             place = Place(_party(facts.dims), turnstiles)
             cost = max(turnstile.share(size) for turnstile in turnstiles) or 1.0
             waiting = Waiting(place, size, now + for_s, cost=cost, weight=route.weight)

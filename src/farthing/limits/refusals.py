@@ -28,7 +28,7 @@ WORDS = {
     "too dear": "above what one call may cost",
     "unpriced": "no bound on its cost",
     "store": "the store of budgets did not answer",
-    "queue": "the queue was full",
+    "queue": "others waited before it, or the queue was full",
 }
 """What ``why`` means; the limit itself in words where it is none of these."""
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from farthing.limits.fair import FairQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from farthing.limits.fair import Waiting
+    from farthing.limits.turnstile import Turnstile
 
 
 class Turns:
@@ -32,6 +33,10 @@ class Turns:
 
     def __len__(self) -> int:
         return len(self._queue)
+
+    def wait_before(self, turnstiles: Sequence[Turnstile]) -> bool:
+        """Whether some call waits that needs one of these, so that a new one has to ask whose turn it is."""
+        return bool(self._futures) and self._queue.wait_before(turnstiles)
 
     async def take(self, waiting: Waiting) -> bool:
         """
