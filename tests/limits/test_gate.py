@@ -284,6 +284,28 @@ def test_one_call_that_is_too_dear(gate):
     assert "max_tokens" in answer.message
 
 
+@pytest.mark.parametrize("window", ["day", "session", "total"])
+def test_a_call_above_the_whole_budget_is_not_told_to_wait(gate, window):
+    made = gate(budget(limit_usd=1, window=window, each="tenant"))
+    answer = refused(made, 5, tenant="acme")
+    assert (answer.status, answer.error_type, answer.why) == (400, "invalid_request_error", "too dear")
+    assert dict(answer.headers) == {b"x-should-retry": b"false"}
+    assert answer.value.startswith("tenant=acme")
+    assert "may cost $5.00, and the whole budget is $1.00; lower max_tokens" in answer.message
+    admitted(made, 1, tenant="acme")
+
+
+def test_a_budget_of_nothing_gives_no_advice(gate):
+    answer = refused(gate(budget(limit_usd=0)), 5)
+    assert answer.status == 400
+    assert answer.message.endswith("the whole budget is $0.00")
+
+
+def test_an_overshoot_makes_no_room_for_a_call_of_unknown_size(gate):
+    made = gate(budget(limit_usd=10, smooth={"overshoot_usd": 5}))
+    assert refused(made, 11).status == 400, "until it has learnt, the worst case must fit the limit itself"
+
+
 def test_a_call_that_would_fit_if_others_had_ended_may_be_sent_again_at_once(gate):
     made = gate(budget(limit_usd=10))
     held = admitted(made, 8)
@@ -330,18 +352,19 @@ class Answering:
 
 
 @pytest.mark.parametrize(
-    ("spent", "window", "error"),
+    ("spent", "usd", "window", "error"),
     [
-        (10, "day", anthropic.RateLimitError),
-        (10, "total", anthropic.APIStatusError),
-        (0, "call", anthropic.BadRequestError),
+        (10, 1, "day", anthropic.RateLimitError),
+        (10, 1, "total", anthropic.APIStatusError),
+        (0, 11, "day", anthropic.BadRequestError),
+        (0, 11, "call", anthropic.BadRequestError),
     ],
 )
-def test_the_official_sdk_shows_the_message_and_does_not_ask_again(gate, spent, window, error):
+def test_the_official_sdk_shows_the_message_and_does_not_ask_again(gate, spent, usd, window, error):
     made = gate(budget(window=window))
     if spent:
         made.settle(admitted(made, spent), spent * USD)
-    answer = refused(made, 11)
+    answer = refused(made, usd)
     with (
         Answering(answer) as server,
         anthropic.Anthropic(api_key="k", base_url=server.base_url, max_retries=2) as client,

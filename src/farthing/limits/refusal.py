@@ -6,7 +6,7 @@ why                                          status  type                   x-sh
 ===========================================  ======  =====================  ==================  ==============
 used up, and the calendar ends the window    429     billing_error          false               until it ends
 used up, and nothing ends it                 402     billing_error          false               none
-the call alone is above the limit            400     invalid_request_error  false               none
+the call alone is above a whole limit        400     invalid_request_error  false               none
 it would fit, but calls under way hold it    429     rate_limit_error       true                1 second
 no bound on what the call costs              400     invalid_request_error  false               none
 the store of budgets does not answer         503     api_error              true                2 seconds
@@ -77,7 +77,9 @@ class Refused(NamedTuple):
 
 
 def used_up(applied: Applied, need_pusd: int, state: State, at: datetime, limit_pusd: int) -> Refused:
-    """There is no room in an account: for good, until its window ends, or while other calls are under way."""
+    """There is no room in an account: ever, for good, until its window ends, or while other calls are under way."""
+    if need_pusd > limit_pusd:
+        return too_dear(applied, need_pusd)
     return _used_up(applied, need_pusd, state, at, limit_pusd)._replace(value=applied.key.value)
 
 
@@ -106,10 +108,11 @@ def _used_up(applied: Applied, need_pusd: int, state: State, at: datetime, limit
 
 
 def too_dear(applied: Applied, worst_pusd: int) -> Refused:
-    """One call is above what a single call may cost."""
+    """One call is above what a single call may cost, or above a whole budget, so that no waiting helps."""
     name, most, limit = applied.budget.name, dollars(worst_pusd), dollars(applied.budget.limit_pusd)
-    advice = "lower max_tokens or shorten the prompt"
-    message = f"farthing: budget {name}{_who(applied)}: this call may cost {most}, and one may cost {limit}; {advice}"
+    has = f"one may cost {limit}" if applied.budget.window == "call" else f"the whole budget is {limit}"
+    advice = "; lower max_tokens or shorten the prompt" if applied.budget.limit_pusd else ""
+    message = f"farthing: budget {name}{_who(applied)}: this call may cost {most}, and {has}{advice}"
     return Refused(400, "invalid_request_error", message, "too dear", name, value=applied.key.value)
 
 

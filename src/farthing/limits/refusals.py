@@ -25,7 +25,7 @@ HOUR_S = 3600
 WORDS = {
     "used up": "used up",
     "busy": "calls under way held what was left",
-    "too dear": "above what one call may cost",
+    "too dear": "one call alone above the limit",
     "unpriced": "no bound on its cost",
     "store": "the store of budgets did not answer",
     "queue": "others waited before it, or the queue was full",
