@@ -27,7 +27,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from farthing.reports.attribution import shapley, whole_parts
+from farthing.reports.attribution import shapley, summed, whole_parts
 from farthing.reports.movement_rates import STEPS, standard_rates
 from farthing.reports.movement_sums import (
     Key,
@@ -312,12 +312,12 @@ def _parts(
     olds: list[list[tuple[str, Fraction]]], news: list[list[tuple[str, Fraction]]], moved: int
 ) -> dict[str, int]:
     """One segment's change, by bar."""
-    found: defaultdict[str, Fraction] = defaultdict(Fraction)
-    for old, new in zip(olds, news, strict=True):
-        if any(not one and not other for (_, one), (_, other) in zip(old, new, strict=True)):
-            continue  # nothing in either period, so nothing moved it
-        values = shapley([factor for _, factor in old], [factor for _, factor in new])
-        for (name, _), part in zip(old, values, strict=True):
-            found[name] += part
-    assert sum(found.values()) == moved, "a segment's parts must sum to its change"
-    return whole_parts(found, moved)
+    moves = (
+        ([name for name, _ in old], shapley([factor for _, factor in old], [factor for _, factor in new]))
+        for old, new in zip(olds, news, strict=True)
+        # Where something is nothing in either period, nothing moved the product.
+        if all(one or other for (_, one), (_, other) in zip(old, new, strict=True))
+    )
+    over, divisor = summed(moves)
+    assert sum(over.values()) == moved * divisor, "a segment's parts must sum to its change"
+    return whole_parts(over, divisor, moved)
