@@ -48,6 +48,8 @@ Who may import whom: a room imports only rooms above it. Rooms on one line stand
 
 THIRD_PARTY = {
     "anthropic": {"demo"},
+    "backports": {"gateway"},
+    "brotli": {"gateway"},
     "cryptography": {"prices"},
     "duckdb": {"ledger"},
     "httptools": {"gateway"},
@@ -137,7 +139,7 @@ def cycle(found, package):
 
 def strangers(found, package):
     """Imports of third-party packages in rooms that may not know them, and relative imports."""
-    welcome_everywhere = {package.name, *sys.stdlib_module_names}
+    welcome_everywhere = {package.name, *sys.stdlib_module_names, "compression"}  # of Python 3.14
     packages = [(arrow, arrow.imported.split(".")[0]) for arrow in found]
     return [
         str(arrow)

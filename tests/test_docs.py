@@ -88,8 +88,8 @@ def test_each_dependency_has_its_line_of_reason_and_each_line_its_dependency():
     declared = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
     for more in (project["project"].get("optional-dependencies", {}), project["dependency-groups"]):
         declared += [requirement for requirements in more.values() for requirement in requirements]
-    reasons = re.findall(r"(?m)^- `([\w-]+)`: \w", (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8"))
-    assert sorted(reasons) == sorted({re.match(r"[\w-]+", requirement)[0] for requirement in declared})
+    reasons = re.findall(r"(?m)^- `([\w.-]+)`: \w", (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8"))
+    assert sorted(reasons) == sorted({re.match(r"[\w.-]+", requirement)[0] for requirement in declared})
 
 
 MACHINE_PATHS = re.compile("|".join(f"/{folder}/" for folder in ("work", "root", "tmp", "opt")))

@@ -136,7 +136,7 @@ def test_a_packed_answer_is_kept_unpacked(path, cut):
     keep(keeper, 1, answer=pieces, coding=b"gzip")
     keep(keeper, 2, answer=[body], mode="hash")
     keep(keeper, 3, answer=[b"no gzip"], coding=b"gzip")
-    keep(keeper, 4, answer=[b"?"], coding=b"br")
+    keep(keeper, 4, answer=[b"?"], coding=b"dcb")
     keep(keeper, 5, answer=[b"half"], whole=False)
     keeper.close(10)
     assert metrics.value("farthing_content_kept_total") == 5

@@ -3,10 +3,17 @@
 import gzip
 import http.client
 import http.server
+import sys
 import threading
 from urllib.parse import urlsplit
 
+import brotli
 import pytest
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 USAGE = b'{"id":"msg_1","type":"message","model":"claude-sonnet-5","content":[],"stop_reason":"end_turn",'
 MESSAGE = USAGE + b'"usage":{"input_tokens":10,"output_tokens":5}}'
@@ -138,7 +145,7 @@ def test_headers_and_targets_pass(recording, gateway):
         ("Connection", "X-Hop"),
         ("X-Hop", "ends here"),
         ("TE", "trailers"),
-        ("Accept-Encoding", "gzip, br, zstd"),
+        ("Accept-Encoding", "gzip, br;q=0.9, zstd, dcb"),
         ("Helicone-Auth", "Bearer other"),
         ("X-Farthing-Tag-Tenant", "acme"),
     ]
@@ -150,21 +157,22 @@ def test_headers_and_targets_pass(recording, gateway):
     assert stated["host"] == urlsplit(recording.url).netloc
     assert (stated["x-api-key"], stated["authorization"]) == ("sk-ant-api03-test", "Bearer token")
     assert stated["x-anything"].encode("latin-1") == "é".encode()
-    assert stated["accept-encoding"] == "gzip"
+    assert stated["accept-encoding"] == "gzip, br;q=0.9, zstd"
     gone = {"x-hop", "te", "connection", "helicone-auth", "x-farthing-tag-tenant"}
     assert not gone & {name.lower() for name, _ in headers}
 
 
-def test_compressed_answers_come_back_as_they_are_and_are_metered(recording, gateway):
-    packed = gzip.compress(MESSAGE)
-    recording.answer = (200, [("Content-Type", "application/json"), ("Content-Encoding", "gzip")], packed)
-    assert ask(gateway, b'{"model":"claude-sonnet-5"}', headers=[("Accept-Encoding", "gzip")])[2] == packed
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+def test_compressed_answers_come_back_as_they_are_and_are_metered(recording, gateway, coding):
+    packed = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstd.compress}[coding](MESSAGE)
+    recording.answer = (200, [("Content-Type", "application/json"), ("Content-Encoding", coding)], packed)
+    assert ask(gateway, b'{"model":"claude-sonnet-5"}', headers=[("Accept-Encoding", coding)])[2] == packed
     (stored,) = gateway.calls
     assert stored.call.served.usage.output_tokens == 5
 
 
 def test_an_answer_that_cannot_be_read_passes_and_is_not_lost(recording, gateway):
-    recording.answer = (200, [("Content-Type", "application/json"), ("Content-Encoding", "br")], b"\x01\x02")
+    recording.answer = (200, [("Content-Type", "application/json"), ("Content-Encoding", "dcb")], b"\x01\x02")
     assert ask(gateway, b"{}")[2] == b"\x01\x02"
     recording.answer = (200, [("Content-Type", "application/json")], b"no JSON")
     assert ask(gateway, b"{}")[2] == b"no JSON"

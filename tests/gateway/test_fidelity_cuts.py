@@ -6,13 +6,16 @@ journal says what reading that much says. In short runs all but one stream are c
 import gzip
 import json
 import os
+import sys
 import threading
 import time
 import urllib.request
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import brotli
 import pytest
 
 from farthing import testing
@@ -23,6 +26,11 @@ from farthing.sandbox.replies import Advice, Compaction, Refusal, Reply, ServerP
 from farthing.usage.interface import Known
 from farthing.usage.messages import read_message
 from farthing.usage.sse import SseMeter
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 DEEP = os.environ.get("FARTHING_DEEP") == "1"
 MODEL = "claude-sonnet-5"
@@ -94,13 +102,22 @@ def answers():
     found = {name: framed("chunked", stream, STREAM, b"request-id: req_1") for name, stream in streams.items()}
     found["text, length"] = framed("length", streams["text"], STREAM)
     found["text, CRLF"] = framed("chunked", streams["text"].replace(b"\n", b"\r\n"), STREAM)
-    found["text, gzip"] = framed("chunked", gzip.compress(streams["text"], mtime=0), STREAM, b"content-encoding: gzip")
+    for coding, (pack, _) in PACKED.items():
+        found[f"text, {coding}"] = framed(
+            "chunked", pack(streams["text"]), STREAM, b"content-encoding: %b" % coding.encode()
+        )
     found["message"] = framed("length", message, JSON)
     found["message, chunked"] = framed("chunked", message, JSON)
     return found
 
 
-NAMES = [*REPLIES, "newer version", "error", "text, length", "text, CRLF", "text, gzip", "message", "message, chunked"]
+PACKED = {
+    "gzip": (partial(gzip.compress, mtime=0), lambda data: zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(data)),
+    "br": (brotli.compress, lambda data: brotli.Decompressor().process(data)),
+    "zstd": (zstd.compress, lambda data: zstd.ZstdDecompressor().decompress(data)),
+}
+NAMES = [*REPLIES, "newer version", "error", "text, length", "text, CRLF", "message", "message, chunked"]
+NAMES += [f"text, {coding}" for coding in PACKED]
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +149,8 @@ def direct(payload, name):
             return read_message(payload, Known(requested_model=MODEL))
         except BadInput:
             return None
-    if name.endswith("gzip"):
-        payload = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(payload)
+    if (coding := name.partition(", ")[2]) in PACKED:
+        payload = PACKED[coding][1](payload)
     meter = SseMeter(known)
     meter.feed(payload)
     served = meter.finish()

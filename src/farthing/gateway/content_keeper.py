@@ -15,8 +15,9 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from farthing.errors import LedgerFault
+from farthing.gateway.codings import UnknownCoding
 from farthing.gateway.content import BROKEN, CUT, PACKED, Said, kept_of, new_hash
-from farthing.gateway.meters import UnknownCoding, decoded
+from farthing.gateway.meters import decoded
 from farthing.ledger.content import CONTENT_NAME, ContentStore
 
 if TYPE_CHECKING:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from farthing.gateway.codings import READABLE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -20,8 +22,6 @@ _HOP_BY_HOP = frozenset(
 )
 _NOT_FOR_UPSTREAM = _HOP_BY_HOP | {b"host", b"expect"}
 _FOR_A_GATEWAY = (b"x-farthing-", b"helicone-", b"x-litellm-")
-_READABLE = frozenset({b"identity", b"gzip", b"x-gzip", b"deflate"})
-"""Content codings that the meter can read."""
 
 
 def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
@@ -84,11 +84,11 @@ def readable_codings(accepted: bytes) -> bytes:
     """
     *accepted* without the codings that the meter cannot read.
 
-    >>> readable_codings(b"gzip, deflate, br;q=0.9, zstd")
-    b'gzip, deflate'
+    >>> readable_codings(b"gzip, br;q=0.9, zstd, dcb")
+    b'gzip, br;q=0.9, zstd'
     """
     items = [item.strip() for item in accepted.split(b",")]
-    kept = [item for item in items if item.split(b";")[0].strip().lower() in _READABLE]
+    kept = [item for item in items if item.split(b";")[0].strip().lower() in READABLE]
     return b", ".join(kept) or b"identity"
 
 

@@ -7,12 +7,12 @@ and goes on, because metering never breaks the user's call.
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from farthing.errors import BadInput
+from farthing.gateway.codings import unpacker
 from farthing.usage.batch import BatchResult, read_batch_line
 from farthing.usage.interface import Known, Quarantined, Unreadable
 from farthing.usage.messages import read_message
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from farthing.call import Served
+    from farthing.gateway.codings import Unpacker
 
 JSON_BYTES_MAX = 32 * 2**20
 LINE_BYTES_MAX = 32 * 2**20
-_PIECE_BYTES = 256 * 2**10
+_UNPACKED_BYTES_FREE, _UNPACKED_RATIO_MAX = 8 * 2**20, 200
+"""What a packed body may come to beside this multiple of its bytes. Answers of text come to 5 to 50 times."""
 
 
 class Meter(Protocol):
@@ -154,10 +156,6 @@ def stream_meter(known: Known) -> SseMeter:
     return SseMeter(known)
 
 
-class UnknownCoding(Exception):
-    """A content coding that we cannot read."""
-
-
 def decoded(meter: Meter, coding: bytes) -> Meter:
     """
     *meter*, behind whatever undoes a content coding.
@@ -166,32 +164,26 @@ def decoded(meter: Meter, coding: bytes) -> Meter:
         UnknownCoding: We cannot undo it.
 
     """
-    coding = coding.strip().lower()
-    if coding in (b"", b"identity"):
-        return meter
-    if coding in (b"gzip", b"x-gzip", b"deflate"):
-        return _Inflated(meter)
-    raise UnknownCoding
+    found = unpacker(coding)
+    return meter if found is None else _Unpacked(meter, found)
 
 
-class _Inflated:
-    """gzip and zlib, in pieces of bounded size, whatever the ratio."""
+class PackedTooTight(Exception):
+    """A body that comes to so much more than was sent that reading it would keep everybody else waiting."""
 
-    def __init__(self, meter: Meter) -> None:
+
+class _Unpacked:
+    """A meter that is fed what a coding hides, in pieces of bounded size."""
+
+    def __init__(self, meter: Meter, unpacker: Unpacker) -> None:
         self._meter = meter
-        self._inflate = _new_inflate()
+        self._unpacker = unpacker
+        self._bytes_left = _UNPACKED_BYTES_FREE
 
     def feed(self, chunk: bytes) -> None:
-        full = False
-        while chunk or full:
-            piece = self._inflate.decompress(chunk, _PIECE_BYTES)
+        self._bytes_left += len(chunk) * _UNPACKED_RATIO_MAX
+        for piece in self._unpacker.pieces(chunk):
+            self._bytes_left -= len(piece)
+            if self._bytes_left < 0:
+                raise PackedTooTight
             self._meter.feed(piece)
-            full = len(piece) == _PIECE_BYTES  # then there may be more, even where nothing is left to read
-            chunk = self._inflate.unconsumed_tail
-            if self._inflate.eof:
-                chunk, full = self._inflate.unused_data, False
-                self._inflate = _new_inflate()
-
-
-def _new_inflate() -> zlib._Decompress:
-    return zlib.decompressobj(zlib.MAX_WBITS | 32)  # tells gzip from zlib by itself

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.call import Call, Served, call_identity
+from farthing.gateway.codings import UnknownCoding
 from farthing.gateway.headers import first
 from farthing.gateway.hidden import only_names
 from farthing.gateway.meters import (
@@ -17,7 +18,6 @@ from farthing.gateway.meters import (
     HeldBody,
     JsonMeter,
     Meter,
-    UnknownCoding,
     decoded,
     read_batch,
     stream_meter,
