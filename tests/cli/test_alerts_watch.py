@@ -100,7 +100,7 @@ def test_it_tells_once_although_two_watch_and_one_is_killed(start, spiked, hook,
     (delivery,) = hook.got
     assert delivery.startswith("incident-1-")
     second.send_signal(signal.SIGTERM)
-    assert second.wait(10) == 0
+    assert second.wait(60) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -108,7 +108,7 @@ def test_it_ends_when_it_is_told_to(start, spiked, number):
     process = start()
     assert line(process)["judged"]["firing"] == [1]
     process.send_signal(number)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 def test_it_ends_with_its_input_and_while_it_waits_for_another(start, spiked):
@@ -118,7 +118,7 @@ def test_it_ends_with_its_input_and_while_it_waits_for_another(start, spiked):
     assert line(second)["waiting_for"] == first.pid
     for process in (second, first):
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_ledger_that_is_locked_or_missing_is_waited_for(start, tmp_path, monkeypatch):

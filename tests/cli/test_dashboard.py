@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.announced import announced
 
 COMMAND = [sys.executable, "-m", "farthing", "dashboard"]
 
@@ -22,7 +23,7 @@ def running(tmp_path):
             [*COMMAND, "--port", "0", "--json", *map(str, arguments)], stdout=subprocess.PIPE, text=True, cwd=tmp_path
         )
         started.append(process)
-        return process, json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
+        return process, announced(process)
 
     yield start
     for process in started:
@@ -49,7 +50,7 @@ def test_the_ledger_is_shown_where_it_says_until_it_is_told_to_end(farthing, run
     page = json.loads(get(f"{told['url']}/?format=json"))
     assert page["figures"]["spend"]["value"] == "0.009"
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
 
 
 def test_a_ledger_that_is_not_there_yet_says_what_to_do_and_is_not_made(running, tmp_path):

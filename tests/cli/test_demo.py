@@ -112,4 +112,4 @@ def test_the_address_that_it_prints_works_after_it_has_ended(farthing, sent, mon
     finally:
         for process in started:
             os.kill(process.pid, signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)

@@ -1,12 +1,12 @@
 """``farthing sandbox`` as a process: what it prints, what it serves, how it ends."""
 
-import json
 import signal
 import subprocess
 import sys
 
 import anthropic
 import pytest
+from tests.announced import announced
 
 from farthing.cli.sandbox import sandbox  # noqa: F401 - imported here, so that its time is not the first test's
 
@@ -24,8 +24,7 @@ def start(tmp_path):
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={"TZ": "UTC"}
         )
         running.append(process)
-        lines = iter(process.stdout.readline, "}\n")
-        return process, json.loads("".join([*lines, "}"]))
+        return process, announced(process)
 
     yield started
     for process in running:
@@ -46,7 +45,7 @@ def test_it_serves_as_told_and_ends_cleanly(start, tmp_path, number):
     assert (message.content[0].text[:11], message.usage.output_tokens) == ("As ordered.", 50)
     assert raw.headers["anthropic-ratelimit-requests-limit"]
     process.send_signal(number)
-    _, log = process.communicate(timeout=10)
+    _, log = process.communicate(timeout=60)
     assert process.returncode == 0
     assert log.startswith("POST /v1/messages 200 ")
     assert len(log.splitlines()) == 1
@@ -57,7 +56,7 @@ def test_it_serves_as_told_and_ends_cleanly(start, tmp_path, number):
 def test_a_signal_sent_the_moment_it_is_announced_ends_it(start):
     process, _ = start()
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 0
 
 

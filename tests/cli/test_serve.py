@@ -1,7 +1,6 @@
 """``farthing serve`` as a process: what it prints, what it keeps, how it ends."""
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ import urllib.request
 
 import anthropic
 import pytest
+from tests.announced import announced
 
 from farthing import testing
 from farthing.cli import beside, serve
@@ -41,8 +41,7 @@ def start(tmp_path):
             env={"TZ": "UTC", "HOME": str(tmp_path)},
         )
         running.append(process)
-        lines = iter(process.stdout.readline, "}\n")
-        return process, json.loads("".join([*lines, "}"]))
+        return process, announced(process)
 
     yield started
     for process in running:
@@ -58,7 +57,7 @@ def test_it_forwards_meters_and_ends_cleanly(start, tmp_path, number):
         with anthropic.Anthropic(base_url=facts["base_url"], api_key=box.key) as client:
             client.messages.create(**ASK)
         process.send_signal(number)
-        _, log = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=60)
         assert process.returncode == 0
         (entry,) = box.books
     assert log.startswith("POST /v1/messages 200 ")
@@ -86,7 +85,7 @@ def test_the_dashboard_is_there_and_ends_with_the_gateway_however_that_ends(star
             assert page.status == 200
             assert b"Overview" in page.read()
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     for _ in range(200):
         try:
             urllib.request.urlopen(facts["dashboard"], timeout=5).close()  # a port that is free may even answer itself
@@ -106,7 +105,7 @@ def test_without_being_asked_it_serves_the_dashboard_on_the_usual_port(start):
             with urllib.request.urlopen(facts["dashboard"]) as page:
                 assert b"Overview" in page.read()
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
         assert process.returncode == 0
 
 
@@ -119,7 +118,7 @@ def test_where_the_usual_port_is_taken_the_gateway_goes_on_without(start, monkey
         with anthropic.Anthropic(base_url=facts["base_url"], api_key=box.key) as client:
             client.messages.create(**ASK)
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=60)
     assert "8790" in log.splitlines()[0]
     assert "goes on without" in log
 
@@ -154,7 +153,7 @@ def test_the_watcher_of_alerts_runs_beside_it_comes_back_and_ends_with_it_even_i
         os.kill(first, signal.SIGKILL)
         second = watcher(first)
         process.send_signal(signal.SIGKILL)
-        _, log = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=60)
     assert "the watcher of alerts ended with -9; it starts again in 1 s" in log
     for _ in range(200):
         try:
@@ -172,7 +171,7 @@ def test_channels_that_nobody_would_tell_are_said(start, tmp_path):
     with testing.sandbox(start=None) as box:
         process, facts = start("--upstream", box.base_url, "--config", str(config))
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=60)
     assert facts["alerts_every_minutes"] == 0
     assert "alerts.watch_minutes = 60" in log
 

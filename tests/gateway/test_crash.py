@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.announced import announced
 
 from farthing import testing
 from farthing.ledger import open_ledger
@@ -216,9 +217,9 @@ def test_the_owner_of_several_workers_is_killed(nursery, box, tmp_path, who):
     since = len(box.books)
     command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--workers", "2", "--no-dashboard", "--json"]
     command += ["--upstream", box.base_url, "--ledger", str(tmp_path / "ledger.duckdb")]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     with subprocess.Popen(command, env={"HOME": str(tmp_path)}, start_new_session=True, **pipes) as process:
-        base_url = json.loads(b"".join([*iter(process.stdout.readline, b"}\n"), b"}"]))["base_url"]
+        base_url = announced(process)["base_url"]
         assert call(base_url, box.key, 0)
         with ThreadPoolExecutor(1) as pool:
             loading = pool.submit(load, base_url, box.key)

@@ -28,6 +28,8 @@ queue_seconds = {queue_seconds}
 [upstream]
 slow_down = false
 """
+LONG_S = 60
+"""Longer than any of these tests takes: what would come after it never comes, however loaded the machine is."""
 ASK = {"model": "claude-sonnet-5", "max_tokens": 400, "messages": [{"role": "user", "content": "Say <<output:40>>."}]}
 
 
@@ -94,19 +96,30 @@ def goes_through(wire, gateway):
     return wire.talk(gateway.base_url, request(wire)[0]).status == 200
 
 
-def test_while_it_waits_for_its_turn(wire, live, limited, tmp_path):
-    gateway = limited(live.base_url, queue_seconds=30)
-    live.fail(testing.Fault(first_byte_s=0.6))
+def test_while_it_waits_for_its_turn(wire, raw_upstream, limited, tmp_path):
+    may_answer = threading.Event()
+    usage = b'{"input_tokens": 100, "output_tokens": 20}'
+    body = b'{"type": "message", "id": "msg_%d", "model": "claude-sonnet-5", "usage": %b}'
+
+    def answer(_head, _body):
+        may_answer.wait(LONG_S)
+        message = body % (len(raw_upstream.seen), usage)
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        return head % len(message) + message, True
+
+    raw_upstream.answer = answer
+    gateway = limited(raw_upstream.url, queue_seconds=LONG_S)
     with client_of(wire, gateway) as first:
-        until(lambda: "farthing_requests_under_way 1" in gateway.metrics.text())
+        until(lambda: raw_upstream.seen)
         with client_of(wire, gateway):
             until(lambda: "farthing_calls_waiting 1" in gateway.metrics.text())
         until(lambda: "farthing_calls_waiting 0" in gateway.metrics.text())
+        may_answer.set()
         assert wire.read_answer(first).status == 200
     assert goes_through(wire, gateway)
     gateway.stop()
-    assert len(live.books) == 2
-    assert counted(tmp_path) == live.books.total_pusd == gateway.total_pusd
+    assert [stored.call.served.message_id for stored in gateway.calls] == ["msg_1", "msg_2"]
+    assert counted(tmp_path) == gateway.total_pusd == 2 * (100 * 2_000_000 + 20 * 10_000_000)
 
 
 def test_after_its_reservation_before_there_is_a_connection(wire, limited, tmp_path):
@@ -116,7 +129,7 @@ def test_after_its_reservation_before_there_is_a_connection(wire, limited, tmp_p
             other.settimeout(0)
             with contextlib.suppress(BlockingIOError):
                 other.connect(full.getsockname())
-        gateway = limited(f"http://127.0.0.1:{full.getsockname()[1]}", connect_timeout_seconds=0.5)
+        gateway = limited(f"http://127.0.0.1:{full.getsockname()[1]}", connect_timeout_seconds=1)
         with client_of(wire, gateway):
             until(lambda: "farthing_requests_under_way 1" in gateway.metrics.text())
         until_over(gateway)
@@ -139,7 +152,7 @@ def test_while_the_upstream_is_silent_and_is_drained(wire, live, limited, tmp_pa
 
 def test_while_the_upstream_is_silent_and_is_aborted(wire, live, limited, tmp_path):
     gateway = limited(live.base_url, client_gone="abort")
-    live.fail(testing.Fault(first_byte_s=0.4))
+    live.fail(testing.Fault(first_byte_s=LONG_S))
     with client_of(wire, gateway):
         until(lambda: gateway.server.metrics.text().count("farthing_upstream_connections 1"))
     until_over(gateway)
@@ -152,7 +165,7 @@ def test_while_the_upstream_is_silent_and_is_aborted(wire, live, limited, tmp_pa
 @pytest.mark.parametrize("policy", ["drain", "abort"])
 def test_in_the_middle_of_a_stream(wire, live, limited, tmp_path, policy):
     gateway = limited(live.base_url, client_gone=policy)
-    live.reply(testing.Reply(output_tokens=60, event_s=0.01))
+    live.reply(testing.Reply(output_tokens=60, event_s=0.01 if policy == "drain" else 0.5))
     with client_of(wire, gateway, stream=True) as connection:
         assert b"200" in connection.recv(12)
         until(lambda: b"content_block_delta" in connection.recv(65_536))
@@ -171,7 +184,7 @@ def test_before_an_answer_that_is_free(wire, raw_upstream, limited, tmp_path):
     may_answer = threading.Event()
 
     def refuse(_head, _body):
-        may_answer.wait(10)
+        may_answer.wait(LONG_S)
         return b"HTTP/1.1 500 Oh\r\ncontent-length: 2\r\n\r\n{}", True
 
     raw_upstream.answer = refuse
@@ -189,7 +202,7 @@ def test_before_an_answer_that_is_free(wire, raw_upstream, limited, tmp_path):
 
 def test_between_two_attempts(wire, live, limited, tmp_path):
     gateway = limited(live.base_url, retries=3)
-    live.fail(*[testing.Fault(refuse="overloaded_error", retry_after_s=1)] * 3)
+    live.fail(*[testing.Fault(refuse="overloaded_error", retry_after_s=2)] * 3)
     with client_of(wire, gateway):
         until(lambda: gateway.metrics.value("farthing_retries_total"))
     until_over(gateway)
@@ -211,7 +224,7 @@ def test_attempts_that_failed_and_one_that_did_not_hold_one_reservation(wire, li
 
 def test_when_the_gateway_ends_before_the_answer(wire, live, limited, tmp_path):
     gateway = limited(live.base_url, shutdown_seconds=0.2)
-    live.fail(testing.Fault(first_byte_s=3))
+    live.fail(testing.Fault(first_byte_s=LONG_S))
     with client_of(wire, gateway):
         until(lambda: gateway.server.metrics.text().count("farthing_upstream_connections 1"))
         gateway.stop()

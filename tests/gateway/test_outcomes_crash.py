@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.announced import announced
+
 from farthing.gateway import outcome_rounds
 from farthing.gateway.metrics import Metrics
 from farthing.gateway.outcome_rounds import OutcomeRounds
@@ -234,12 +236,11 @@ def workers(folder):
     """``farthing serve --workers 2``: its process and address."""
     command = [sys.executable, "-m", "farthing", "serve", "--port", "0", "--workers", "2", "--no-dashboard", "--json"]
     command += ["--upstream", UPSTREAM, "--ledger", str(folder / "ledger.duckdb")]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     variables = {"HOME": str(folder), "FARTHING_GATEWAY_INGEST_SECONDS": "1"}
     with subprocess.Popen(command, env=variables, start_new_session=True, **pipes) as process:
         try:
-            facts = json.loads(b"".join([*iter(process.stdout.readline, b"}\n"), b"}"]))
-            yield process, facts["base_url"]
+            yield process, announced(process)["base_url"]
         finally:
             process.kill()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import anthropic
 import pytest
+from tests.announced import announced
 
 from farthing import testing
 from farthing.gateway.board import Board, Slot
@@ -99,7 +100,7 @@ class Served:
         variables |= {"HOME": str(folder), "FARTHING_GATEWAY_METRICS_TOKEN_FILE": str(folder / "token")}
         variables |= {"FARTHING_GATEWAY_INGEST_SECONDS": "1", "FARTHING_GATEWAY_SHUTDOWN_SECONDS": "5"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=variables, text=True)
-        self.facts = json.loads("".join([*iter(self.process.stdout.readline, "}\n"), "}"]))
+        self.facts = announced(self.process)
         self.base_url = self.facts["base_url"]
 
     def get(self, path):
