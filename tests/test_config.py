@@ -4,10 +4,11 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
-from farthing.config import KEYS, load, variable_of
+from farthing.config import KEYS, Config, load, variable_of
 from farthing.errors import BadConfig
 
 SAMPLE = {
@@ -97,6 +98,8 @@ def test_defaults_follow_the_xdg_folders(folder):
 
 def test_the_sample_covers_every_key():
     assert set(SAMPLE) == set(KEYS)
+    sections = get_type_hints(Config)
+    assert list(KEYS) == [f"{name.rstrip('_')}.{key}" for name, one in sections.items() for key in one.__annotations__]
 
 
 @pytest.mark.parametrize("key", KEYS)
