@@ -23,6 +23,10 @@ class Clock:
         self.now = 0.0
         self.timers = []
         self.set = 0
+        self.failures = []
+
+    def call_exception_handler(self, context):
+        self.failures.append(context["exception"])
 
     def time(self):
         return self.now
@@ -53,6 +57,22 @@ def test_a_wait_that_is_over_in_time_expires_never():
     clock.turn_to(100)
     assert expired == []
     assert clock.timers == []
+
+
+def test_one_that_fails_keeps_no_other_waiting_and_is_told():
+    clock, expired = Clock(), []
+    deadlines, failure = Deadlines(10, clock), RuntimeError("no")
+
+    def fail():
+        raise failure
+
+    deadlines.begin(fail)
+    deadlines.begin(lambda: expired.append(1))
+    clock.turn_to(1)
+    deadlines.begin(lambda: expired.append(2))
+    clock.turn_to(100)
+    assert expired == [1, 2]
+    assert clock.failures == [failure]
 
 
 def test_each_expires_at_its_own_time():

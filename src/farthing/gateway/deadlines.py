@@ -65,7 +65,10 @@ class Deadlines:
         for number, _ in due:
             del self._waits[number]
         for _, expire in due:
-            expire()
+            try:
+                expire()
+            except Exception as error:  # noqa: BLE001 - told as the loop tells of any callback; the others are due too
+                self.loop.call_exception_handler({"message": "a deadline could not be met", "exception": error})
 
 
 class Silence:
