@@ -22,7 +22,7 @@ from farthing.prompts.shape import dials_of, shape_of
 from farthing.tokens.models import Unknowable, traits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 HASH_BYTES = MASK_BYTES
 
@@ -124,10 +124,11 @@ def read_prompt(
     """
     asked = model or str(body.get("model"))
     canonical, keeps = _known_as(asked)
-    parts = list(parts_of(body, keeps_thinking=keeps))
+    parts = parts_of(body, keeps_thinking=keeps)
     ttls = ttls_of(parts, body.get("cache_control")) if breakpoints else [None] * len(parts)
-    chain = _Chain(body, counter, dials_of(body, canonical, inference_geo), digest or content_digest)
-    return Prompt(canonical, tuple([chain.block(part, ttl) for part, ttl in zip(parts, ttls, strict=True)]))
+    dials = dials_of(body, canonical, inference_geo)
+    blocks = _chained(body, parts, ttls, counter, dials=dials, digest=digest or content_digest)
+    return Prompt(canonical, tuple(blocks))
 
 
 @lru_cache(maxsize=256)
@@ -142,41 +143,38 @@ _PLACES = {section: place for place, section in enumerate(_SECTIONS)}
 _ENTRIES = tuple(b"/" + section.encode() for section in _SECTIONS)
 
 
-class _Chain:
-    """The running hash and count of one prompt."""
+def _chained(
+    body: Mapping[str, Any],
+    parts: Sequence[Part],
+    ttls: Sequence[Ttl | None],
+    counter: Counter,
+    *,
+    dials: Dials,
+    digest: Callable[[Part], bytes],
+) -> list[Block]:
+    """The blocks of one prompt: a running hash and count over its parts, and over each section as it is entered."""
+    shapes, masks = shape_of(body), masks_of(dials)
+    section, mask, entered = None, 0, 0
+    running, tokens, count = bytes(HASH_BYTES), 0, counter.block
+    blocks = []
+    for part, ttl in zip(parts, ttls, strict=True):
+        before = tokens
+        if part.section is not section:
+            section, place = part.section, _PLACES[part.section]
+            mask = masks[place]
+            for at in range(entered, place + 1):
+                running = _entered(running, _ENTRIES[at], shapes[at])
+                tokens += counter.preamble(_SECTIONS[at], body)
+            entered = max(entered, place + 1)
+        running = _mixed(running, part.role.encode(), digest(part))
+        tokens += count(part)
+        prefix_hash = (int.from_bytes(running) ^ mask).to_bytes(HASH_BYTES)
+        blocks.append(Block(section, prefix_hash, tokens - before, tokens, ttl, part.cacheable))
+    return blocks
 
-    def __init__(
-        self, body: Mapping[str, Any], counter: Counter, dials: Dials, digest: Callable[[Part], bytes]
-    ) -> None:
-        self._body = body
-        self._counter = counter
-        self._shapes = shape_of(body)
-        self._masks = masks_of(dials)
-        self._digest = digest
-        self._section: Section | None = None
-        self._mask = 0
-        self._entered = 0
-        self._hash = bytes(HASH_BYTES)
-        self._tokens = 0
 
-    def block(self, part: Part, ttl: Ttl | None) -> Block:
-        before = self._tokens
-        if part.section is not self._section:
-            place = _PLACES[part.section]
-            while self._entered <= place:
-                self._enter(self._entered)
-            self._section, self._mask = part.section, self._masks[place]
-        self._hash = _mixed(self._hash, part.role.encode(), self._digest(part))
-        self._tokens += self._counter.block(part)
-        prefix_hash = (int.from_bytes(self._hash) ^ self._mask).to_bytes(HASH_BYTES)
-        return Block(part.section, prefix_hash, self._tokens - before, self._tokens, ttl, part.cacheable)
-
-    def _enter(self, place: int) -> None:
-        self._entered += 1
-        shape = self._shapes[place]
-        mix = _mixed_again if len(shape) <= _PLAIN_SHAPE_BYTES else _mixed
-        self._hash = mix(self._hash, _ENTRIES[place], shape)
-        self._tokens += self._counter.preamble(_SECTIONS[place], self._body)
+def _entered(before: bytes, entry: bytes, shape: bytes) -> bytes:
+    return (_mixed_again if len(shape) <= _PLAIN_SHAPE_BYTES else _mixed)(before, entry, shape)
 
 
 def _mixed(before: bytes, what: bytes, content: bytes) -> bytes:

@@ -9,15 +9,16 @@ Source: prompt caching page (facts: claude-api 5.1, 5.7, 0.3, 12.1), checked 202
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from farthing.prompts.shape import is_web_tool, mapping, mappings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
 
 class Section(StrEnum):
@@ -28,14 +29,14 @@ class Section(StrEnum):
     MESSAGES = "messages"
 
 
-class Part(NamedTuple):
+class Part(msgspec.Struct, frozen=True, gc=False):
     """
     One block of a prompt, with its content.
 
     Attributes:
         section: Web tools stand in ``system``, where they are felt.
         role: ``user``, ``assistant`` or ``system`` in messages, else empty.
-        path: Where it stands in the body, for error messages: ``messages.0.content.1``.
+        place: What of the body it stands in: ``messages.0.content``. at: where in there.
         value: The block as an object, without its ``cache_control``.
         cache_control: As it came, or None.
 
@@ -43,12 +44,18 @@ class Part(NamedTuple):
 
     section: Section
     role: str
-    path: str
+    place: str
+    at: int
     value: Mapping[str, Any]
     cache_control: Any
 
     def __repr__(self) -> str:
         return f"<Part {self.path}, {len(self.encoded)} bytes>"
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the body, for error messages: ``messages.0.content.1``."""
+        return f"{self.place}.{self.at}"
 
     @property
     def encoded(self) -> bytes:
@@ -68,7 +75,7 @@ _THINKING = ("thinking", "redacted_thinking")
 ATTRIBUTION = "x-anthropic-billing-header:"
 
 
-def parts_of(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part]:
+def parts_of(body: Mapping[str, Any], *, keeps_thinking: bool) -> list[Part]:
     """
     Every part in order. What is not shaped as the API wants it is skipped.
 
@@ -78,35 +85,26 @@ def parts_of(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part]
             follows that is more than tool results.
 
     """
-    if body.get("tools"):
-        yield from _tools(_list(body["tools"]))
-    for path, block in _blocks(body.get("system"), "system"):
-        if not (path == "system.0" and str(block.get("text")).startswith(ATTRIBUTION)):
-            yield _part(Section.SYSTEM, "", path, block)
-    yield from _messages(body, keeps_thinking=keeps_thinking)
-
-
-def _tools(listed: Sequence[Any]) -> Iterator[Part]:
-    tools = [(f"tools.{at}", tool) for at, tool in enumerate(listed) if isinstance(tool, dict)]
-    tools = [(path, tool) for path, tool in tools if not tool.get("defer_loading")]
-    for path, tool in tools:
-        if not is_web_tool(tool):
-            yield _part(Section.TOOLS, "", path, tool)
-    for path, tool in tools:
-        if is_web_tool(tool):
-            yield _part(Section.SYSTEM, "", path, tool)
-
-
-def _messages(body: Mapping[str, Any], *, keeps_thinking: bool) -> Iterator[Part]:
+    parts = _tools(_list(body["tools"])) if body.get("tools") else []
+    for at, block in _blocks(body.get("system")):
+        if at or not str(block.get("text")).startswith(ATTRIBUTION):
+            parts.append(_part(Section.SYSTEM, "", "system", at, block))
     messages = _list(body.get("messages"))
-    strip_before = 0 if keeps_thinking else _last_user_turn(messages)
-    for at, message in enumerate(messages):
+    section, strip_before = Section.MESSAGES, 0 if keeps_thinking else _last_user_turn(messages)
+    for number, message in enumerate(messages):
         if not isinstance(message, dict):
             continue
-        role, keeps = str(message.get("role")), at >= strip_before
-        for path, block in _blocks(message.get("content"), f"messages.{at}.content"):
+        role, place, keeps = str(message.get("role")), f"messages.{number}.content", number >= strip_before
+        for at, block in _blocks(message.get("content")):
             if keeps or block.get("type") not in _THINKING:
-                yield _part(Section.MESSAGES, role, path, block)
+                parts.append(_part(section, role, place, at, block))
+    return parts
+
+
+def _tools(listed: Sequence[Any]) -> list[Part]:
+    tools = [(at, tool) for at, tool in enumerate(listed) if isinstance(tool, dict) and not tool.get("defer_loading")]
+    own = [_part(Section.TOOLS, "", "tools", at, tool) for at, tool in tools if not is_web_tool(tool)]
+    return own + [_part(Section.SYSTEM, "", "tools", at, tool) for at, tool in tools if is_web_tool(tool)]
 
 
 def _last_user_turn(messages: Sequence[Any]) -> int:
@@ -124,22 +122,22 @@ def _only_tool_results(content: object) -> bool:
     return bool(blocks) and all(block.get("type") == "tool_result" for block in blocks)
 
 
-def _blocks(content: object, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _blocks(content: object) -> list[tuple[int, Mapping[str, Any]]]:
+    """The blocks of a ``content`` or ``system``, each with its place in there."""
     if isinstance(content, str):
-        yield f"{path}.0", {"type": "text", "text": content}
-        return
-    for at, block in enumerate(_list(content)):
-        if isinstance(block, dict):
-            yield f"{path}.{at}", block
-        elif isinstance(block, str):
-            yield f"{path}.{at}", {"type": "text", "text": block}
+        return [(0, {"type": "text", "text": content})]
+    return [
+        (at, {"type": "text", "text": block} if isinstance(block, str) else block)
+        for at, block in enumerate(_list(content))
+        if isinstance(block, (dict, str))
+    ]
 
 
-def _part(section: Section, role: str, path: str, block: Mapping[str, Any]) -> Part:
-    cache_control = block.get("cache_control")
-    if "cache_control" in block:
-        block = {key: value for key, value in block.items() if key != "cache_control"}
-    return Part(section, role, path, block, cache_control)
+def _part(section: Section, role: str, place: str, at: int, block: Mapping[str, Any]) -> Part:
+    if "cache_control" not in block:
+        return Part(section, role, place, at, block, None)
+    content = {key: value for key, value in block.items() if key != "cache_control"}
+    return Part(section, role, place, at, content, block["cache_control"])
 
 
 def _list(value: object) -> Sequence[Any]:

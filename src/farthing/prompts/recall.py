@@ -150,7 +150,7 @@ class Recall:
 
     def _block(self, block: Mapping[str, Any], counter: BlockCounter, tag: bytes) -> dict[str, Any]:
         content = {name: value for name, value in block.items() if name != "cache_control"}
-        digest = content_digest(Part(Section.MESSAGES, "", "", content, None))
+        digest = content_digest(Part(Section.MESSAGES, "", "", 0, content, None))
         key = tag + digest
         tokens = self._tokens.pop(key, None)
         if tokens is None:
