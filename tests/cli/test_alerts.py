@@ -58,11 +58,12 @@ def test_another_time_keeps_nothing(farthing, filled, tmp_path):
     assert not (tmp_path / "alerts.sqlite").exists()
 
 
-def test_budgets_of_the_settings(farthing, filled, tmp_path, monkeypatch):
-    filled()
+def test_budgets_of_the_settings(farthing, tmp_path, monkeypatch):
+    rows = [farthing.row(id=f"r{day}", at=f"2026-10-{day:02}T09:00:00Z") for day in range(1, 15)]
+    farthing("import", "jsonl", "-", stdin=farthing.lines(*rows))
     (tmp_path / "limits.toml").write_text('[[budget]]\nname = "org"\nlimit_usd = "0.01"\nwindow = "month"\n')
     monkeypatch.setenv("FARTHING_GATEWAY_LIMITS", str(tmp_path / "limits.toml"))
-    found = farthing.json("alerts", "check", code=2)
+    found = farthing.json("alerts", "check", "--at", "2026-10-15T12:00:00Z", code=2)
     assert [one["kind"] for one in found["incidents"]] == ["budget"]
     assert "100% of $0.01" in found["incidents"][0]["title"]
 
