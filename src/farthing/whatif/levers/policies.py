@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
     from farthing.whatif.levers.route import Route
     from farthing.whatif.levers.sketch import Ruler
+    from farthing.whatif.replay.outcome import Given, Outcome
     from farthing.whatif.replay.rules import Found
-    from farthing.whatif.replay.run import Given, Outcome
 
 AS_MARKED = "as_marked"
 NONE = "none"

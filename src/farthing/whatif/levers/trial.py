@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from farthing.call import Call
     from farthing.prices.book import PriceBook
     from farthing.whatif.replay.choice import Caching
+    from farthing.whatif.replay.outcome import Given
     from farthing.whatif.replay.prompt import Prompt
     from farthing.whatif.replay.rules import Found
-    from farthing.whatif.replay.run import Given
 
 _NEVER_CACHED = 2**62
 

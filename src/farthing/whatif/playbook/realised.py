@@ -19,10 +19,11 @@ from farthing.money import nearest
 from farthing.prices.engine import price_served
 from farthing.units import Kind, weakest
 from farthing.whatif.playbook.days import MONTH_DAYS
+from farthing.whatif.replay.amounts import amount, without_volume
 from farthing.whatif.replay.choice import Choice, value_of
 from farthing.whatif.replay.lengths import Lengths
 from farthing.whatif.replay.replay import given_of
-from farthing.whatif.replay.run import Run, amount, without_volume
+from farthing.whatif.replay.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -15,10 +15,10 @@ from farthing.prices.engine import price_served
 from farthing.units import Kind, weakest
 from farthing.whatif.commitments import Demand
 from farthing.whatif.playbook.trial import is_about
+from farthing.whatif.replay.amounts import amount, without_volume
 from farthing.whatif.replay.choice import Choice
 from farthing.whatif.replay.lengths import Lengths
 from farthing.whatif.replay.replay import given_of, replay
-from farthing.whatif.replay.run import amount, without_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
     from farthing.whatif.playbook.days import Days
-    from farthing.whatif.replay.run import Outcome
+    from farthing.whatif.replay.outcome import Outcome
 
 _HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

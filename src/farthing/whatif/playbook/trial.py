@@ -11,8 +11,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from farthing.whatif.playbook.days import Days
+from farthing.whatif.replay.amounts import without_volume
 from farthing.whatif.replay.replay import replay
-from farthing.whatif.replay.run import Run, without_volume
+from farthing.whatif.replay.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from farthing.prices.contract_terms import ContractTerms
     from farthing.whatif.playbook.profile import Profile
     from farthing.whatif.replay.choice import Choice
-    from farthing.whatif.replay.run import Given, Outcome
+    from farthing.whatif.replay.outcome import Given, Outcome
     from farthing.whatif.replay.totals import Backtest
 
 

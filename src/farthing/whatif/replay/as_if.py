@@ -17,11 +17,11 @@ from farthing.errors import BadInput
 from farthing.prices.card import Card
 from farthing.prices.engine import price_served
 from farthing.units import Kind, weakest
+from farthing.whatif.replay.amounts import amount, without_volume
 from farthing.whatif.replay.choice import Choice
 from farthing.whatif.replay.moved import ONE, facts_of, tokenizer_factor
 from farthing.whatif.replay.parse import parse_choice
 from farthing.whatif.replay.replay import replay
-from farthing.whatif.replay.run import amount, without_volume
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from farthing.prices.bill import Bill
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
-    from farthing.whatif.replay.run import Outcome
+    from farthing.whatif.replay.outcome import Outcome
 
 Cached = Literal["", "none", "5m", "1h"]
 AS_LONG = "the answer is as long as it was"

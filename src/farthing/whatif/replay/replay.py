@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from farthing.errors import BadInput
 from farthing.ledger.interface import Stored
 from farthing.prices.engine import price_served
+from farthing.whatif.replay.amounts import amount, without_volume
 from farthing.whatif.replay.choice import Caching, Choice
 from farthing.whatif.replay.lengths import Lengths
+from farthing.whatif.replay.outcome import Given
 from farthing.whatif.replay.prompt import prompt_of, why_not_replayed
-from farthing.whatif.replay.run import Given, Run, amount, without_volume
+from farthing.whatif.replay.run import Run
 from farthing.whatif.replay.totals import Backtest, Replayed, Sums, prompt_counts
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from farthing.prices.bill import Bill
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
-    from farthing.whatif.replay.run import Outcome
+    from farthing.whatif.replay.outcome import Outcome
 
 AS_IT_WAS = Choice.of(cache=Caching("as_marked"))
 

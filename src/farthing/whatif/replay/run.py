@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from farthing.call import Call, Served, Usage
-from farthing.prices.contracts import price_under
 from farthing.prices.engine import price_served
 from farthing.units import Kind, weakest
 from farthing.whatif.replay import moved
+from farthing.whatif.replay.amounts import amount, without_volume
 from farthing.whatif.replay.ceiling import Ceiling
 from farthing.whatif.replay.choice import UNTURNED
+from farthing.whatif.replay.counts import as_recorded, began, replayed_usage, tokens_min_of
 from farthing.whatif.replay.moved import Moved, Stays
+from farthing.whatif.replay.outcome import Outcome
 from farthing.whatif.replay.places import Sightings, breakpoints
-from farthing.whatif.replay.prompt import scaled
 from farthing.whatif.replay.rules import FATES, Cache
 from farthing.whatif.replay.totals import Step, prompt_counts
 from farthing.whatif.replay.warm import Due, Warmth
@@ -30,61 +31,12 @@ if TYPE_CHECKING:
     from farthing.prices.contract_terms import ContractTerms
     from farthing.prompts.breakpoints import Ttl
     from farthing.whatif.replay.choice import Caching, Choice, Levers
-    from farthing.whatif.replay.prompt import Prompt
+    from farthing.whatif.replay.outcome import Given
     from farthing.whatif.replay.rules import Found
 
 NO_PRICE = "no exact price under this choice"
-_NEVER_CACHED = 2**62
 _NOTHING = Usage()
 _ANY = Call(call_id="", sent_at=datetime(1970, 1, 1, tzinfo=UTC), source="", served=Served(model="", usage=_NOTHING))
-
-
-class Given(NamedTuple):
-    """
-    One recorded call, read once for all choices.
-
-    Attributes:
-        call: The call.
-        bill: Its bill from facts; its list price is known.
-        pusd: What it cost, under contract where there is one.
-        prompt: Its blocks; None where it has none. why_not: why its cache cannot be replayed, None where it can.
-
-    """
-
-    call: Call
-    bill: Bill
-    pusd: int
-    prompt: Prompt | None
-    why_not: str | None
-
-
-class Outcome(NamedTuple):
-    """
-    One call, or one ping of it, under a choice.
-
-    Attributes:
-        call: As recorded.
-        at: When it was worked on.
-        served: What would have been served.
-        bill: Its bill. pusd: what it costs. kind: how sure that is. recorded: the bill of the call as recorded.
-        is_ping: Whether it is a request that only keeps a prefix alive.
-        marks: Position and lifetime of each breakpoint it was sent with; None where the cache was not replayed.
-        is_calibrated: Whether the recorder's counts of its prompt had to be changed.
-        stays: Why it is kept as recorded; empty where it is not.
-
-    """
-
-    call: Call
-    at: datetime
-    served: Served
-    bill: Bill
-    pusd: int
-    kind: Kind
-    recorded: Bill
-    is_ping: bool = False
-    marks: list[tuple[int, Ttl]] | None = None
-    is_calibrated: bool = False
-    stays: str = ""
 
 
 class _Asked(NamedTuple):
@@ -177,14 +129,14 @@ class Run:
 
     def _work(self, given: Given, levers: Levers, to: Moved) -> None:
         caching = levers.cache
-        usage, kind, marks = _as_recorded(to)
+        usage, kind, marks = as_recorded(to)
         asked = None
         if caching is not None and caching.is_replayed:
             asked, found, began = self._through_cache(given, levers, to)
             if given.why_not is not None:
                 self.step.cache_stays[given.why_not] += 1
             elif asked is not None and found is not None:
-                usage, kind, marks = _replayed_usage(usage, found), self._replayed_kind(asked, found), asked.marks
+                usage, kind, marks = replayed_usage(usage, found), self._replayed_kind(asked, found), asked.marks
                 kind = kind if began else weakest(kind, Kind.ASSUMED)
                 self._count(found)
         served = to.served if usage is to.served.usage else msgspec.structs.replace(to.served, usage=usage)
@@ -218,7 +170,7 @@ class Run:
             counts = prompt_counts(bill.components[0].usage)
             paid = sum(count * (rate or 0) for count, rate in zip(counts, rates, strict=False))
         at_us = moved.microseconds(asked.to.at)
-        tokens_min = _tokens_min(asked.to)
+        tokens_min = tokens_min_of(asked.to)
         group = self._group(asked.given.call)
         self._ceiling.take(
             asked.scope, asked.prompt, at_us, tokens_min=tokens_min, rates=rates, paid_pusd=paid, group=group
@@ -235,14 +187,14 @@ class Run:
         at_us = moved.microseconds(to.at)
         seen_at = self._seen.longest(scope, keys, at_us) if caching.policy == "second_sight" else -1
         marks = breakpoints(caching, prompt, seen_at)
-        began_ms, known = _began(call, to)
+        began_ms, known = began(call, to)
         asked = _Asked(given, levers, to, scope, (keys, ends), marks)
         found = self._ask(asked, at_us, None if began_ms is None else at_us + 1000 * began_ms)
         self._keep_warm(caching, asked, found, at_us)
         return asked, found, known
 
     def _ask(self, asked: _Asked, at_us: int, begins_us: int | None) -> Found:
-        tokens_min = _tokens_min(asked.to)
+        tokens_min = tokens_min_of(asked.to)
         return self._cache.ask(
             asked.scope, asked.prompt, asked.marks, at_us=at_us, begins_us=begins_us, tokens_min=tokens_min
         )
@@ -263,9 +215,9 @@ class Run:
             return
         given, levers, to = asked.given, asked.levers, asked.to
         at = moved.at_microseconds(at_us)
-        began_ms, _ = _began(given.call, to)
+        began_ms, _ = began(given.call, to)
         found = self._ask(asked, at_us, at_us + 1000 * (began_ms or 0))
-        usage = _replayed_usage(_NOTHING, found)
+        usage = replayed_usage(_NOTHING, found)
         served = msgspec.structs.replace(
             to.served, usage=usage, stop_reason="max_tokens", refusal_category=None, output_started=False
         )
@@ -320,67 +272,3 @@ class Run:
         step.saved_kinds_pusd[outcome.kind] += given.pusd - outcome.pusd
         if self._each is not None:
             self._each(outcome)
-
-
-def amount(bill: Bill, at: datetime, terms: ContractTerms | None) -> int:
-    """What a priced bill comes to: at list, or under *terms*, which have no volume credit."""
-    assert bill.list_pusd is not None, "priced"
-    if terms is None:
-        return bill.list_pusd
-    posted = price_under(terms, bill, at).posted_pusd
-    return bill.list_pusd if posted is None else posted
-
-
-def without_volume(terms: ContractTerms | None) -> ContractTerms | None:
-    """The terms that price a call by itself."""
-    return None if terms is None else msgspec.structs.replace(terms, volume=())
-
-
-def _as_recorded(to: Moved) -> tuple[Usage, Kind, None]:
-    """The measured counts, under another tokenizer where there is one."""
-    usage, kind = to.served.usage, to.kind
-    cached = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens + usage.cache_read_tokens
-    if to.separates_caches and cached:
-        kind = Kind.ASSUMED
-    if to.factor != 1 or to.output_factor != 1:
-        usage = under_factors(usage, to)
-    return usage, kind, None
-
-
-def under_factors(usage: Usage, to: Moved) -> Usage:
-    """Every count under another tokenizer, and output under another effort; each is rounded by itself, halves up."""
-    output = scaled(usage.output_tokens, to.output_factor)
-    return msgspec.structs.replace(
-        usage,
-        input_tokens=scaled(usage.input_tokens, to.factor),
-        cache_write_5m_tokens=scaled(usage.cache_write_5m_tokens, to.factor),
-        cache_write_1h_tokens=scaled(usage.cache_write_1h_tokens, to.factor),
-        cache_read_tokens=scaled(usage.cache_read_tokens, to.factor),
-        output_tokens=output,
-        thinking_tokens=min(output, scaled(usage.thinking_tokens, to.output_factor)),
-    )
-
-
-def _tokens_min(to: Moved) -> int:
-    """The shortest prefix that is cached; out of reach where the model caches nothing."""
-    return to.tokens_min if to.model.applies.prompt_caching is not False else _NEVER_CACHED
-
-
-def _replayed_usage(usage: Usage, found: Found) -> Usage:
-    return msgspec.structs.replace(
-        usage,
-        input_tokens=found.input_tokens,
-        cache_write_5m_tokens=found.write_5m_tokens,
-        cache_write_1h_tokens=found.write_1h_tokens,
-        cache_read_tokens=found.read_tokens,
-    )
-
-
-def _began(call: Call, to: Moved) -> tuple[int | None, bool]:
-    """Milliseconds from start to the beginning of the response, None for never; and whether that is known."""
-    if to.served.service_tier == "batch":
-        return 0, True
-    if call.ttft_ms is not None:
-        return call.ttft_ms, True
-    never = call.served.stop_reason is None and call.served.output_started is False
-    return (None, True) if never else (0, False)
