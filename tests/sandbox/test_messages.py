@@ -156,9 +156,39 @@ def test_a_fallback_serves_and_each_attempt_is_billed_at_its_own_price(stream):
     if stream:
         events = list(begun.events())
         assert events[0].payload["message"]["model"] == "claude-sonnet-5"
-        assert {"type": "fallback", "from": {"model": "claude-sonnet-5"}, "to": {"model": seen.model}} in [
-            e.payload.get("content_block") for e in events
-        ]
+        assert {
+            "type": "fallback",
+            "from": {"model": "claude-sonnet-5"},
+            "to": {"model": seen.model},
+            "trigger": {"type": "refusal", "category": "bio"},
+        } in [e.payload.get("content_block") for e in events]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("paused", [False, True])
+def test_the_tool_loop_of_a_fallback_is_one_answer(stream, paused):
+    loop = (ServerPass(output_tokens=30, result_tokens=8000),) * 2
+    sandbox = world(Reply(refusal=Refusal(category="cyber")), Reply(text="Found.", loop=loop, paused=paused))
+    body = request(stream=stream, fallbacks=[{"model": "claude-opus-5"}])
+    begun = accepted(sandbox, body, betas=BETAS)
+    seen, entry = reading(begun), begun.settle()
+    assert seen == entry.call.served
+    # 40, then 8,030 more a search; the declined 40 of the other model are no part of it.
+    assert seen.usage.input_tokens == 40 + 8_070 + (0 if paused else 16_100)
+    assert [(one.model, one.usage.input_tokens) for one in seen.extra_passes] == [("claude-sonnet-5", 40)]
+    kinds = [one["type"] for one in begun.message()["usage"]["iterations"]]
+    assert kinds == ["message"] * (len(kinds) - 1) + ["fallback_message"]
+
+
+@pytest.mark.parametrize("events_sent", [3, 6, 9, 12])
+def test_who_leaves_in_the_loop_of_a_fallback_pays_each_attempt_at_its_own_price(events_sent):
+    decline = Reply(text="I begin", output_tokens=20, refusal=Refusal(category="bio", after_output=True))
+    sandbox = world(decline, Reply(text="Found.", loop=(ServerPass(output_tokens=30),)))
+    begun = accepted(sandbox, request(stream=True, fallbacks=[{"model": "claude-opus-5"}]), betas=BETAS)
+    served = begun.settle(events_sent).call.served
+    ran = [(served.model, served.usage), *((one.model, one.usage) for one in served.extra_passes)]
+    assert {model for model, _ in ran} == {"claude-sonnet-5", *(["claude-opus-5"] if events_sent > 5 else [])}
+    assert all(usage.prompt_tokens == 40 for _, usage in ran)
 
 
 def test_without_a_model_left_the_last_refusal_is_the_answer():

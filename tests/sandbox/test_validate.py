@@ -160,6 +160,10 @@ def test_models_are_served_only_by_exact_id_and_only_while_they_were_sold():
     assert refusal(model="us.anthropic.claude-opus-4-6-v1").status == 404
     assert refusal(model="claude-3-haiku-20240307").status == 404  # retired 2026-04-20
     assert check(model="claude-3-haiku-20240307", on=date(2026, 4, 19)).model.name == "Claude Haiku 3"
+    # Other platforms keep these, at rates that the book has: here they are gone.
+    assert refusal(model="claude-opus-4-1", on=date(2026, 8, 5)).status == 404
+    assert check(model="claude-opus-4-1", on=date(2026, 8, 4)).model.name == "Claude Opus 4.1"
+    assert refusal(model="claude-instant-1.2").status == 404
     assert refusal(model="claude-opus-5-5", on=date(2026, 9, 21)).status == 404
     assert check(model="claude-opus-5-5", on=date(2026, 9, 22)).model.id == "claude-opus-5-5"
 
@@ -203,6 +207,8 @@ def test_a_paused_loop_may_be_sent_back():
     ("options", "speed"),
     [
         ({"model": "claude-opus-5-5"}, "fast"),
+        ({"model": "claude-opus-5-5", "on": date(2026, 10, 14)}, None),  # in preview until then
+        ({"model": "claude-opus-5-5", "on": date(2026, 10, 14), "betas": "fast-mode-2026-02-01"}, "fast"),
         ({"model": "claude-opus-4-8", "betas": "fast-mode-2026-02-01"}, "fast"),
         ({"model": "claude-opus-4-8"}, None),
         ({"model": "claude-opus-4-8", "betas": "fast-mode-2026-02-01", "on": date(2026, 11, 30)}, None),

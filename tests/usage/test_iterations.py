@@ -75,6 +75,19 @@ def test_t34_a_declined_attempt_is_a_pass_of_the_model_that_was_asked():
     assert served(entry("", 950, 40), entries, requested_model="x").extra_passes[0].model == "claude-mythos-5"
 
 
+def test_the_tool_loop_of_a_fallback_is_its_top_level():
+    """Only its last pass is a ``fallback_message``; those before it name its model, and are no declined attempts."""
+    entries = [
+        entry("message", 900, 0, model="claude-fable-5-1"),
+        entry("message", 950, 40, model="claude-opus-4-8"),
+        entry("fallback_message", 5_000, 60, read=60_000, model="claude-opus-4-8"),
+    ]
+    read = served(entry("", 5_950, 100, read=60_000), entries, requested_model="claude-fable-5-1")
+    assert read.usage == Usage(5_950, 0, 0, 60_000, 100)
+    assert read.extra_passes == (ExtraPass(PassKind.DECLINED, Usage(900), "claude-fable-5-1"),)
+    assert (read.prompt_tokens_max_in_one_pass, read.notes) == (65_000, ())
+
+
 def test_compaction_before_a_fallback_was_run_by_the_model_that_was_asked():
     entries = [
         entry("compaction", 100, 10),

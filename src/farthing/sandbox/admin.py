@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from farthing.sandbox.model_rules import NEW_VERSION
 from farthing.sandbox.paging import list_json, rfc3339
 from farthing.sandbox.problems import ApiError
-from farthing.sandbox.validate import NEW_VERSION
 
 if TYPE_CHECKING:
     from farthing.sandbox.accounts import Accounts, Key, Workspace

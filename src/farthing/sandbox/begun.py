@@ -70,8 +70,8 @@ class Begun:
         self._attempts = attempts
         self._turn = turn
         self._reply = reply
-        speed = taken.terms.speed if len(attempts) == 1 else attempts[-1].body.get("speed") or "standard"
-        self._served_as = passes.ServedAs(taken.service_tier, taken.terms.inference_geo, speed)
+        served = attempts[-1].terms
+        self._served_as = passes.ServedAs(taken.service_tier, served.inference_geo, served.speed)
         self._first_byte_at: datetime | None = None
         self._entry: Entry | None = None
         self.is_stream = bool(taken.terms.body.get("stream"))

@@ -19,6 +19,7 @@ from farthing.sandbox.begun import Begun, Headers, Taken
 from farthing.sandbox.cache import Scope
 from farthing.sandbox.claude_code import dims_of
 from farthing.sandbox.credit import credited
+from farthing.sandbox.fallbacks import fallbacks_of
 from farthing.sandbox.limits import Charge
 from farthing.sandbox.problems import ApiError, invalid
 from farthing.sandbox.replies import Ask
@@ -26,7 +27,7 @@ from farthing.sandbox.stream import Event
 from farthing.sandbox.threads import unsupported
 from farthing.sandbox.tokenizer import SandboxCounter
 from farthing.sandbox.turn import Attempt, Turn, decline, serve
-from farthing.sandbox.validate import Terms, accept, find_model
+from farthing.sandbox.validate import Terms, accept
 from farthing.tokens.models import Unknowable, traits_of
 
 if TYPE_CHECKING:
@@ -45,16 +46,6 @@ UNCONFIRMED_TOKENS_MIN = 512
 
 WORKSPACES_APART = date(2026, 2, 5)
 """From this day on an organisation's workspaces share no cached prefix (facts: claude-api 5.11)."""
-
-
-class Asked(NamedTuple):
-    """A model, and the request as it gets it."""
-
-    model: Model
-    body: Mapping[str, Any]
-
-    def __repr__(self) -> str:
-        return f"<Asked {self.model.id}>"
 
 
 class Refused(NamedTuple):
@@ -141,9 +132,10 @@ def _begin(world: World, caller: Caller, headers: Mapping[str, str], body: bytes
     workspace = world.accounts.workspaces[caller.workspace_id]
     terms = accept(world.book, headers, body, workspace, at.date(), batch=batch, counting=False)
     terms = terms._replace(body=world.threads.resume(terms.body, caller, at))
+    fallbacks = fallbacks_of(world.book, terms, workspace, world.default_fallbacks)
     spend.check(world.books, organization, workspace, at)
     claim = None if batch else world.credits.claim(terms, caller, at)
-    attempt = _attempt(world, caller, terms, Asked(terms.model, terms.body), at)
+    attempt = _attempt(world, caller, terms, at)
     if claim is not None:
         attempt = attempt._replace(lookup=credited(attempt.lookup, attempt.prompt.blocks, claim.hit_at))
     charge = None if batch else Charge(organization, workspace, terms.model.id, terms.speed)
@@ -156,7 +148,7 @@ def _begin(world: World, caller: Caller, headers: Mapping[str, str], body: bytes
     if fault.problem is not None:
         raise _with_limits(world, fault, charge, at)
     taken = Taken(caller, terms, service_tier, charge, fault, request_id, at, dims_of(headers, terms.body), claim)
-    begun = _generated(world, taken, attempt, ask)
+    begun = _generated(world, taken, attempt, ask, fallbacks)
     world.threads.began(terms.body)
     return begun
 
@@ -168,45 +160,29 @@ def _with_limits(world: World, fault: Fault, charge: Charge | None, at: datetime
     return problem
 
 
-def _generated(world: World, taken: Taken, attempt: Attempt, ask: Ask) -> Begun:
+def _generated(world: World, taken: Taken, attempt: Attempt, ask: Ask, fallbacks: list[Terms]) -> Begun:
     """Ask one model after the other until one answers or none is left."""
-    fallbacks = _fallbacks(world, taken)
     turn, attempts = Turn(attempt.model.id), [attempt]
     while True:
         world.cache.start(attempt.lookup)
         reply = world.replies.reply(ask)
         if reply.refusal is None or not fallbacks:
             break
-        asked = fallbacks.pop(0)
-        decline(turn, attempt, reply, world.new_id, asked.model.id)
-        attempt = _attempt(world, taken.caller, taken.terms, asked, taken.at)
+        terms = fallbacks.pop(0)
+        decline(turn, attempt, reply, world.new_id, terms.model.id)
+        attempt = _attempt(world, taken.caller, terms, taken.at)
         attempts.append(attempt)
         ask = ask._replace(
-            body=asked.body, model=asked.model.id, attempt=ask.attempt + 1, prompt_tokens=attempt.prompt.tokens
+            body=terms.body, model=terms.model.id, attempt=ask.attempt + 1, prompt_tokens=attempt.prompt.tokens
         )
     serve(turn, attempt, reply, world.new_id, compaction_beta=taken.terms.has_beta("compact-"))
     return Begun(world, taken, attempts, turn, reply)
 
 
-def _fallbacks(world: World, taken: Taken) -> list[Asked]:
-    """The models to try next, each with the request as it will see it."""
-    listed = taken.terms.body.get("fallbacks") or []
-    if listed == "default":
-        listed = [{"model": model} for model in world.default_fallbacks.get(taken.terms.model.id, ())]
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-        raise invalid("fallbacks: Input should be a valid list")
-    return [
-        Asked(find_model(world.book, one.get("model"), taken.at.date()), {**taken.terms.body, "speed": None, **one})
-        for one in listed
-    ]
-
-
-def _attempt(
-    world: World, caller: Caller, terms: Terms, wanted: tuple[Model, Mapping[str, Any]], at: datetime
-) -> Attempt:
-    model, body = wanted
+def _attempt(world: World, caller: Caller, terms: Terms, at: datetime) -> Attempt:
+    model = terms.model
     try:
-        prompt = read_prompt(body, _counter(model, at), model=model.id, inference_geo=terms.inference_geo)
+        prompt = read_prompt(terms.body, _counter(model, at), model=model.id, inference_geo=terms.inference_geo)
     except BadBreakpoint as error:
         raise invalid(error.read) from None
     if prompt.tokens > model.context_window_tokens:
@@ -214,7 +190,7 @@ def _attempt(
     tokens_min = model.cacheable_prefix.tokens_min or UNCONFIRMED_TOKENS_MIN
     scope = Scope(caller.organization_id, caller.workspace_id if at.date() >= WORKSPACES_APART else "", model.id)
     lookup = world.cache.look_up(scope, prompt.blocks, at, tokens_min=tokens_min)
-    return Attempt(body, model, prompt, lookup, tokens_min)
+    return Attempt(terms, prompt, lookup, tokens_min)
 
 
 def _counter(model: Model, at: datetime) -> SandboxCounter:

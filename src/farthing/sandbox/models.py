@@ -11,9 +11,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
+from farthing.sandbox.model_rules import accepts_thinking, is_served
 from farthing.sandbox.paging import rfc3339
 from farthing.sandbox.problems import ApiError
-from farthing.sandbox.validate import accepts_thinking
 
 if TYPE_CHECKING:
     from datetime import date
@@ -66,7 +66,7 @@ def model_json(model: Model, on: date) -> dict[str, Any]:
 
 def with_fallbacks(shown: dict[str, Any], book: PriceBook, on: date) -> dict[str, Any]:
     """The object as the server-side-fallback beta shows it."""
-    served = [one.id for one in book.models if one.ids.claude_api and book.rows(one, on)]
+    served = [one.id for one in book.models if one.ids.claude_api and is_served(book, one, on)]
     return {**shown, "allowed_fallback_models": [one for one in served if one != shown["id"]]}
 
 

@@ -1,10 +1,11 @@
 """
 The sampling passes of one response, and what its ``usage`` says of them.
 
-The top level covers the ``message`` passes, or the one ``fallback_message`` where a fallback served; everything else
-(compactions, advisors, declined attempts) is billed beside it and shows only in ``iterations``.
+The top level covers the passes of the attempt that served; everything else (compactions, advisors, declined attempts)
+is billed beside it and shows only in ``iterations``. There a fallback's last pass is a ``fallback_message``, the passes
+of its tool loop before that are ``message`` entries of its model, and so are declined attempts of theirs.
 
-Source: facts: claude-api 3.2 to 3.4, checked 2026-11-20.
+Source: facts: claude-api 3.2 to 3.4, and the official SDK's descriptions (2.8), checked 2026-11-20.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ NOTHING = Usage()
 _EXTRA = {
     "compaction": PassKind.COMPACTION,
     "advisor_message": PassKind.ADVISOR,
-    MESSAGE: PassKind.DECLINED,  # only where a fallback served
+    MESSAGE: PassKind.DECLINED,  # only of another model than the one that served
 }
 
 
@@ -61,8 +62,8 @@ def checked(usage: Usage, prompt_tokens: int) -> Usage:
 
 def covered(passes: Sequence[Pass]) -> list[Pass]:
     """The passes that the top level sums up."""
-    serving = FALLBACK if any(one.kind == FALLBACK for one in passes) else MESSAGE
-    return [one for one in passes if one.kind == serving]
+    sampled = [one for one in passes if one.kind in (MESSAGE, FALLBACK)]
+    return [one for one in sampled if one.model == sampled[-1].model]
 
 
 def total(passes: Sequence[Pass]) -> Usage:
@@ -73,11 +74,11 @@ def total(passes: Sequence[Pass]) -> Usage:
 
 def extra_passes(passes: Sequence[Pass]) -> tuple[ExtraPass, ...]:
     """What is billed beside the top level, in order; ``iterations`` do not say how much of it was thinking."""
-    serving = {one.kind for one in covered(passes)}
+    serving = covered(passes)
     return tuple(
         ExtraPass(_EXTRA[one.kind], msgspec.structs.replace(one.usage, thinking_tokens=0), one.model)
         for one in passes
-        if one.kind not in serving
+        if one not in serving
     )
 
 

@@ -20,10 +20,10 @@ import msgspec
 from farthing.limits.published import published_limits
 from farthing.sandbox.accounts import RateLimits
 from farthing.sandbox.limits import COUNT_TOKENS_PER_MINUTE
+from farthing.sandbox.model_rules import NEW_VERSION
 from farthing.sandbox.models import is_released
 from farthing.sandbox.paging import cursor, offset_of
 from farthing.sandbox.problems import ApiError, invalid
-from farthing.sandbox.validate import NEW_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

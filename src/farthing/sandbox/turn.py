@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from farthing.prompts.blocks import Prompt
     from farthing.sandbox.cache import Lookup
     from farthing.sandbox.replies import Refusal, Reply, ServerPass
+    from farthing.sandbox.validate import Terms
 
 _TOOL_COUNTS = {
     "web_search": "web_search_requests",
@@ -38,22 +39,30 @@ class Attempt(NamedTuple):
     One model's try at a request.
 
     Attributes:
-        body: The request as this model gets it.
-        model: The model.
+        terms: The request as this model gets it.
         prompt: The request's blocks, for that model.
         lookup: What it reads from the cache and writes to it.
         tokens_min: The model's shortest cacheable prefix.
 
     """
 
-    body: Mapping[str, Any]
-    model: Model
+    terms: Terms
     prompt: Prompt
     lookup: Lookup
     tokens_min: int
 
     def __repr__(self) -> str:
         return f"<Attempt {self.model.id}, {self.prompt.tokens} tokens>"
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The decoded request."""
+        return self.terms.body
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+        return self.terms.model
 
     @property
     def usage(self) -> Usage:
@@ -122,18 +131,22 @@ def decline(turn: Turn, attempt: Attempt, reply: Reply, new_id: content.NewId, n
     assert reply.refusal is not None, "only a refusal is declined"
     spoken = content.answer(reply, attempt.body, attempt.model.tokenizer, new_id) if reply.refusal.after_output else []
     turn.ran(MESSAGE, attempt.usage, content.fitted(spoken, attempt.room_tokens).segments)
-    to_next = {"type": "fallback", "from": {"model": attempt.model.id}, "to": {"model": next_model}}
-    turn.put(Segment(to_next))
+    handed = {
+        "type": "fallback",
+        "from": {"model": attempt.model.id if len(turn.passes) > 1 else attempt.body["model"]},  # as it was asked for
+        "to": {"model": next_model},
+        "trigger": {"type": "refusal", "category": reply.refusal.category},
+    }
+    turn.put(Segment(handed))
     turn.model = next_model
 
 
 def serve(turn: Turn, attempt: Attempt, reply: Reply, new_id: content.NewId, *, compaction_beta: bool) -> None:
     """The attempt whose answer is the response's."""
-    kind = FALLBACK if turn.passes else MESSAGE
-    room, usage = attempt.room_tokens, attempt.usage
+    is_fallback, usage = bool(turn.passes), attempt.usage
     turn.refusal = reply.refusal
     if reply.refusal is not None and not reply.refusal.after_output:
-        turn.ran(kind, usage, [])
+        turn.ran(MESSAGE, usage, [])
         turn.stop_reason = "refusal"
     elif reply.compaction is not None and reply.compaction.remaining_tokens is None:
         _compact(turn, usage, reply)
@@ -142,7 +155,9 @@ def serve(turn: Turn, attempt: Attempt, reply: Reply, new_id: content.NewId, *, 
         if reply.compaction is not None:
             usage = _compact(turn, usage, reply)
         _ask_advisors(turn, reply, new_id)
-        _answer(turn, attempt, reply, (kind, usage, room), new_id)
+        _answer(turn, attempt, reply, usage, new_id)
+    if is_fallback and turn.passes[-1].kind == MESSAGE:
+        turn.passes[-1] = turn.passes[-1]._replace(kind=FALLBACK)  # it completed the answer
     several = len(turn.passes) > 1
     plain_loop = all(one.kind == MESSAGE for one in turn.passes)
     turn.shows_iterations = compaction_beta or not plain_loop or (several and reply.show_iterations)
@@ -168,18 +183,17 @@ def _ask_advisors(turn: Turn, reply: Reply, new_id: content.NewId) -> None:
         turn.put(*content.advice(given, new_id))
 
 
-def _answer(turn: Turn, attempt: Attempt, reply: Reply, running: tuple[str, Usage, int], new_id: content.NewId) -> None:
+def _answer(turn: Turn, attempt: Attempt, reply: Reply, usage: Usage, new_id: content.NewId) -> None:
     """Server-tool passes, then the last one, until the room is used up."""
-    kind, usage, room = running
-    tokenizer = attempt.model.tokenizer
+    room, tokenizer = attempt.room_tokens, attempt.model.tokenizer
     for used in reply.loop:
         call, result = content.tool_pass(used, tokenizer, new_id)
         cut = content.fitted([call], room)
         if cut.stop_reason:
-            turn.ran(kind, usage, cut.segments)
+            turn.ran(MESSAGE, usage, cut.segments)
             turn.stop_reason = attempt.overflow_reason
             return
-        done = turn.ran(kind, _with_tool(usage, used), [call])
+        done = turn.ran(MESSAGE, _with_tool(usage, used), [call])
         turn.segments.append(result._replace(pass_index=len(turn.passes) - 1))
         room -= call.output_tokens
         usage = _next_prompt(turn, attempt, done, used.result_tokens)
@@ -190,7 +204,7 @@ def _answer(turn: Turn, attempt: Attempt, reply: Reply, running: tuple[str, Usag
         content.answer(reply, attempt.body, tokenizer, new_id), attempt.body.get("stop_sequences") or ()
     )
     cut = content.fitted(halted.segments, room)
-    turn.ran(kind, usage, cut.segments)
+    turn.ran(MESSAGE, usage, cut.segments)
     turn.stop_reason = _stop_reason(attempt, reply, halted, cut)
     turn.stop_sequence = halted.stop_sequence if turn.stop_reason == "stop_sequence" else None
 

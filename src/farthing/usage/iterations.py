@@ -4,13 +4,15 @@
 ====================  ================================  ==========================================================
 entry                 covered by the top level          what becomes of it
 ====================  ================================  ==========================================================
-``message``           yes, unless a fallback served     its prompt may be the largest of the loop; declined: a pass
+``message``           yes; after a fallback, of its     its prompt may be the largest of the loop; declined: a pass
+                      model alone
 ``fallback_message``  yes: the attempt that served      its prompt may be the largest
 ``compaction``        no                                an extra pass at the price of the model that ran it
 ``advisor_message``   no                                an extra pass at the advisor's own price
 ====================  ================================  ==========================================================
 
-Source: facts 3.4 (context editing, advisor tool, refusals and fallback), checked 2026-11-20.
+Source: facts 3.4 (context editing, advisor tool, refusals and fallback) and the official SDK's description of
+``fallback_message``: "the serving hop's earlier tool-loop iterations produce ``message`` entries"; checked 2026-11-20.
 """
 
 from __future__ import annotations
@@ -24,7 +26,12 @@ from farthing.usage.fields import CacheCreation, Iteration, split_pass
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_KNOWN = frozenset({"message", "fallback_message", "compaction", "advisor_message"})
+_EXTRA = {
+    "compaction": PassKind.COMPACTION,
+    "advisor_message": PassKind.ADVISOR,
+    "message": PassKind.DECLINED,  # only beside a fallback that served
+}
+_KNOWN = frozenset({"fallback_message", *_EXTRA})
 _Totals = tuple[int, int, int, int]
 """Input, writes, reads, output: what the top level and its entries can be compared by."""
 
@@ -72,11 +79,11 @@ def read_iterations(
 
     """
     first_fallback = next((at for at, entry in enumerate(entries) if entry.type == "fallback_message"), None)
-    covering, covered = _covered(entries)
+    covered = _covered(entries)
     extra, notes = [], []
     for position, entry in enumerate(entries):
         before_fallback = first_fallback is not None and position < first_fallback
-        kind = _extra_kind(entry.type, covering)
+        kind = None if entry in covered else _EXTRA.get(entry.type)
         if kind is None:
             continue
         usage, note = split_pass(entry, write_ttls)
@@ -101,7 +108,7 @@ def stated_split(entries: Sequence[Iteration], written: int) -> CacheCreation | 
         BadInput: A pass contradicts itself.
 
     """
-    readings = [split_pass(entry, None) for entry in _covered(entries)[1]]
+    readings = [split_pass(entry, None) for entry in _covered(entries)]
     if not readings or any(note for _, note in readings):
         return None
     write_5m = sum(usage.cache_write_5m_tokens for usage, _ in readings)
@@ -115,17 +122,13 @@ def totals(usage: Usage) -> _Totals:
     return usage.input_tokens, written, usage.cache_read_tokens, usage.output_tokens
 
 
-def _covered(entries: Sequence[Iteration]) -> tuple[str, list[Iteration]]:
-    covering = "fallback_message" if any(entry.type == "fallback_message" for entry in entries) else "message"
-    return covering, [entry for entry in entries if entry.type == covering]
-
-
-def _extra_kind(entry_type: str, covering: str) -> PassKind | None:
-    if entry_type == "compaction":
-        return PassKind.COMPACTION
-    if entry_type == "advisor_message":
-        return PassKind.ADVISOR
-    return PassKind.DECLINED if entry_type == "message" and covering == "fallback_message" else None
+def _covered(entries: Sequence[Iteration]) -> list[Iteration]:
+    """The passes of the attempt that served: a fallback's are its last one, and its model's in a tool loop before."""
+    if not any(entry.type == "fallback_message" for entry in entries):
+        return [entry for entry in entries if entry.type == "message"]
+    model = served_by(entries)
+    loop = [model] if model is not None else []
+    return [e for e in entries if e.type == "fallback_message" or (e.type == "message" and e.model in loop)]
 
 
 def _model_of(entry: Iteration, kind: PassKind, otherwise: str | None) -> str | None:

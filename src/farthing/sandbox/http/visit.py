@@ -16,9 +16,10 @@ from starlette.responses import Response
 from farthing.errors import BadInput
 from farthing.sandbox.auth import authenticate
 from farthing.sandbox.messages import identity_headers, refused
+from farthing.sandbox.model_rules import NEW_VERSION, OLD_VERSION
 from farthing.sandbox.paging import Query
 from farthing.sandbox.problems import ApiError, invalid
-from farthing.sandbox.validate import BODY_BYTES_MAX, NEW_VERSION, OLD_VERSION
+from farthing.sandbox.validate import BODY_BYTES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
