@@ -4,12 +4,14 @@ import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farthing.sandbox import batches as batches_module
-from farthing.sandbox.batches import Batches, Pace, read_requests
+from farthing.sandbox.batch import read_requests
+from farthing.sandbox.batches import Batches, Pace
 from farthing.sandbox.clock import VirtualClock
 from farthing.sandbox.problems import ApiError
 from farthing.sandbox.replies import Reply
@@ -171,6 +173,19 @@ def test_no_tier_no_limits(monkeypatch):
     office = Office(tier=None)
     for _ in range(5000):
         office.batches.admit(office.caller)
+
+
+def test_no_batch_is_taken_where_a_spend_limit_is_reached():
+    office = Office()
+    organization = office.world.accounts.organizations[office.caller.organization_id]
+    office.world.accounts.put_organization(msgspec.structs.replace(organization, spend_limit_pusd=1))
+    office.create(2)
+    office.after(0)
+    with pytest.raises(ApiError, match="You have reached your specified API usage limits") as caught:
+        office.create(2)
+    assert caught.value.status == 400
+    # The first request may be the one that reaches the limit; those after it are refused at their time.
+    assert [entry.pusd > 0 for entry in office.world.books] == [True]
 
 
 def test_an_envelope_has_its_limits():

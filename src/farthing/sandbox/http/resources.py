@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from farthing.sandbox import batches, files
+from farthing.sandbox import batch, files
 from farthing.sandbox.messages import identity_headers
 from farthing.sandbox.models import get_model, list_models, with_fallbacks
 from farthing.sandbox.paging import list_json
 
 if TYPE_CHECKING:
-    from farthing.sandbox.batches import Batch
+    from farthing.sandbox.batch import Batch
     from farthing.sandbox.http.visit import Visit
 
 _FORM_BYTES_MAX = 64 * 1024
@@ -37,7 +37,7 @@ async def model(visit: Visit) -> Response:
 async def create_batch(visit: Visit) -> Response:
     """``POST /v1/messages/batches``."""
     visit.state.batches.admit(visit.caller)
-    body = await visit.body(batches.BODY_BYTES_MAX)
+    body = await visit.body(batch.BODY_BYTES_MAX)
     return visit.answer(_shown(visit, visit.state.batches.create(visit.caller, visit.headers, body)))
 
 
