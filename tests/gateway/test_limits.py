@@ -1,12 +1,14 @@
 """Budgets and rate limits in the gateway: the official SDK meets them, and the sandbox's books never pass them."""
 
 import asyncio
+import json
 import socket
 import time
 from datetime import timedelta
 from fractions import Fraction
 
 import anthropic
+import httpx2
 import pytest
 
 from farthing import testing
@@ -269,9 +271,11 @@ def test_a_batch_is_settled_by_whichever_gateway_reads_its_results(box, limited,
     assert spent(tmp_path) == box.books.total_pusd > 0
 
 
+OF_OPUS = '[[budget]]\nname = "opus"\nlimit_usd = "0.0001"\nwindow = "day"\nscope = { model = "claude-opus-*" }\n'
+
+
 def test_a_batch_counts_under_the_budgets_of_every_model_in_it(box, limited):
-    of_opus = '[[budget]]\nname = "opus"\nlimit_usd = "0.0001"\nwindow = "day"\nscope = { model = "claude-opus-*" }\n'
-    gateway = limited(budget("10") + of_opus)
+    gateway = limited(budget("10") + OF_OPUS)
     requests = [*many(2), {"custom_id": "dear", "params": {**ASK, "model": "claude-opus-4-5"}}]
     with sdk(box, gateway) as client:
         client.messages.batches.create(requests=many(2))
@@ -279,6 +283,28 @@ def test_a_batch_counts_under_the_budgets_of_every_model_in_it(box, limited):
             client.messages.batches.create(requests=requests)
         with pytest.raises(anthropic.APIStatusError, match="budget opus"):
             client.messages.batches.create(requests=requests[2:])
+
+
+def test_no_body_that_could_be_read_in_two_ways_leads_past_the_budget_of_a_model(box, limited):
+    gateway = limited(OF_OPUS)
+    dear = {"custom_id": "dear", "params": {**ASK, "model": "claude-opus-4-5"}}
+    two_lists = json.dumps({"requests": many(1), "REQUESTS": [dear]}).replace("REQUESTS", "requests")
+    two_models = json.dumps({**ASK, "MODEL": "claude-opus-4-5"}).replace("MODEL", "model")
+    headers = {"x-api-key": box.key, "anthropic-version": "2023-06-01", "content-type": "application/json"}
+    with httpx2.Client(base_url=gateway.base_url, headers=headers) as client:
+        for path, body in (("/v1/messages/batches", two_lists), ("/v1/messages", two_models)):
+            answer = client.post(path, content=body)
+            assert (answer.status_code, "budget opus" in answer.json()["error"]["message"]) == (400, True), path
+    assert len(box.books) == 0
+
+
+def test_a_fallback_counts_under_the_budgets_of_its_model(box, limited):
+    gateway = limited(OF_OPUS)
+    with sdk(box, gateway) as client:
+        client.messages.create(**ASK)
+        with pytest.raises(anthropic.APIStatusError, match="budget opus"):
+            client.messages.create(**ASK, extra_body={"fallbacks": [{"model": "claude-opus-4-5"}]})
+    assert len(box.books) == 1
 
 
 def test_a_call_above_what_one_may_cost_is_told_so(box, limited):

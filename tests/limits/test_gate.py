@@ -110,6 +110,29 @@ def test_leaving_the_header_out_is_no_way_past(gate):
     assert admitted_of(made, 9, "0.5", user="v") == 2
 
 
+@pytest.mark.parametrize("worst", [11, Unpriced("nobody knows")])
+def test_leaving_the_model_out_is_no_way_past_the_budget_of_a_model(gate, worst):
+    made = gate(budget(scope={"model": "claude-opus-*", "tenant": "acme"}))
+    assert refused(made, worst, model="", tenant="acme").budget == "b"
+    admitted(made, worst, model="", tenant="other")
+    admitted(made, worst, model=HAIKU, tenant="acme")
+
+
+def test_whoever_may_be_billed_for_another_model_needs_room_for_it(gate):
+    made = gate(budget(limit_usd=10, scope={"model": HAIKU}), budget(name="dear", limit_usd=1, scope={"model": SONNET}))
+    beside = GateFacts({}, HAIKU, USD, beside=(SONNET,))
+    assert isinstance(made.admit(beside, NOON), Admitted)
+    assert made.admit(beside, NOON).budget == "dear"
+    admitted(made, 1, model=HAIKU)
+
+
+def test_a_budget_of_a_call_looks_at_each_request_of_a_batch(gate):
+    made = gate(budget(limit_usd=1, window="call"))
+    assert isinstance(made.admit(GateFacts({}, SONNET, 100 * USD, alone_pusd=USD), NOON), Admitted)
+    answer = made.admit(GateFacts({}, SONNET, 100 * USD, alone_pusd=2 * USD), NOON)
+    assert (answer.why, "may cost $2.00" in answer.message) == ("too dear", True)
+
+
 def test_without_an_estimate_nothing_passes_by_default(gate):
     """BerriAI/litellm#35524: no estimate, so no reservation."""
     made = gate(budget())

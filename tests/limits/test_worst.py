@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farthing.limits.demand import ITERATIONS_MAX, demand_of, read_body
-from farthing.limits.worst import worst_batch, worst_case
+from farthing.limits.worst import worst_case
 from farthing.prices.book import shipped_book
 from farthing.prices.card import Unpriced
 from farthing.sandbox.clock import VirtualClock
@@ -73,19 +73,6 @@ def test_fast_costs_its_own_rate_and_a_batch_half():
     fast = prompt_bound(body) * rate(model, "input", "fast") + 100 * rate(model, "output", "fast")
     assert worst(body) == fast
     assert worst(request(), batch=True) * 2 == worst(request())
-
-
-def test_a_batch_is_the_sum_of_its_requests():
-    params = [request(), request(model=HAIKU, text="A longer question. " * 20)]
-    raw = json.dumps({"requests": [{"custom_id": str(at), "params": one} for at, one in enumerate(params)]}).encode()
-    compact = [json.dumps(one, separators=(",", ":")).encode() for one in params]
-    singles = [worst_case(shipped_book(), one, T0, default_geo="global", batch=True) for one in compact]
-    assert worst_batch(shipped_book(), raw, T0, default_geo="global") == sum(singles)
-    odd = json.dumps({"requests": ["?", {"custom_id": "a"}]}).encode()
-    assert worst_batch(shipped_book(), odd, T0) == 0  # error results are free
-    assert isinstance(worst_batch(shipped_book(), b"{}", T0), Unpriced)
-    unknown = json.dumps({"requests": [{"custom_id": "a", "params": request(model="claude-next")}]}).encode()
-    assert isinstance(worst_batch(shipped_book(), unknown, T0), Unpriced)
 
 
 def test_without_max_tokens_the_model_may_say_all_it_can():

@@ -8,8 +8,10 @@ and reserves last, so that no budget is held by a call that is not on its way ye
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING
 
+from farthing.gateway.batch_asked import read_batch_asked
 from farthing.gateway.decide import Refuse
 from farthing.gateway.models_asked import models_asked
 from farthing.gateway.refusal_log import RefusalLog
@@ -22,7 +24,7 @@ from farthing.limits.refusal_store import REFUSALS_NAME
 from farthing.limits.replay import sure_pusd
 from farthing.limits.routes import FlowFacts
 from farthing.limits.store import STORE_NAME, SqliteBank
-from farthing.limits.worst import worst_batch, worst_case
+from farthing.limits.worst import worst_case
 from farthing.money import usd_text
 from farthing.prices.card import Unpriced
 
@@ -46,6 +48,8 @@ _BYTES_PER_TOKEN = 4
 _UNTOLD_MAX = 10_000
 """Batches whose bill the store of budgets could not be told yet; those beyond count at their worst case."""
 _TOLD_AT_ONCE = 10
+_UNTOLD = Unpriced("which models may be billed for it cannot be told")
+_TOO_LONG = Unpriced("the request is too long to be read before it is sent")
 
 
 class Hold:
@@ -191,38 +195,46 @@ class Limiter:
         admitted: Admitted | Refuse | None = None
         is_let_through = False
         try:
-            admitted = self._admitted(asked, body, dims, makes_batch=makes_batch)
+            if self._gate is not None:
+                spends = await self._batch(body, dims) if makes_batch else self._call(self._gate, asked, body, dims)
+                admitted = self._admitted(self._gate, spends)
             is_let_through = not isinstance(admitted, Refuse)
         finally:
             if turn is not None and not is_let_through:
                 self._flow.leave(turn, None)
         return admitted if isinstance(admitted, Refuse) else Hold(self._gate, self._flow, turn, admitted)
 
-    def _admitted(
-        self, asked: Asked, body: bytes | None, dims: dict[str, str], *, makes_batch: bool
-    ) -> Admitted | Refuse | None:
-        if self._gate is None:
-            return None
-        now = self._now()
-        worst: int | Unpriced
+    def _call(self, gate: Gate, asked: Asked, body: bytes | None, dims: dict[str, str]) -> GateFacts:
+        model, worst, beside = asked.model, self._worst(body), frozenset[str]()
+        if gate.by_model and body is not None:
+            if (named := models_asked(body)) is not None:
+                beside = named - {model}
+            else:
+                model, worst = "", worst if isinstance(worst, Unpriced) else _UNTOLD
+        return GateFacts(dims, model, worst, dims.get("feature", ""), asked.stream, beside=tuple(sorted(beside)))
+
+    async def _batch(self, body: bytes | None, dims: dict[str, str]) -> GateFacts:
+        found = _TOO_LONG if body is None else await read_batch_asked(body, partial(self._worst, batch=True))
+        if isinstance(found, Unpriced):
+            return GateFacts(dims, "", found)
+        model, *beside = sorted(found.models)
+        feature = dims.get("feature", "")
+        return GateFacts(dims, model, found.worst_pusd, feature, beside=tuple(beside), alone_pusd=found.dearest_pusd)
+
+    def _worst(self, body: bytes | None, *, batch: bool = False) -> int | Unpriced:
         if body is None:
-            worst = Unpriced("the request is too long to be read before it is sent")
-        elif makes_batch:
-            worst = worst_batch(self._book, body, now, default_geo=self._geo)
-        else:
-            worst = worst_case(self._book, body, now, default_geo=self._geo)
-        model, *beside = (asked.model,)
-        if makes_batch and body is not None:
-            model, *beside = sorted(models_asked(body) or [""])
-            worst = worst if model else Unpriced("which models the batch asks for cannot be told")
-        facts = GateFacts(dims, model, worst, dims.get("feature", ""), asked.stream, beside=tuple(beside))
-        answer = self._gate.admit(facts, now)
+            return _TOO_LONG
+        return worst_case(self._book, body, self._now(), default_geo=self._geo, batch=batch)
+
+    def _admitted(self, gate: Gate, facts: GateFacts) -> Admitted | Refuse:
+        now, worst = self._now(), facts.worst_pusd
+        answer = gate.admit(facts, now)
         if isinstance(answer, Admitted):
             return answer
         # Handing a call to a cheaper model is a lever that is not there yet: until then such a budget refuses.
         refused = answer.refused if isinstance(answer, Degrade) else answer
         self._metrics.count("farthing_limit_refusals_total", refused.why)
-        self._refusals.add(refusals.of_budget(refused, dims), worst if isinstance(worst, int) else None, now)
+        self._refusals.add(refusals.of_budget(refused, facts.dims), worst if isinstance(worst, int) else None, now)
         return Refuse(refused.status, refused.error_type, refused.message, tuple(refused.headers))
 
     # -- batches ------------------------------------------------------------------------------------------------------

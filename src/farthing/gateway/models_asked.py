@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from farthing.gateway.asked import read_request
 
 if TYPE_CHECKING:
@@ -44,6 +46,39 @@ def models_asked(body: bytes) -> frozenset[str] | None:
         return frozenset(_named(request))
     except RecursionError:
         return None
+
+
+def models_of(request: bytes) -> frozenset[str] | None:
+    """
+    The same for one request of a batch; None, too, where it has no ``params``.
+
+    >>> models_of(b'{"custom_id": "1", "params": {"model": "a"}}'), models_of(b'{"params": {}, "model": "a"}')
+    (frozenset({'a'}), None)
+    """
+    try:
+        params = bytes(_decode_request(request).params)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    once = request.count(b'"params"') == 1 and params.count(b'"model"') == request.count(b'"model"') == 1
+    if once and b"\\u00" not in request and b'"fallbacks"' not in request:
+        return models_asked(params)
+    return models_asked(b'{"requests":[%b]}' % request)
+
+
+def is_ambiguous(body: bytes) -> bool:
+    """Whether two readers may take different ones of two equal names in it, or it is not readable at all."""
+    try:
+        json.loads(body.decode(), object_pairs_hook=_unambiguous)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+class _Request(msgspec.Struct):
+    params: msgspec.Raw
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
 
 
 def _is_list(value: Any) -> bool:

@@ -62,8 +62,10 @@ class Budget(NamedTuple):
     allows_unpriced: bool = False
 
     def matches(self, dims: Mapping[str, str], model: str) -> bool:
-        """Whether a call falls under it."""
+        """Whether a call falls under it; one that does not tell its model may be for any."""
         for name, patterns in self.scope:
+            if name == MODEL and not model:
+                continue
             value = model if name == MODEL else dims.get(name)
             if value is None or not any(fnmatchcase(value, pattern) for pattern in patterns):
                 return False

@@ -54,7 +54,8 @@ class GateFacts(NamedTuple):
         model: As asked for.
         worst_pusd: The most it can cost (:mod:`farthing.limits.worst`), or why nothing bounds that.
         route: What calls that cost alike have in common, for budgets that learn; any text. stream: likewise.
-        beside: Other models that a batch asks for: budgets of theirs count all of it.
+        beside: Other models that may be billed for it (a batch's, fallbacks): budgets of theirs count all of it.
+        alone_pusd: The most that one request of a batch can cost, for budgets of a call; None: it is no batch.
         degraded: It was handed over by a budget already: budgets that degrade count it and no longer object.
 
     """
@@ -66,6 +67,7 @@ class GateFacts(NamedTuple):
     stream: bool = False
     degraded: bool = False
     beside: tuple[str, ...] = ()
+    alone_pusd: int | None = None
 
 
 class Left(NamedTuple):
@@ -149,6 +151,11 @@ class Gate:
         self._open(self._ticked_s)
 
     # -- calls --------------------------------------------------------------------------------------------------------
+
+    @property
+    def by_model(self) -> bool:
+        """Whether some budget depends on which models may be billed."""
+        return self._applying.by_model
 
     def admit(self, facts: GateFacts, now: datetime) -> Admitted | Refused | Degrade:
         """
@@ -277,7 +284,8 @@ class Gate:
             return None
         if isinstance(worst, Unpriced):
             return None if budget.allows_unpriced else unpriced(one, worst.reason)
-        return too_dear(one, worst) if budget.window == "call" and worst > budget.limit_pusd else None
+        alone = worst if facts.alone_pusd is None else facts.alone_pusd
+        return too_dear(one, alone) if budget.window == "call" and alone > budget.limit_pusd else None
 
     def _want(self, wanted: list[Wanted], one: Applied, facts: GateFacts, route: str) -> None:
         budget, worst = one.budget, facts.worst_pusd

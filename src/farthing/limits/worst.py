@@ -13,8 +13,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
 from farthing.limits.demand import Body, Demand, demand_of, read_body
 from farthing.prices.card import Card, Facts, Unpriced
 from farthing.prices.engine import utc_day
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
 LONG_WINDOW_TOKENS = 1_000_000
 """What a model with a price for long prompts takes, whatever its window is without a beta."""
-_REQUESTS_MAX = 100_000
 _FALLBACKS_MAX = 8
 """For each of them the whole request is looked at again, while other calls wait."""
 _GEO_CHARS_MAX = 32  # it comes back in a message
@@ -79,43 +76,6 @@ def worst_case(
     if body is None:
         return Unpriced("the request's body is not readable JSON, so nothing bounds what it costs")
     return _request(book, body, Where(utc_day(at), batch, default_geo))
-
-
-def worst_batch(book: PriceBook, raw: bytes, at: datetime, *, default_geo: str = "unknown") -> int | Unpriced:
-    """
-    The most a Message Batch can cost: the sum over its requests, at batch price.
-
-    Args:
-        book: The price book.
-        raw: The body of ``POST /v1/messages/batches``.
-        at: When it is sent; aware.
-        default_geo: As for :func:`worst_case`.
-
-    Raises:
-        BadInput: *at* has no time zone.
-
-    """
-    body = read_body(raw)
-    requests = None if body is None else body.tree.get("requests")
-    if body is None or not isinstance(requests, list) or len(requests) > _REQUESTS_MAX:
-        return Unpriced("the batch's body is not readable, so nothing bounds what it costs")
-    where, total = Where(utc_day(at), batch=True, default_geo=default_geo), 0
-    for request in requests:
-        params = request.get("params") if isinstance(request, dict) else None
-        if isinstance(params, dict):  # anything else is an error result, which is free
-            found = _request(book, _one_of(params, body), where)
-            if isinstance(found, Unpriced):
-                return found
-            total += found
-    return total
-
-
-def _one_of(params: Mapping[str, Any], whole: Body) -> Body:
-    """One request of a batch; written anew to tell its own bytes, each number at its longest."""
-    raw = msgspec.json.encode(params)
-    again = read_body(raw)
-    assert again is not None, "it was an object before"
-    return again._replace(dictated=again.dictated or whole.dictated)
 
 
 def _request(book: PriceBook, body: Body, where: Where) -> int | Unpriced:
