@@ -13,6 +13,7 @@ import msgspec
 
 from farthing.errors import BadInput
 from farthing.gateway.codings import unpacker
+from farthing.gateway.routes import is_batch_id
 from farthing.usage.batch import BatchResult, read_batch_line
 from farthing.usage.interface import Known, Quarantined, Unreadable
 from farthing.usage.messages import read_message
@@ -143,12 +144,12 @@ class Batch(msgspec.Struct):
 
 
 def read_batch(body: bytes) -> Batch | None:
-    """Read an answer about one batch; None where it is none."""
+    """Read an answer about one batch; None where it is none, or gives an id that none can have."""
     try:
         batch = msgspec.json.decode(body, type=Batch)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return batch if batch.type == "message_batch" else None
+    return batch if batch.type == "message_batch" and is_batch_id(batch.id) else None
 
 
 def stream_meter(known: Known) -> SseMeter:

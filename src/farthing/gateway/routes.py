@@ -46,6 +46,16 @@ def route_of(method: str, path: str) -> Route:
     return Route.BATCH if method in ("GET", "POST") and _BATCH.fullmatch(path) else Route.OTHER
 
 
+def is_batch_id(text: str) -> bool:
+    r"""
+    Whether that can be a batch's id: an answer's may become part of a path, with somebody's credentials beside it.
+
+    >>> is_batch_id("msgbatch_01A"), is_batch_id("../../files"), is_batch_id("a HTTP/1.1\r\nx: y"), is_batch_id("")
+    (True, False, False, False)
+    """
+    return re.fullmatch(_BATCH_ID, text) is not None
+
+
 def batch_of(path: str) -> str:
     """The batch id in a path of results."""
     found = _RESULTS.fullmatch(path)
