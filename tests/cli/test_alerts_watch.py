@@ -121,6 +121,14 @@ def test_it_ends_with_its_input_and_while_it_waits_for_another(start, spiked):
         assert process.wait(60) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_one_that_listens_to_its_input(start, spiked, number):
+    process = start("--end-with-input", stdin=subprocess.PIPE)
+    line(process)
+    process.send_signal(number)
+    assert process.wait(60) == 0
+
+
 def test_a_ledger_that_is_locked_or_missing_is_waited_for(start, tmp_path, monkeypatch):
     monkeypatch.setenv("FARTHING_LEDGER_PATH", str(tmp_path / "ledger.duckdb"))
     with open_ledger(tmp_path / "ledger.duckdb"):  # held for writing

@@ -53,6 +53,19 @@ def test_the_ledger_is_shown_where_it_says_until_it_is_told_to_end(farthing, run
     assert process.wait(60) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, None])
+def test_beside_another_it_ends_without_a_word_by_a_signal_or_with_its_input(tmp_path, number):
+    command = [*COMMAND, "--port", "0", "--json", "--ledger", str(tmp_path / "none.duckdb"), "--end-with-input"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        announced(process)
+        if number is None:
+            process.stdin.close()
+        else:
+            process.send_signal(number)
+        assert (process.wait(60), process.stderr.read()) == (0, "")
+
+
 def test_a_ledger_that_is_not_there_yet_says_what_to_do_and_is_not_made(running, tmp_path):
     _, told = running("--ledger", tmp_path / "none.duckdb")
     assert "farthing import" in get(told["url"])

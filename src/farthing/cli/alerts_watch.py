@@ -16,6 +16,7 @@ import typer
 
 from farthing.cli import options, output
 from farthing.cli.alerts_given import budgets_of, channels_of, sharpness_of, span_of, store_path
+from farthing.cli.beside import await_end_of_input
 from farthing.errors import BadInput
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class _Ending:
 
     def with_input(self) -> None:
         """Wait for the end of standard input, then end."""
-        sys.stdin.buffer.read()
+        await_end_of_input()
         _thread.interrupt_main(signal.SIGTERM)
         self._bell.send(b"\0")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -40,6 +41,12 @@ def beside(arguments: Sequence[str], *, is_heard: bool = False) -> Iterator[subp
                 process.wait(ENDS_WITHIN_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def await_end_of_input() -> None:
+    """In the process beside, in a thread: wait until standard input ends, as whoever holds its other end does."""
+    while os.read(0, 4096):  # not through sys.stdin: Python aborts where a thread has its lock at the end
+        pass
 
 
 @contextlib.contextmanager

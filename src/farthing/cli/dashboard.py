@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farthing.cli import options, output
+from farthing.cli.beside import await_end_of_input
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,7 +60,7 @@ def dashboard(  # noqa: PLR0917  typer passes by name
 
 
 def _end_with_input(server: DashboardServer) -> None:
-    sys.stdin.buffer.read()
+    await_end_of_input()
     server.end_soon()
 
 
