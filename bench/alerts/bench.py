@@ -29,7 +29,7 @@ from farthing.alerts.watch import SHARE, VOLUME, WEEK_H
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from farthing.alerts.watch import Hour, Tuning
+    from farthing.alerts.watch import Hour, Score, Tuning
 
 SHARE_MAX, VOLUME_MAX = BY_NAME["unit_cost"].threshold_max, BY_NAME["volume"].threshold_max
 DAY_H = 24
@@ -69,33 +69,39 @@ def _spikes(clients: Path, split: int, per_week: float) -> Table:
 
 def _labelled(folder: Path, per_week: float) -> Table:
     """
-    NAB: the first third of each series sets one threshold for all; labelled windows after it are to be found.
+    NAB: gauges as a cost per call, counts as a volume, each with a threshold from the first third of all its kind.
 
-    Found is a window with an alarm in it, false an episode that touches none. With "(matched)" the threshold is set on
-    the judged two thirds, episodes in windows included.
+    Found is a window after that third with an alarm in it, false an episode that touches none. With "(matched)" the
+    threshold is set on the judged two thirds, episodes in windows included.
     """
-    table = Table(
-        "NAB, series of over a week", "threshold", "windows found", "false", "per series-week", title="labelled"
-    )
-    for name, peaks in (("hourly means", False), ("highest 5 minutes of the hour", True)):
-        series = [one for one in data.labelled(folder, peaks=peaks) if len(one[1]) > WEEK_H]
-        scores = [spikes.natural(hours, VOLUME) for _, hours, _ in series]
-        splits = [max(spikes.WARM_H + 48, len(hours) // 3) for _, hours, _ in series]
+    table = Table("series, of over a week", "threshold", "windows found", "false", "per series-week", title="NAB")
+    for kind, tuning, at_most in (("gauge", SHARE, SHARE_MAX), ("count", VOLUME, VOLUME_MAX)):
+        series = [one for one in data.labelled(folder) if one.is_gauge is (tuning is SHARE) and len(one.hours) > WEEK_H]
+        scores = [spikes.natural(one.hours, tuning) for one in series]
+        splits = [max(spikes.WARM_H + 48, len(one.hours) // 3) for one in series]
         early = [one[spikes.WARM_H : split] for one, split in zip(scores, splits, strict=True)]
         late = [one[split:] for one, split in zip(scores, splits, strict=True)]
         weeks = sum(map(len, late)) / WEEK_H
-        for label, used, at_most in (("", early, VOLUME_MAX), (" (matched)", late, math.inf)):
-            threshold = calibrated(used, sum(map(len, used)) / WEEK_H, per_week, at_most=at_most)
+        for label, used, bound in ((kind, early, at_most), (f"{kind} (matched)", late, math.inf)):
+            threshold = calibrated(used, sum(map(len, used)) / WEEK_H, per_week, at_most=bound)
             assert threshold is not None
-            found = windows = false = 0
-            for (_, _, spans), one in zip(series, late, strict=True):
-                alarms = episodes(one, threshold)
-                judged = [span for span in spans if span[0] >= one[0].number]
-                windows += len(judged)
-                found += sum(any(e.first <= end and e.last >= start for e in alarms) for start, end in judged)
-                false += sum(not any(e.first <= end and e.last >= start for start, end in spans) for e in alarms)
-            table.add_row(name, f"{threshold:.2f}{label}", f"{found} of {windows}", str(false), f"{false / weeks:.2f}")
+            judged = [_found(one.windows, found, threshold) for one, found in zip(series, late, strict=True)]
+            found, windows, false = (sum(column) for column in zip(*judged, strict=True))
+            cells = (f"{found} of {windows}", str(false), f"{false / weeks:.2f}")
+            table.add_row(label, f"{threshold:.2f}", *cells)
+            if used is early:
+                for one, (hits, of, wrong), heard in zip(series, judged, late, strict=True):
+                    peak = max(score.score for score in heard)
+                    table.add_row(f"  {one.name}", f"highest {peak:.2f}", f"{hits} of {of}", str(wrong), "")
     return table
+
+
+def _found(windows: Sequence[tuple[int, int]], scores: Sequence[Score], threshold: float) -> tuple[int, int, int]:
+    """How many of the judged windows have an alarm in them, of how many, and how many alarms touch none."""
+    alarms = episodes(scores, threshold)
+    judged = [window for window in windows if window[0] >= scores[0].number]
+    hits = sum(any(one.first <= end and one.last >= start for one in alarms) for start, end in judged)
+    return hits, len(judged), sum(not any(one.first <= e and one.last >= s for s, e in windows) for one in alarms)
 
 
 def _forecasts(clients: Path) -> tuple[Table, Table]:

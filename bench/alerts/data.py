@@ -8,13 +8,13 @@ import json
 import math
 import random
 from datetime import datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.alerts.watch import Hour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 CLIENTS = 43
 HOURS = 336
@@ -78,19 +78,40 @@ def _moments(counts: dict[float, float], usd: float) -> tuple[float, float]:
     return mean * usd, max(0.0, variance) * usd**2
 
 
-def labelled(folder: Path, *, peaks: bool) -> Iterator[tuple[str, list[Hour], list[tuple[int, int]]]]:
-    """NAB's series by the hour (means, or with *peaks* the highest five minutes), and the hours of their windows."""
+class Labelled(NamedTuple):
+    """
+    One of NAB's series by the hour.
+
+    Attributes:
+        name: Of its file.
+        is_gauge: Whether it is a level that was sampled, as a price per call is, and no count of what came.
+        hours: A gauge's samples and how many they were; of the others the sum of the hour.
+        windows: First and last hour of each labelled window.
+
+    """
+
+    name: str
+    is_gauge: bool
+    hours: list[Hour]
+    windows: list[tuple[int, int]]
+
+
+def labelled(folder: Path) -> Iterator[Labelled]:
+    """NAB's series of CloudWatch, by name."""
     windows = json.loads((folder / "realAWSCloudwatch_windows.json").read_text(encoding="utf-8"))
     for name, spans in sorted(windows.items()):
-        sums: dict[int, list[float]] = {}
+        samples: dict[int, list[float]] = {}
         with (folder / name).open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
-                sums.setdefault(_hour(row["timestamp"]), []).append(float(row["value"]))
-        first, last = min(sums), max(sums)
-        found = [sums.get(n, [0.0]) for n in range(first, last + 1)]
-        figures = [max(one) if peaks else sum(one) / len(one) for one in found]
-        hours = [Hour(first + n, one, 1) for n, one in enumerate(figures)]
-        yield name, hours, [(_hour(start), _hour(end)) for start, end in spans]
+                samples.setdefault(_hour(row["timestamp"]), []).append(float(row["value"]))
+        is_gauge = any(word in name for word in _GAUGES)
+        numbers = range(min(samples), max(samples) + 1)
+        found = [(n, samples.get(n, [])) for n in numbers]
+        hours = [Hour(n, sum(one), len(one) if is_gauge else 1) for n, one in found]
+        yield Labelled(Path(name).stem, is_gauge, hours, [(_hour(start), _hour(end)) for start, end in spans])
+
+
+_GAUGES = ("cpu_utilization", "grok_asg")  # percent of a machine's time
 
 
 def _hour(text: str) -> int:

@@ -67,6 +67,7 @@ class Tuning(NamedTuple):
         rise_unknown_h: How many hours of its own that counts as.
         dense_min: Share of hours with any amount from which a volume is judged by its hours; below it, by its bursts:
             what stops for some hours of each day starts anew each day, and that is no rise.
+        bursts_before: Hours with any amount before which a volume's bursts are not judged.
         burst_unit: For bursts: the logarithm of how many times its record a burst has to be, for a score of one.
 
     """
@@ -82,12 +83,12 @@ class Tuning(NamedTuple):
     rise_unknown: float = 0.7
     rise_unknown_h: float = 24.0
     dense_min: float = 0.85
+    bursts_before: int = 6
     burst_unit: float = 0.5
 
 
 SHARE = Tuning(is_share=True, hours_before=12, momentum=0.7)
 VOLUME = Tuning(is_share=False, hours_before=72, rise_unknown_h=10.0)
-_BURSTS_BEFORE = 12  # hours with any amount, as for a share
 _RISE_FROM, _RISE_TO, _RISE_REACH = 0.8, 0.9, 6
 _LEVEL_H = 24
 
@@ -194,7 +195,7 @@ class Watcher:
         return [
             math.log(sum(latest[-length:]) / max(past)) / self._tuning.burst_unit
             for length, past in self._bursts.items()
-            if len(past) >= _BURSTS_BEFORE
+            if len(past) >= self._tuning.bursts_before
         ]
 
     def _density(self) -> float:
