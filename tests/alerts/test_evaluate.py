@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from farthing.alerts.budget import budget_signal
 from farthing.alerts.channels import Channel
 from farthing.alerts.coming import coming
-from farthing.alerts.evaluate import Settings, budget_signals, evaluate
+from farthing.alerts.evaluate import Settings, evaluate
 from farthing.alerts.outlook import Total
 from farthing.alerts.owners import Standing, standings
 from farthing.call import Usage
@@ -76,6 +77,26 @@ def test_many_tenants_of_one_feature_are_one_incident(ledger, store, maker, now)
     assert one.detail["scope"] == {"feature": "chat"}
     assert len(one.detail["members"]) == 4
     assert len(one.keys) == 4
+
+
+def test_what_rose_everywhere_at_once_is_one_incident(ledger, store, maker, now):
+    for tenant, feature in (("acme", "chat"), ("bolt", "chat"), ("cork", "mail"), ("dune", "sort")):
+        maker.quiet_weeks((tenant,), feature=feature)
+        for hours in range(1, 4):
+            maker.calls(now - hours * HOUR, 4, pusd=9 * CENT, tenant=tenant, feature=feature)
+    found = evaluate(ledger, now, store=store, settings=LOW)
+    (incident,) = found.incidents
+    assert len(incident.keys) == 4
+    assert "4 tenants' features" in incident.title
+    assert {one["dimension"] for one in incident.detail["drivers"]} >= {"tenant", "feature", "model"}
+
+
+def test_strangers_that_rose_at_different_hours_are_not(ledger, store, maker, now):
+    for late, (tenant, feature) in enumerate((("acme", "chat"), ("bolt", "code"), ("cork", "mail"))):
+        maker.quiet_weeks((tenant,), feature=feature)
+        for hours in range(1, 2 + 5 * late):
+            maker.calls(now - hours * HOUR, 1, pusd=90 * CENT, tenant=tenant, feature=feature)
+    assert len(evaluate(ledger, now, store=store, settings=LOW).incidents) == 3
 
 
 def test_again_and_again_tells_once_until_it_is_over(ledger, store, quiet, now):
@@ -150,9 +171,9 @@ def test_shares_are_told_once_each_and_a_forecast_once(ledger, store, quiet, now
         if days:
             quiet.quiet_weeks(until=at, days=2 if days == 3 else 1)
         steps = evaluate(ledger, at, store=store, budgets=[limit], settings=LOW).steps
-        told += [(step.incident.kind, step.event, step.incident.level) for step in steps if step.event]
-    assert told[:2] == [("budget", "opened", 80), ("forecast", "opened", 0)]
-    assert sorted(told[2:]) == [("budget", "escalated", 100), ("forecast", "resolved", 0)]
+        told += [(step.incident.id, step.event, step.incident.told) for step in steps if step.event]
+    known = ("budget:50", "budget:80", "forecast")
+    assert told == [(1, "opened", known), (1, "escalated", (*known, "budget:100"))]
 
 
 def test_a_forecast_that_hovers_about_its_limit_is_one_incident(now):
@@ -161,13 +182,30 @@ def test_a_forecast_that_hovers_about_its_limit_is_one_incident(now):
         end = Total(80 * CENT, 100 * CENT, 120 * CENT)
         return Standing(budget(100), "", now - 9 * HOUR, now + 99 * HOUR, 50 * CENT - 1, end, at)
 
-    (opened,) = budget_signals(standing(expected=True, earliest=True), now)
-    known = frozenset(opened.keys)
+    opened = budget_signal(standing(expected=True, earliest=True), now)
     assert "will pass its limit of $1.00" in opened.title
-    assert budget_signals(standing(expected=False, earliest=True), now) == []
-    (still,) = budget_signals(standing(expected=False, earliest=True), now, known)
+    assert budget_signal(standing(expected=False, earliest=True), now) is None
+    still = budget_signal(standing(expected=False, earliest=True), now, opened.marks)
     assert "may pass $1.00" in still.title
-    assert budget_signals(standing(expected=False, earliest=False), now, known) == []
+    assert still.keys == opened.keys
+    assert budget_signal(standing(expected=False, earliest=False), now, opened.marks) is None
+
+
+@pytest.mark.parametrize(
+    ("spent", "expected", "marks", "stake"),
+    [
+        (60, False, ("budget:50",), (0, "measured")),
+        (60, True, ("budget:50", "forecast"), (20, "assumed")),
+        (40, True, ("forecast",), (20, "assumed")),
+        (130, True, ("budget:50", "budget:80", "budget:100"), (30, "measured")),
+    ],
+)
+def test_a_budget_has_one_thing_to_say(now, spent, expected, marks, stake):
+    over_at = (now + HOUR if expected else None, now if expected else None, None)
+    end = Total(80 * CENT, 120 * CENT, 160 * CENT)
+    one = budget_signal(Standing(budget(100), "", now - 9 * HOUR, now + 99 * HOUR, spent * CENT, end, over_at), now)
+    assert (one.marks, (one.stake_pusd // CENT, str(one.stake_kind))) == (marks, stake)
+    assert ("is reached" in one.title, "will pass" in one.title) == (spent >= 50, "forecast" in marks)
 
 
 def test_a_budget_for_each_tenant(ledger, quiet, now):

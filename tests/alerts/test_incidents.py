@@ -21,8 +21,9 @@ OPS = Channel(name="ops", kind="webhook")
 
 @pytest.fixture
 def signal(now):
-    def make(*keys, began=-2, last=0, over=False, level=0, kind="anomaly", stake=10**12):
-        return Signal(kind, keys or ("a",), now + began * HOUR, now + last * HOUR, over, level, "it rose", stake, {})
+    def make(*keys, began=-2, last=0, over=False, kind="anomaly", stake=10**12, marks=("anomaly",)):
+        began_at, last_at = now + began * HOUR, now + last * HOUR
+        return Signal(kind, keys or ("a",), began_at, last_at, over, 0, "it rose", stake, {}, marks)
 
     return make
 
@@ -77,12 +78,54 @@ def test_resolved_by_hand_is_not_opened_by_the_same_episode(store, signal, now):
         store.change(1, acknowledged)
 
 
-def test_worse_is_told_again_but_not_once_acknowledged(store, signal, now):
-    store.advance([signal(level=50)], now, [OPS])
-    assert events(store.advance([signal(level=80)], now, [OPS])) == [(1, "escalated")]
-    store.change(1, acknowledged)
-    assert events(store.advance([signal(level=100)], now, [OPS])) == [(1, None)]
+def test_worse_is_told_again_and_what_was_acknowledged_covers_only_what_was_known(store, signal, now):
+    def budget(*shares):
+        return signal(kind="budget", marks=tuple(f"budget:{share}" for share in shares))
+
+    store.advance([budget(50)], now, [OPS])
+    assert events(store.advance([budget(50, 80)], now, [OPS])) == [(1, "escalated")]
+    assert store.advance([budget(50)], now, [OPS]) == []  # prices were corrected downwards
+    store.change(1, lambda one: acknowledged(one, "ann"))
+    assert store.advance([budget(50, 80)], now, [OPS]) == []
+    assert store.incidents()[0].by == "ann"
+    assert events(store.advance([budget(50, 80, 100)], now, [OPS])) == [(1, "escalated")]
+    assert (store.incidents()[0].state, store.incidents()[0].by) == ("open", "")
     assert events(store.advance([], now + HOUR, [OPS])) == [(1, "resolved")]
+
+
+def test_what_is_new_of_an_episode_that_was_closed_by_hand_is_news(store, signal, now):
+    def budget(*marks):
+        return signal(kind="budget", marks=marks, last=1)
+
+    store.advance([budget("forecast")], now, [OPS])
+    store.change(1, lambda one: resolved(one, now + 2 * HOUR, "ann"))
+    assert store.advance([budget("forecast")], now + 2 * HOUR, [OPS]) == []
+    assert events(store.advance([budget("budget:50", "forecast")], now + 2 * HOUR, [OPS])) == [(2, "opened")]
+    store.change(2, lambda one: resolved(one, now + 2 * HOUR, "ann"))
+    assert store.advance([budget("budget:50", "forecast")], now + 3 * HOUR, [OPS]) == []
+
+
+def test_what_turns_out_to_be_one_cause_becomes_one_incident(store, signal, now):
+    store.advance([signal("a"), signal("b"), signal("c")], now, [OPS])
+    store.change(1, acknowledged)
+    steps = store.advance([signal("a", "b", last=1)], now + HOUR, [OPS])
+    assert events(steps) == [(1, "joined"), (2, None), (3, "resolved")]
+    assert (steps[0].incident.part_of, steps[0].incident.state) == (2, "resolved")
+    assert store.incidents()[0].keys == ("a", "b")
+    assert store.advance([signal("a", last=1)], now + HOUR, [OPS]) == []  # narrower again: still that one
+
+
+def test_a_chain_of_signals_makes_one_of_all_that_they_touch(store, signal, now):
+    store.advance([signal("a", "d"), signal("b"), signal("c")], now, [OPS])
+    steps = store.advance([signal("b", "c", last=1), signal("a", "b", last=1), signal("d", last=1)], now, [OPS])
+    assert events(steps) == [(1, None), (2, "joined"), (3, "joined")]
+    assert [one.keys for one in store.incidents()] == [("a", "b", "c", "d")]
+
+
+def test_what_is_over_joins_nothing(store, signal, now):
+    store.advance([signal("a"), signal("b")], now, [OPS])
+    steps = store.advance([signal("a", "b", over=True), signal("b")], now, [OPS])
+    assert [step.event for step in steps if step.event] == ["resolved"]
 
 
 def test_snoozed_until_its_time_is_up(store, signal, now):
@@ -132,6 +175,18 @@ def test_told_once_per_channel_and_event(store, signal, now):
     deliver(store, two, now + HOUR, send=inbox)
     assert [event for _, event in inbox.got] == ["opened", "resolved"]
     assert len({delivery for delivery, _ in inbox.got}) == 2
+
+
+def test_a_channel_hears_of_its_topics_and_then_of_the_end(store, signal, now):
+    inbox = []
+    channels = [Channel(name=name, kind="webhook", tells=(name,)) for name in ("budget", "forecast", "anomaly")]
+    for marks in (("forecast",), ("budget:50", "forecast"), ("budget:50", "budget:80")):
+        store.advance([signal(kind="budget", marks=marks)], now, channels)
+    store.advance([], now + HOUR, channels)
+    deliver(store, channels, now + HOUR, send=lambda channel, message, _: inbox.append((channel.name, message.event)))
+    assert [event for name, event in inbox if name == "forecast"] == ["opened", "resolved"]
+    assert [event for name, event in inbox if name == "budget"] == ["escalated", "escalated", "resolved"]
+    assert not [event for name, event in inbox if name == "anomaly"]
 
 
 def test_killed_between_sending_and_remembering_sends_the_same_id_again(store, signal, now):

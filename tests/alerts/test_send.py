@@ -19,6 +19,7 @@ from farthing.alerts.send import Undelivered, send_message
 from farthing.alerts.store import Message
 from farthing.alerts.trial import trial
 from farthing.errors import BadConfig
+from farthing.units import Kind
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NASTY = "cost <b>&\r\nBcc: x@evil.example *bold* per call"
@@ -209,10 +210,14 @@ def test_a_trial_says_that_nothing_is_wrong(web):
 
 @pytest.mark.parametrize(
     ("kind", "figure", "told"),
-    [("anomaly", "assumed", "above usual"), ("budget", "measured", "limit"), ("forecast", "assumed", "limit")],
+    [
+        ("anomaly", "assumed", "above usual"),
+        ("budget", "measured", "above the limit"),
+        ("budget", "assumed", "expected"),
+    ],
 )
 def test_each_amount_says_what_it_is(kind, figure, told):
-    incident = msgspec.structs.replace(message().incident, kind=kind)
+    incident = msgspec.structs.replace(message().incident, kind=kind, stake_kind=Kind(figure))
     assert messages.incident_json(incident)["figure_kind"] == figure
     (line,) = [line for line in messages.lines(incident) if line.startswith("at stake: $12.35")]
     assert figure in line

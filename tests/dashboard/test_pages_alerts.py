@@ -310,7 +310,7 @@ def test_the_picture_marks_the_hours_that_rose_and_they_are_above_the_band(judge
 
 
 def test_a_budget_that_will_pass_is_drawn_with_its_limit(judged, judging):
-    (incident,) = [one for one in judged[2].incidents if one.kind == "forecast"]
+    (incident,) = [one for one in judged[2].incidents if "forecast" in one.told]
     rows = tables(judging, f"&open={incident.id}")["hours"]
     assert len(rows) == 30
     spent = sum(row.list_pusd for row in judged[0].report(_month()) if row.start is not None)

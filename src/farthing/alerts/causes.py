@@ -2,7 +2,8 @@
 From anomalies to causes: what rose together is told once, with what drives it. Pure.
 
 Several measures of one feature that rise together are one cause, told by the one that explains the others. The same
-measure in a feature of several tenants, or in several features of one tenant, is one cause too.
+measure in a feature of several tenants, or in several features of one tenant, is one cause too; and so it is in several
+features of several tenants where it rose within a few hours everywhere.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from farthing.alerts.series import METRICS, MetricName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from farthing.alerts.anomalies import Anomaly
+    from farthing.alerts.series import Member
 
 _TENANTS_MIN = 3
 _FEATURES_MIN = 2
 _APART_H = 12
+_EVERYWHERE_H = 3
+"""Strangers have less time to be taken for one cause: only the hour speaks for it."""
 _ORDER: dict[MetricName, int] = {metric.name: number for number, metric in enumerate(METRICS)}
 
 
@@ -68,28 +72,32 @@ def causes(anomalies: Iterable[Anomaly]) -> list[Cause]:
 
 
 def _widest(left: Sequence[Anomaly]) -> list[Anomaly]:
-    """The anomalies of the widest cause there is: a feature of many tenants, a tenant's features, one feature."""
-    by_feature, by_tenant = _shared(left, by_feature=True), _shared(left, by_feature=False)
-    if by_feature and len(by_feature) >= _TENANTS_MIN:
+    """The anomalies of the widest cause there is: everywhere, a feature of many tenants, a tenant's, one feature."""
+    everywhere = _shared(left, lambda _: "", _EVERYWHERE_H)
+    by_feature = _shared(left, lambda member: member.feature, _APART_H)
+    by_tenant = _shared(left, lambda member: member.tenant, _APART_H)
+    tenants, features = (set(names) for names in zip(*everywhere, strict=True))
+    if len(tenants) >= _TENANTS_MIN and len(features) >= _FEATURES_MIN and len(everywhere) > len(by_feature):
+        pairs = set(everywhere)
+    elif len(by_feature) >= _TENANTS_MIN:
         pairs = set(by_feature)
-    elif by_tenant and len(by_tenant) >= _FEATURES_MIN:
+    elif len(by_tenant) >= _FEATURES_MIN:
         pairs = set(by_tenant)
     else:
         pairs = {min((one.member.pair, _ORDER[one.metric.name]) for one in left)[0]}
     return [one for one in left if one.member.pair in pairs]
 
 
-def _shared(left: Sequence[Anomaly], *, by_feature: bool) -> list[tuple[str, str]]:
-    """The most pairs that share a feature (or a tenant) and in which the same metric rose at about the same time."""
+def _shared(left: Sequence[Anomaly], name_of: Callable[[Member], str], apart_h: int) -> list[tuple[str, str]]:
+    """The most pairs that share a name and in which the same metric began to rise within so many hours."""
     groups: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
     for one in left:
-        name = one.member.feature if by_feature else one.member.tenant
-        group = groups.setdefault((one.metric.name, name), {})
+        group = groups.setdefault((one.metric.name, name_of(one.member)), {})
         group[one.member.pair] = min(one.episode.first, group.get(one.member.pair, one.episode.first))
     together: list[tuple[str, str]] = []
     for _, group in sorted(groups.items()):
         for start in sorted(set(group.values())):
-            near = sorted(pair for pair, first in group.items() if start <= first <= start + _APART_H)
+            near = sorted(pair for pair, first in group.items() if start <= first <= start + apart_h)
             together = max(together, near, key=len)
     return together
 

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from farthing.alerts.incidents import TOPICS, Topic
 from farthing.errors import BadConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ChannelKind = Literal["webhook", "slack", "email", "alertmanager"]
-Told = Literal["anomaly", "budget", "forecast"]
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         name: Unique.
         kind: How it is told.
-        tells: Which kinds of incident; all if not given.
+        tells: What of; all if not given.
         url: Where to post; for Slack, whose address is itself a secret, use *url_env* or *url_file*.
         secret_env, secret_file: What a webhook is signed with.
         token_env, token_file: A bearer token for Alertmanager.
@@ -44,7 +44,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     name: str
     kind: ChannelKind
-    tells: tuple[Told, ...] = ("anomaly", "budget", "forecast")
+    tells: tuple[Topic, ...] = TOPICS
     url: str = ""
     url_env: str = ""
     url_file: str = ""

@@ -11,10 +11,10 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from farthing.alerts.anomalies import Watch, look
+from farthing.alerts.budget import budget_key, budget_signal
 from farthing.alerts.causes import Cause, causes
 from farthing.alerts.drivers import drivers
 from farthing.alerts.incidents import Signal
-from farthing.alerts.messages import usd
 from farthing.alerts.owners import Standing, standings
 from farthing.alerts.series import Hours, history_start, hour_number, hour_start, read_hours, together
 from farthing.alerts.threshold import FALSE_PER_WEEK, GAP_H
@@ -108,9 +108,9 @@ def evaluate(
     seen = None if before is None or before > now else hour_number(before) - GAP_H
     found, watch, too_small = anomaly_signals(ledger, now, settings, judged_from=seen)
     standing = standings(ledger, budgets, now, settings.history_days)
-    known = frozenset(key for one in store.incidents() for key in one.keys)
-    signals = [*found, *(signal for one in standing for signal in budget_signals(one, now, known))]
-    steps = store.advance(signals, now, channels)
+    told = {key: one.told for one in store.incidents() for key in one.keys}
+    of_budgets = (budget_signal(one, now, told.get(budget_key(one), ())) for one in standing)
+    steps = store.advance([*found, *filter(None, of_budgets)], now, channels)
     return Round(tuple(steps), tuple(store.incidents()), watch, tuple(standing), too_small)
 
 
@@ -168,63 +168,6 @@ def _figure(metric: str, value: float) -> str:
     if metric in ("uncached_share", "refused_share"):
         return f"{value:.1%}"
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def budget_signals(standing: Standing, now: datetime, known: frozenset[str] = frozenset()) -> list[Signal]:
-    """
-    A budget's share that is reached, and the day on which it will be used up.
-
-    A forecast that hovers about the limit is one incident: with its key among the *known* it goes on for as long as the
-    interval reaches the limit.
-    """
-    budget = standing.budget
-    who = f"budget {budget.name}" + (f", {standing.value}" if standing.value else "")
-    limit, spent = budget.limit_pusd, standing.spent_pusd
-    detail: dict[str, Any] = {
-        "budget": budget.name,
-        "value": standing.value,
-        "window": budget.window,
-        "window_start": standing.starts_at.isoformat(),
-        "window_end": standing.ends_at.isoformat(),
-        "limit_usd": usd_text(limit),
-        "spent_usd": usd_text(spent),
-        "spent_figure_kind": "measured",
-    }
-    key = [budget.name, standing.value, int(standing.starts_at.timestamp())]
-    found = []
-    reached = standing.reached
-    if reached is not None:
-        percent = int(reached * 100)
-        detail["notes"] = [f"spent {usd(spent)} of {usd(limit)}; the window ends {_day(standing.ends_at)}"]
-        title = f"{who}: {percent}% of {usd(limit)} a {budget.window} is reached ({usd(spent)} spent)"
-        keys = (json.dumps(["budget", *key]),)
-        stake = max(0, spent - limit)
-        found.append(Signal("budget", keys, standing.starts_at, now, False, percent, title, stake, detail))  # noqa: FBT003
-    forecast_key = json.dumps(["forecast", *key])
-    if standing.end_pusd is not None and (standing.will_pass or (forecast_key in known and standing.may_pass)):
-        end = standing.end_pusd
-        expected, earliest, latest = standing.over_at
-        first, last = (_day(at) if at else "not in this window" for at in (earliest, latest))
-        when = f"will pass its limit of {usd(limit)} on {_day(expected)}" if expected else f"may pass {usd(limit)}"
-        low, likely, high = (usd(round(pusd)) for pusd in end)
-        ends = _day(standing.ends_at)
-        forecast = {
-            "expected_over_at": expected.isoformat() if expected else None,
-            "earliest_over_at": earliest.isoformat() if earliest else None,
-            "latest_over_at": latest.isoformat() if latest else None,
-            "end_usd": {name: usd_text(round(pusd)) for name, pusd in end._asdict().items()},
-            "interval_percent": 80,
-            "notes": [f"spent {usd(spent)} of {usd(limit)}; by {ends} {likely} ({low} to {high}, 80 percent, assumed)"],
-        }
-        title = f"{who}: {when} ({first} to {last})"
-        stake = max(0, round(end.expected) - limit)
-        signal = Signal("forecast", (forecast_key,), standing.starts_at, now, False, 0, title, stake, detail | forecast)  # noqa: FBT003
-        found.append(signal)
-    return found
-
-
-def _day(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC" if (at.hour or at.minute) else f"{at:%Y-%m-%d}"
 
 
 def settings_of(false_per_week: str, stake_min_usd: str, history_days: int) -> Settings:

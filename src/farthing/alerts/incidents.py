@@ -1,30 +1,38 @@
 """
-The life of an incident: opened once, told once, quiet when it is over. Pure.
+The life of an incident: opened once, each thing about it told once, quiet when it is over. Pure.
 
 A signal that shares a key with an incident that is not resolved belongs to it; that is the whole rule against
-duplicates. ::
+duplicates. A signal wide enough to belong to several makes them one: the one that is still open goes on, or the oldest,
+and the others end as part of it. ::
 
     open, acknowledged or snoozed  --over, or by hand-->  resolved
-    open  --ack-->  acknowledged
+    open  --ack-->  acknowledged  --worse than what was acknowledged-->  open
     open  --snooze-->  snoozed  --its time is up-->  open
 
-An acknowledged incident tells nothing more but its end, and so does a snoozed one; when its time is up and it still
-goes on, it is open again and told again. What came and went between two rounds is told once, when it is over already.
+What is worth telling of an incident are its marks: that it is there, each share of a budget that is reached, that a
+budget will pass its limit. An acknowledged incident tells a mark that is new, and its end; a snoozed one nothing until
+its time is up, and if it still goes on then, it is open again and told again. What came and went between two rounds is
+told once, when it is over already.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
+from farthing.units import Kind
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 State = Literal["open", "acknowledged", "snoozed", "resolved"]
-SignalKind = Literal["anomaly", "budget", "forecast"]
-EventName = Literal["opened", "escalated", "woken", "renewed", "resolved"]
+SignalKind = Literal["anomaly", "budget"]
+Topic = Literal["anomaly", "budget", "forecast"]
+"""What a channel may be told of. A mark is a topic, and what of it after a colon: ``budget:80``."""
+TOPICS: tuple[Topic, ...] = get_args(Topic)
+EventName = Literal["opened", "escalated", "woken", "renewed", "joined", "resolved"]
 
 
 class Signal(NamedTuple):
@@ -37,10 +45,12 @@ class Signal(NamedTuple):
         began_at: When it began; aware, UTC.
         last_at: When it last showed; aware, UTC.
         is_over: Whether it shows no more.
-        level: Grows as it becomes worse; an incident whose level grows is told again. 0 where there is none.
+        level: Percent of a budget that is reached; 0 for what has none.
         title: One line for people.
         stake_pusd: Dollars above usual, or at risk; None where unknown.
         detail: The rest, as JSON.
+        marks: What is told once each.
+        stake_kind: How sure *stake_pusd* is.
 
     """
 
@@ -53,6 +63,8 @@ class Signal(NamedTuple):
     title: str
     stake_pusd: int | None
     detail: dict[str, Any]
+    marks: tuple[str, ...] = ("anomaly",)
+    stake_kind: Kind = Kind.ASSUMED
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +74,11 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: Its number; 0 before it is stored.
         state: Where it is in its life.
-        told_level: The highest level that was told.
+        told: Marks that were told.
         snoozed_until: Only while snoozed; aware, UTC.
         resolved_at: Only when resolved; aware, UTC.
         by: Who acknowledged, snoozed or closed it; empty: nobody did.
+        part_of: The incident that it became a part of; 0: none.
 
     The others are its latest signal's.
 
@@ -80,19 +93,30 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     stake_pusd: int | None
     detail: dict[str, Any]
     opened_at: datetime
+    stake_kind: Kind = Kind.ASSUMED
     id: int = 0
     state: State = "open"
-    told_level: int = 0
+    told: tuple[str, ...] = ()
     snoozed_until: datetime | None = None
     resolved_at: datetime | None = None
     by: str = ""
+    part_of: int = 0
 
 
 class Step(NamedTuple):
-    """An incident after a round, and what is to be told of it; None: nothing."""
+    """
+    An incident after a round.
+
+    Attributes:
+        incident: As it is now.
+        event: What is to be told of it; None: nothing.
+        topics: What that is about.
+
+    """
 
     incident: Incident
     event: EventName | None
+    topics: tuple[Topic, ...] = ()
 
 
 def advance(known: Sequence[Incident], signals: Sequence[Signal], now: datetime) -> list[Step]:
@@ -110,28 +134,62 @@ def advance(known: Sequence[Incident], signals: Sequence[Signal], now: datetime)
     """
     standing = {one.id: one for one in known if one.state != "resolved"}
     done = [one for one in known if one.state == "resolved"]
-    met: dict[int, list[Signal]] = {}
+    whole = _Whole(standing.values())
+    mine: list[tuple[int, Signal]] = []
     new: list[Signal] = []
     for signal in signals:
-        mine = next((number for number, one in sorted(standing.items()) if _same(one, signal)), None)
-        if mine is not None:
-            met.setdefault(mine, []).append(signal)
-        elif not any(_is_told_already(one, signal) for one in done):
+        numbers = [number for number, one in standing.items() if _same(one, signal)]
+        if numbers:
+            mine.append((numbers[0] if signal.is_over else whole.join(numbers), signal))
+        elif _is_news(signal, done):
             new.append(signal)
-    steps = [_standing(one, met.get(number, []), now) for number, one in sorted(standing.items())]
+    met: dict[int, list[Signal]] = {}
+    for number, signal in mine:
+        met.setdefault(whole.of(number), []).append(signal)
+    steps = []
+    for number, one in sorted(standing.items()):
+        if (other := whole.of(number)) != number:
+            steps.append(_joined(one, other, now))
+        else:
+            keys = (key for part in standing.values() if whole.of(part.id) == number for key in part.keys)
+            steps.append(_standing(one, met.get(number, []), keys, now))
     changed = [step for step in steps if step.event is not None or step.incident != standing[step.incident.id]]
     return changed + [_opened(signal, now) for signal in _merged(new)]
+
+
+class _Whole:
+    """Which incidents turn out to be one: what is open goes on, then what is oldest."""
+
+    def __init__(self, standing: Iterable[Incident]) -> None:
+        self._rank = {one.id: (one.state != "open", one.id) for one in standing}
+        self._in: dict[int, int] = {}
+
+    def of(self, number: int) -> int:
+        """The incident that this one is a part of; itself where it is none."""
+        while number in self._in:
+            number = self._in[number]
+        return number
+
+    def join(self, numbers: Iterable[int]) -> int:
+        """Make these one, and say which."""
+        kept, *others = sorted({self.of(number) for number in numbers}, key=self._rank.__getitem__)
+        self._in |= dict.fromkeys(others, kept)
+        return kept
 
 
 def _same(incident: Incident, signal: Signal) -> bool:
     return incident.kind == signal.kind and not set(incident.keys).isdisjoint(signal.keys)
 
 
-def _is_told_already(incident: Incident, signal: Signal) -> bool:
-    """The same episode as one that is resolved, by us or by a person: not news."""
-    return _same(incident, signal) and (
-        signal.began_at <= incident.last_at or signal.last_at <= (incident.resolved_at or incident.last_at)
-    )
+def _is_news(signal: Signal, done: Iterable[Incident]) -> bool:
+    """Whether it has a mark that was not told of the same episode, which is resolved, by us or by a person."""
+    told = {mark for one in done if _same(one, signal) and _is_part(signal, one) for mark in one.told}
+    return not told.issuperset(signal.marks)
+
+
+def _is_part(signal: Signal, incident: Incident) -> bool:
+    ended_at = incident.resolved_at or incident.last_at
+    return signal.began_at <= incident.last_at or signal.last_at <= ended_at
 
 
 def _merged(signals: Sequence[Signal]) -> list[Signal]:
@@ -154,42 +212,55 @@ def _opened(signal: Signal, now: datetime) -> Step:
         stake_pusd=signal.stake_pusd,
         detail=signal.detail,
         opened_at=now,
-        told_level=signal.level,
+        stake_kind=signal.stake_kind,
+        told=signal.marks,
     )
-    return Step(resolved(incident, now) if signal.is_over else incident, "opened")
+    return Step(resolved(incident, now) if signal.is_over else incident, "opened", _topics(signal.marks))
 
 
-def _standing(incident: Incident, signals: Sequence[Signal], now: datetime) -> Step:
+def _standing(incident: Incident, signals: Sequence[Signal], keys: Iterable[str], now: datetime) -> Step:
     live = [one for one in signals if not one.is_over]
-    updated = _updated(incident, signals) if signals else incident
+    updated = _updated(incident, signals, keys) if signals else incident
     if not live:
-        return Step(resolved(updated, now), "resolved")
-    if updated.state == "snoozed" and updated.snoozed_until is not None and updated.snoozed_until <= now:
-        woken = msgspec.structs.replace(updated, state="open", snoozed_until=None, told_level=updated.level, by="")
-        return Step(woken, "woken")
-    if updated.level > updated.told_level and updated.state == "open":
-        return Step(msgspec.structs.replace(updated, told_level=updated.level), "escalated")
-    return Step(updated, None)
+        return Step(resolved(updated, now), "resolved", _topics(incident.told))
+    marks = dict.fromkeys(mark for one in live for mark in one.marks)
+    fresh = tuple(mark for mark in marks if mark not in incident.told)
+    told = msgspec.structs.replace(updated, state="open", snoozed_until=None, told=(*incident.told, *fresh), by="")
+    if updated.state == "snoozed":
+        is_up = updated.snoozed_until is not None and updated.snoozed_until <= now
+        return Step(told, "woken", _topics(told.told)) if is_up else Step(updated, None)
+    return Step(told, "escalated", _topics(fresh)) if fresh else Step(updated, None)
 
 
-def _updated(incident: Incident, signals: Sequence[Signal]) -> Incident:
+def _joined(incident: Incident, other: int, now: datetime) -> Step:
+    ended = msgspec.structs.replace(resolved(incident, now), part_of=other)
+    return Step(ended, "joined", _topics(incident.told))
+
+
+def _topics(marks: Sequence[str]) -> tuple[Topic, ...]:
+    about = {mark.partition(":")[0] for mark in marks}
+    return tuple(topic for topic in TOPICS if topic in about)
+
+
+def _updated(incident: Incident, signals: Sequence[Signal], keys: Iterable[str]) -> Incident:
     """The incident with its dearest signal's words; keys only grow, so that a wider cause stays the same incident."""
     main = max(signals, key=lambda one: (not one.is_over, one.level, one.stake_pusd or 0))
     stakes = [one.stake_pusd for one in signals if one.stake_pusd is not None]
     return msgspec.structs.replace(
         incident,
-        keys=tuple(sorted({*incident.keys, *(key for one in signals for key in one.keys)})),
+        keys=tuple(sorted({*keys, *(key for one in signals for key in one.keys)})),
         began_at=min(incident.began_at, *(one.began_at for one in signals)),
         last_at=max(incident.last_at, *(one.last_at for one in signals)),
         title=main.title,
         level=max(incident.level, main.level),
         stake_pusd=sum(stakes) if stakes else None,
         detail=main.detail,
+        stake_kind=main.stake_kind,
     )
 
 
 def acknowledged(incident: Incident, by: str = "") -> Incident:
-    """Somebody (*by*) looks at it: it tells nothing more but its end."""
+    """Somebody (*by*) looks at it: it tells nothing more unless it becomes worse, and its end."""
     return msgspec.structs.replace(incident, state="acknowledged", snoozed_until=None, by=by)
 
 

@@ -34,9 +34,9 @@ _WORDS = {
     "resolved": "Over",
 }
 _STAKES = {
-    "anomaly": "assumed: what is above usual, which is an estimate",
-    "budget": "measured: what is above the limit",
-    "forecast": "assumed: what is expected above the limit",
+    ("anomaly", Kind.ASSUMED): "assumed: what is above usual, which is an estimate",
+    ("budget", Kind.MEASURED): "measured: what is above the limit",
+    ("budget", Kind.ASSUMED): "assumed: what is expected above the limit",
 }
 
 
@@ -47,14 +47,15 @@ def plain(text: str) -> str:
 
 def headline(incident: Incident, event: EventName) -> str:
     """One line for people."""
-    return plain(f"{_WORDS[event]}: {incident.title}")
+    word = f"Now part of incident {incident.part_of}" if event == "joined" else _WORDS[event]
+    return plain(f"{word}: {incident.title}")
 
 
 def lines(incident: Incident) -> list[str]:
     """What is known beside the headline, a line each."""
     found = [f"since {incident.began_at:%Y-%m-%d %H:%M} UTC, last seen {incident.last_at:%Y-%m-%d %H:%M} UTC"]
     if incident.stake_pusd:
-        found.append(f"at stake: {usd(incident.stake_pusd)} ({_STAKES[incident.kind]})")
+        found.append(f"at stake: {usd(incident.stake_pusd)} ({_STAKES[incident.kind, incident.stake_kind]})")
     for one in incident.detail.get("drivers", ()):
         more = f", {usd(int(one['more_pusd']))} more" if one.get("more_pusd") is not None else ""
         found.append(f"driver: {one['dimension']} {one['value']} ({one['share_percent']}% of what grew{more})")
@@ -89,7 +90,8 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "snoozed_until": incident.snoozed_until.isoformat() if incident.snoozed_until else None,
         "by": incident.by or None,
         "stake_usd": None if incident.stake_pusd is None else usd_text(incident.stake_pusd),
-        "figure_kind": str(Kind.MEASURED if incident.kind == "budget" else Kind.ASSUMED),
+        "figure_kind": str(incident.stake_kind),
+        "part_of": incident.part_of or None,
         "detail": incident.detail,
     }
 
@@ -165,6 +167,6 @@ def alertmanager(incident: Incident, event: EventName, now: datetime) -> list[di
             "labels": labels,
             "annotations": {"summary": headline(incident, event), "description": "\n".join(lines(incident))},
             "startsAt": incident.began_at.isoformat(),
-            "endsAt": (now if event == "resolved" else now + STANDS_FOR).isoformat(),
+            "endsAt": (now if event in ("resolved", "joined") else now + STANDS_FOR).isoformat(),
         }
     ]

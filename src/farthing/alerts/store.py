@@ -30,13 +30,15 @@ if TYPE_CHECKING:
 
 STORE_NAME = "alerts.sqlite"
 """The store's file, beside the ledger."""
-VERSION = 1
+VERSION = 2
 CLAIM_S = 120
 """For so long a message belongs to the sender that claimed it."""
 TRIES_MAX = 12
 """Then a message is given up, loudly."""
 BACKOFF_MAX_S = 6 * 3600
 _REMEMBERED = timedelta(days=45)
+_BEGINS = ("opened", "escalated")
+"""Events that are news for whoever wants to hear of such; the others are for those who were told."""
 
 _LAYOUT = Layout(
     "the alerts' store",
@@ -119,11 +121,10 @@ class AlertStore:
         with self._faults(), transaction(self._db):
             known = self._known(now)
             steps = []
-            for incident, event in advance(known, signals, now):
-                kept = self._keep(incident)
-                steps.append(Step(kept, event))
-                if event is not None:
-                    self._write(kept, event, channels, now)
+            for step in advance(known, signals, now):
+                kept = step._replace(incident=self._keep(step.incident))
+                steps.append(kept)
+                self._write(kept, channels, now)
             self._renew(channels, now)
             self._db.execute("INSERT OR REPLACE INTO fact VALUES ('evaluated_s', ?)", (str(now.timestamp()),))
         return steps
@@ -178,15 +179,19 @@ class AlertStore:
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
-    def _write(self, incident: Incident, event: EventName, channels: Sequence[Channel], now: datetime) -> None:
+    def _write(self, step: Step, channels: Sequence[Channel], now: datetime) -> None:
+        incident, event, topics = step
+        if event is None:
+            return
         stamps = {
-            "escalated": f"escalated-{incident.level}",
+            "escalated": f"escalated-{len(incident.told)}",
             "woken": f"woken-{int(now.timestamp())}",
             "renewed": f"renewed-{int(now.timestamp()) // 3600}",
         }
         record = msgspec.json.encode(_stored(incident))
         for channel in channels:
-            if incident.kind not in channel.tells or (event != "opened" and not self._was_told(incident, channel)):
+            is_wanted = not set(channel.tells).isdisjoint(topics)
+            if not (is_wanted if event in _BEGINS else self._was_told(incident, channel)):
                 continue
             opened_s = int(incident.opened_at.timestamp())
             delivery = f"incident-{incident.id}-{opened_s}-{stamps.get(event, event)}-{channel.name}"
@@ -197,7 +202,7 @@ class AlertStore:
             )
 
     def _was_told(self, incident: Incident, channel: Channel) -> bool:
-        """What becomes of an incident is told only to those who were told that it began."""
+        """What becomes of an incident is told only to those who were told of it."""
         row = (incident.id, channel.name)
         return bool(self._db.execute("SELECT 1 FROM message WHERE incident = ? AND channel = ?", row).fetchone())
 
@@ -206,7 +211,7 @@ class AlertStore:
         forgetful = [one for one in channels if one.kind == "alertmanager"]
         for incident in self._known(now) if forgetful else ():
             if incident.state in ("open", "acknowledged") and incident.opened_at < now:
-                self._write(incident, "renewed", forgetful, now)
+                self._write(Step(incident, "renewed"), forgetful, now)
 
     def claim(self, now: datetime) -> Message | None:
         """

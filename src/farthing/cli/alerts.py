@@ -96,7 +96,7 @@ def ack(
     ledger: options.LedgerPath = None,
     config: options.Config = None,
 ) -> None:
-    """Acknowledge an incident: nothing more is told of it but its end."""
+    """Acknowledge an incident: nothing more is told of it but what makes it worse, and its end."""
     from farthing.alerts.incidents import acknowledged
 
     _change(number, lambda one: acknowledged(one, person()), "acknowledged", ledger, config, as_json=as_json)

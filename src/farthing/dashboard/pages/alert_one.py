@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 _ALTERNATIVES_MAX = 10
 _TONES = {"open": "bad", "acknowledged": "warn", "snoozed": "quiet", "resolved": "good"}
-_EVENTS = {"opened": "it began", "escalated": "it became worse", "woken": "it still goes on", "resolved": "it is over"}
+_EVENTS = {
+    "opened": "it began",
+    "escalated": "it became worse",
+    "woken": "it still goes on",
+    "joined": "it is part of another",
+    "resolved": "it is over",
+}
 
 
 def incident_page(visit: Visit, store: Incidents | None, number: int) -> Page:
@@ -34,7 +40,8 @@ def incident_page(visit: Visit, store: Incidents | None, number: int) -> Page:
         Facts(plain(incident.title), _facts(visit, incident)),
     ]
     if incident.state != "resolved":
-        blocks.append(Actions(buttons(incident), "Acknowledged or snoozed, nothing more is told of it but its end."))
+        said = "Acknowledged, it is told again only if it becomes worse; snoozed, not before its time is up."
+        blocks.append(Actions(buttons(incident), said))
     if (drawn := incident_chart(visit, incident)) is not None:
         blocks += drawn
     if incident.kind == "anomaly":
@@ -63,11 +70,13 @@ def state_of(incident: Incident, visit: Visit) -> Cell:
 
 def _facts(visit: Visit, incident: Incident) -> tuple[tuple[str, Cell], ...]:
     detail = incident.detail
-    kind = Kind.MEASURED if incident.kind == "budget" else Kind.ASSUMED
-    stake = Cell("not known", None) if incident.stake_pusd is None else usd(incident.stake_pusd)
+    stake = Cell("not known", None)
+    if incident.stake_pusd is not None:
+        known = usd(incident.stake_pusd)
+        stake = known._replace(text=f"{known.text}, {incident.stake_kind}")
     rows = [
         ("State", state_of(incident, visit)),
-        ("At stake", stake._replace(text=f"{stake.text}, {kind}") if incident.stake_pusd is not None else stake),
+        ("At stake", stake),
         ("Since", time_of(incident.began_at, visit)),
         ("Last seen", time_of(incident.last_at, visit)),
     ]

@@ -13,7 +13,7 @@ from farthing.dashboard.incidents import buttons, number_of, opened, store_of
 from farthing.dashboard.pages.alert_one import incident_page, state_of, time_of
 from farthing.dashboard.pages.budgets import UNREADABLE
 from farthing.errors import BadConfig
-from farthing.units import Kind
+from farthing.units import Kind, weakest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,7 @@ def _stake(incidents: Sequence[Incident]) -> int:
 def _stake_kind(incidents: Sequence[Incident]) -> str:
     if not incidents:
         return ""
-    return str(Kind.MEASURED if all(one.kind == "budget" for one in incidents) else Kind.ASSUMED)
+    return str(weakest(*(one.stake_kind for one in incidents)))
 
 
 def _table(visit: Visit, name: str, title: str, incidents: Sequence[Incident], empty: str) -> Table:
@@ -128,7 +128,7 @@ def _table(visit: Visit, name: str, title: str, incidents: Sequence[Incident], e
             Cell("", None) if one.stake_pusd is None else usd(one.stake_pusd),
             time_of(one.began_at, visit),
             driver_of(one),
-            Cell(f"{one.level} %", one.level) if one.kind == "budget" else Cell(""),
+            Cell(f"{one.level} %", one.level) if one.level else Cell(""),
             state_of(one, visit),
         )
         rows.append((*row, Cell("", buttons=buttons(one, are_few=True))) if name == "incidents" else row)
