@@ -94,7 +94,8 @@ def test_it_tells_once_although_two_watch_and_one_is_killed(start, spiked, hook,
     assert line(second) == {"waiting_for": first.pid}
     first.send_signal(signal.SIGKILL)
     said = line(second)
-    assert (said["error"], said["judged"]["firing"], said["judged"]["changed"]) == (None, [1], [])
+    assert (said["error"], said["judged"]["firing"]) == (None, [1])
+    assert all(one["event"] is None for one in said["judged"]["changed"])  # where an hour just ended it is longer
     assert said["delivered"] == {"sent": 0, "failed": 0, "given_up": 0}
     farthing("alerts", "check", code=2)
     (delivery,) = hook.got

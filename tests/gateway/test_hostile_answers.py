@@ -24,7 +24,7 @@ JSON, STREAM = b"content-type: application/json", b"content-type: text/event-str
 
 @pytest.fixture(scope="module")
 def gateway(lasting_upstream, lasting_gateway_to):
-    return lasting_gateway_to(lasting_upstream.url, read_timeout_seconds=1)
+    return lasting_gateway_to(lasting_upstream.url)
 
 
 @pytest.fixture(autouse=True)
@@ -240,16 +240,12 @@ def test_an_answer_before_it_was_asked_for_is_thrown_away(raw_upstream, gateway,
 
 
 @pytest.mark.parametrize("drip", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nab"])
-def test_an_upstream_that_falls_silent_is_not_waited_for(raw_upstream, gateway, wire, drip):
-    silent = threading.Event()
-
-    def send(_head, _body):
-        return drip, True
-
-    raw_upstream.answer = send
-    got = wire.talk(gateway.base_url, wire.request(ASK))
+def test_an_upstream_that_falls_silent_is_not_waited_for(raw_upstream, gateway_to, wire, drip):
+    impatient = gateway_to(raw_upstream.url, read_timeout_seconds=1)
+    raw_upstream.answer = lambda _head, _body: (drip, True)
+    got = wire.talk(impatient.base_url, wire.request(ASK))
     assert (got.status, got.whole) == ((200, False) if drip.endswith(b"ab") else (504, True))
-    silent.set()
+    assert at_rest(impatient)
 
 
 # -- streams ----------------------------------------------------------------------------------------------------------
