@@ -49,6 +49,32 @@ def test_the_fixture_is_there_without_an_import(farthing_sandbox, monkeypatch):
     assert farthing_sandbox.clock.now() == testing.START
 
 
+@pytest.mark.parametrize(
+    ("scripted", "says"),
+    [
+        (lambda box: box.fail("ratelimit"), "'ratelimit'; expected one of invalid_request_error"),
+        (lambda box: box.fail(5), "a value of type int"),
+        (lambda box: box.fail(testing.Fault(error_type="oops")), "'oops'"),
+        (lambda box: box.fail(testing.Fault(cut_after_events=-1)), r"\$.cut_after_events"),
+        (lambda box: box.reply(5), "got `int`"),
+        (lambda box: box.reply(testing.Reply(output_tokens="5")), r"\$.output_tokens"),
+        (lambda box: box.reply(testing.Reply(tool_uses=[{"nam": "x"}])), r"\$.tool_uses\[0\]"),
+        (lambda box: box.reply("fine", testing.Reply(output_tokens=-5)), r"\$.output_tokens"),
+    ],
+)
+def test_a_wrong_script_is_refused_where_it_is_written(farthing_sandbox, scripted, says):
+    with pytest.raises(BadInput, match=says):
+        scripted(farthing_sandbox)
+    with anthropic.Anthropic(base_url=farthing_sandbox.base_url, api_key=farthing_sandbox.key) as client:
+        assert client.messages.create(**ASK).content[0].text == "Hello"
+
+
+def test_what_is_inside_a_reply_may_be_plain(farthing_sandbox):
+    farthing_sandbox.reply(testing.Reply(tool_uses=[{"name": "get", "input": {"city": "Oslo"}}]))
+    with anthropic.Anthropic(base_url=farthing_sandbox.base_url, api_key=farthing_sandbox.key) as client:
+        assert client.messages.create(**ASK).content[0].input == {"city": "Oslo"}
+
+
 def test_the_books_know_of_batches_that_nobody_asked_for(farthing_sandbox):
     with anthropic.Anthropic(base_url=farthing_sandbox.base_url, api_key=farthing_sandbox.key) as client:
         client.messages.batches.create(requests=[{"custom_id": "a", "params": ASK}])

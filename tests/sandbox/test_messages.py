@@ -346,7 +346,7 @@ def _apply(block, delta):
     for key, piece in delta.items():
         if key == "partial_json":
             block["partial"] = block.get("partial", "") + piece
-        elif key != "type":
+        elif key != "type" and piece is not None:
             block[key] = (block.get(key) or "") + piece
 
 
@@ -413,6 +413,14 @@ def test_an_error_in_mid_stream_ends_it_and_is_booked_so_far():
     assert entry.aborted
     assert 0 < entry.call.served.usage.output_tokens < 100
     assert begun.broken_off is False
+
+
+def test_an_error_in_mid_stream_has_the_words_of_its_kind():
+    sandbox = world()
+    for kind, words in (("api_error", "Internal server error"), ("overloaded_error", "Overloaded")):
+        sandbox.faults.add(Fault(error_after_events=3, error_type=kind))
+        last = list(accepted(sandbox, request(stream=True)).events())[-1]
+        assert last.payload == {"type": "error", "error": {"type": kind, "message": words}}
 
 
 def test_a_cut_stream_says_that_it_is_broken():

@@ -236,6 +236,13 @@ def test_filters_keep_what_they_name():
     assert row["output_tokens"] == 100
 
 
+@pytest.mark.parametrize("name", ["account_ids[]", "service_account_ids[]"])
+def test_nothing_is_of_an_account_that_nobody_has(name):
+    state = traffic([ONE])
+    assert buckets(usage, state, ("bucket_width", "1d"), (name, "user_1")) == []
+    assert len(buckets(usage, state, ("bucket_width", "1d"), (name, ""))) == 1
+
+
 def test_late_rows_revise_figures_that_looked_final():
     state = traffic([ONE] * 40)
     whole = tokens_of(state.books)
@@ -263,6 +270,8 @@ def test_groups_beyond_the_cap_are_missing_without_a_row_for_the_rest():
     [
         (usage, []),
         (usage, [("starting_at", "yesterday")]),
+        (usage, [("starting_at", "0001-01-01T00:00:00+05:00")]),
+        (usage, [("starting_at", "2026-11-01"), ("ending_at", "9999-12-31T23:30:00Z")]),
         (usage, [("starting_at", "2026-11-01"), ("bucket_width", "2d")]),
         (usage, [("starting_at", "2026-11-01"), ("limit", "32"), ("bucket_width", "1d")]),
         (usage, [("starting_at", "2026-11-01"), ("group_by[]", "colour")]),

@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import threading
 from datetime import datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from farthing.errors import BadInput
 
+PerMinute = Annotated[int, msgspec.Meta(ge=1)]
 
-class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
+
+class RateLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Per minute; None: the organisation's own limit alone."""
 
-    requests: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    requests: PerMinute | None = None
+    input_tokens: PerMinute | None = None
+    output_tokens: PerMinute | None = None
 
 
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from farthing.sandbox.buckets import Bucket
 from farthing.sandbox.clock import VirtualClock
 from farthing.sandbox.messages import Begun, begin
 from farthing.sandbox.problems import ApiError, invalid
+from farthing.sandbox.replies import Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,8 +55,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     """
 
-    processing_s: float = 0.0
-    cancel_s: float = 0.0
+    processing_s: Seconds = 0.0
+    cancel_s: Seconds = 0.0
 
 
 class Batches:

@@ -164,8 +164,7 @@ class Begun:
             yield event._replace(delay_s=event.delay_s + fault.event_s), done
         at = fault.error_after_events
         if at is not None and at == min(ends) and self._is_cut(at):
-            error = {"type": "error", "error": {"type": fault.error_type, "message": "Overloaded"}}
-            yield Event(fault.event_s, "error", error), done
+            yield Event(fault.event_s, "error", {"type": "error", "error": fault.error}), done
 
     def _is_cut(self, events: int) -> bool:
         return next(itertools.islice(self._play(), events, None), None) is not None

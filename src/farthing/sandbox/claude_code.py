@@ -21,6 +21,7 @@ from farthing import money
 from farthing.prices.bill import lines_of
 from farthing.prompts.parts import ATTRIBUTION
 from farthing.prompts.shape import mappings
+from farthing.sandbox.clock import YEARS
 from farthing.sandbox.paging import cursor, offset_of, rfc3339
 from farthing.sandbox.pieces import counts
 from farthing.sandbox.problems import invalid
@@ -85,9 +86,12 @@ def _day(text: str | None) -> date:
     if text is None:
         raise invalid("starting_at: Field required")
     try:
-        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+        day = date.fromisoformat(text if _DAY.fullmatch(text) else "")
     except ValueError:
         raise invalid("starting_at: Input should be a day, YYYY-MM-DD") from None
+    if day.year not in YEARS:
+        raise invalid(f"starting_at: Input should be in a year from {YEARS[0]} to {YEARS[-1]}")
+    return day
 
 
 def _row(view: View, accounts: Accounts, start: datetime, key: tuple[str, str], entries: list[Entry]) -> dict[str, Any]:

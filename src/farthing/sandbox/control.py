@@ -18,7 +18,6 @@ from farthing.sandbox.batches import Pace
 from farthing.sandbox.clock import VirtualClock
 from farthing.sandbox.faults import Fault
 from farthing.sandbox.paging import rfc3339
-from farthing.sandbox.problems import STATUS
 from farthing.sandbox.replies import Case, Reply
 from farthing.sandbox.reports import Lateness
 
@@ -96,12 +95,12 @@ def move_clock(state: State, body: Any) -> dict[str, Any]:
     """``{"set": "2026-11-20T09:00:00Z"}`` or ``{"advance_s": 60}``. Batches catch up when they are looked at next."""
     order = _read(body, _Move)
     clock = state.virtual_clock()
+    if (order.set is None) == (order.advance_s is None):
+        raise BadInput("read an order to move the clock", "set or advance_s")
     if order.set is not None:
         clock.set(order.set)
-    elif order.advance_s is not None:
+    if order.advance_s is not None:
         clock.advance(order.advance_s)
-    else:
-        raise BadInput("read an order to move the clock", "set or advance_s")
     return {"now": rfc3339(clock.now())}
 
 
@@ -132,7 +131,7 @@ class _Cases(msgspec.Struct, forbid_unknown_fields=True):
 
 def add_faults(state: State, body: Any) -> dict[str, Any]:
     """A list of faults, each with the fields of a Fault, and ``model`` or ``service_tier`` to pick requests."""
-    faults = [_fault(one) for one in (body if isinstance(body, list) else [body])]
+    faults = [_fault(state, one) for one in (body if isinstance(body, list) else [body])]
     state.world.faults.add(*faults)
     return {"faults": len(faults)}
 
@@ -172,8 +171,10 @@ def set_limits(state: State, body: Any) -> dict[str, Any]:
     organization = accounts.organizations[organization_id]
     changes: dict[str, Any] = {}
     if order.spend_limit_usd != "":
-        changes["spend_limit_pusd"] = None if order.spend_limit_usd is None else money.parse_usd(order.spend_limit_usd)
+        changes["spend_limit_pusd"] = _spend_limit(order.spend_limit_usd)
     if order.workspace_id is None:
+        if order.limits is not None:
+            raise BadInput("read limits without workspace_id", "tier for the organisation; limits are a workspace's")
         if order.tier != "":
             changes["tier"] = _check_tier(order.tier)
         accounts.put_organization(msgspec.structs.replace(organization, **changes))
@@ -181,6 +182,8 @@ def set_limits(state: State, body: Any) -> dict[str, Any]:
     workspace = accounts.workspaces.get(order.workspace_id)
     if workspace is None:
         raise BadInput(f"read workspace_id {order.workspace_id!r}", "a workspace of this sandbox")
+    if order.tier != "":
+        raise BadInput("read tier with workspace_id", "limits for a workspace; a tier is the organisation's")
     if order.limits is not None:
         changes["limits"] = order.limits
     accounts.put_workspace(msgspec.structs.replace(workspace, **changes), organization_id)
@@ -195,6 +198,8 @@ class _NewWorkspace(msgspec.Struct, forbid_unknown_fields=True):
 def add_workspace(state: State, body: Any) -> dict[str, Any]:
     """A workspace called ``name`` with a key whose text is ``secret``."""
     order = _read(body, _NewWorkspace)
+    if not order.secret or state.world.accounts.find_key(order.secret) is not None:
+        raise BadInput("read a secret that is empty or somebody's already", "a text of its own for each workspace")
     workspace = state.world.add_workspace(order.name)
     key = state.world.add_key(order.secret, workspace_id=workspace.id, name=order.name)
     return {"workspace_id": workspace.id, "api_key_id": key.id}
@@ -203,14 +208,7 @@ def add_workspace(state: State, body: Any) -> dict[str, Any]:
 def set_fallbacks(state: State, body: Any) -> dict[str, Any]:
     """What ``fallbacks: "default"`` stands for, by model: ``{"claude-fable-5-2": ["claude-opus-5-5"]}``."""
     order = _read(body, dict[str, list[str]])
-    world = state.world
-
-    def known(name: str) -> str:
-        named = world.book.names.find(name)
-        if named is None or named.channel != "claude_api":
-            raise BadInput(f"read the model {name!r}", "an id or alias of the Claude API")
-        return named.model.id
-
+    world, known = state.world, state.model_id
     world.default_fallbacks = {known(model): tuple(map(known, others)) for model, others in order.items()}
     return {"default": {model: list(others) for model, others in world.default_fallbacks.items()}}
 
@@ -241,19 +239,28 @@ ORDERS: dict[str, Callable[[State, Any], dict[str, Any]]] = {
 """What can be ordered by ``POST /sandbox/NAME``."""
 
 
-def _fault(value: Any) -> Fault:
+def _fault(state: State, value: Any) -> Fault:
     if not isinstance(value, dict):
         raise BadInput("read a fault", "an object")
     picks = {name: value[name] for name in ("model", "service_tier") if name in value}
     fields = {name: each for name, each in value.items() if name not in picks}
+    if "model" in picks:
+        picks["model"] = state.model_id(str(picks["model"]))
+    if picks.get("service_tier", "batch") not in ("batch", "standard"):
+        raise BadInput(f"read service_tier {picks['service_tier']!r}", "standard or batch")
     fault = _strict(fields, Fault)
-    if fault.refuse is not None and fault.refuse not in STATUS:
-        raise BadInput(f"read refuse {fault.refuse!r}", f"one of {', '.join(STATUS)}")
     return msgspec.structs.replace(fault, when=_picker(picks)) if picks else fault
 
 
 def _picker(picks: dict[str, Any]) -> Callable[[Ask], bool]:
     return lambda ask: all(getattr(ask, name) == wanted for name, wanted in picks.items())
+
+
+def _spend_limit(text: str | None) -> int | None:
+    pusd = None if text is None else money.parse_usd(text)
+    if pusd is not None and pusd < 0:
+        raise BadInput(f"read spend_limit_usd {text!r}", "0 or more, or null for no limit")
+    return pusd
 
 
 def _check_tier(tier: str | None) -> str | None:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from farthing.sandbox.problems import ApiError
-from farthing.sandbox.replies import Ask
+from farthing.errors import BadInput
+from farthing.sandbox.problems import STATUS, ApiError
+from farthing.sandbox.replies import Ask, Count, Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     One kind of trouble.
 
@@ -41,16 +42,16 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
     refuse: str | None = None
     error_code: str | None = None
-    retry_after_s: int | None = None
+    retry_after_s: Count | None = None
     error_type: str = "overloaded_error"
-    error_after_events: int | None = None
-    cut_after_events: int | None = None
-    cut_after_bytes: int | None = None
-    first_byte_s: float = 0.0
-    event_s: float = 0.0
-    skip: int = 0
-    count: int | None = 1
-    probability: float = 1.0
+    error_after_events: Count | None = None
+    cut_after_events: Count | None = None
+    cut_after_bytes: Count | None = None
+    first_byte_s: Seconds = 0.0
+    event_s: Seconds = 0.0
+    skip: Count = 0
+    count: Count | None = 1
+    probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     when: Callable[[Ask], bool] | None = None
 
     @property
@@ -58,8 +59,39 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         """The refusal, None where the fault is another."""
         if self.refuse is None:
             return None
-        message = _MESSAGES.get(self.refuse, "Scripted fault of the sandbox")
-        return ApiError(self.refuse, message, error_code=self.error_code, retry_after_s=self.retry_after_s)
+        return ApiError(
+            self.refuse, _message(self.refuse), error_code=self.error_code, retry_after_s=self.retry_after_s
+        )
+
+    @property
+    def error(self) -> dict[str, str]:
+        """What the ``error`` event of a stream says."""
+        return {"type": self.error_type, "message": _message(self.error_type)}
+
+
+def checked(fault: Any) -> Fault:
+    """
+    A fault whose every field is what it should be.
+
+    Raises:
+        BadInput: It is none: better now, where it was written, than in the answer to a request.
+
+    """
+    if not isinstance(fault, Fault):
+        raise BadInput(f"read a fault: a value of type {type(fault).__name__}", "a farthing.testing.Fault")
+    try:
+        fields = msgspec.structs.asdict(fault)
+        msgspec.convert({name: value for name, value in fields.items() if name != "when"}, Fault)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise BadInput(f"read a fault: {error}", "the fields of farthing.testing.Fault") from None
+    for name, kind in (("refuse", fault.refuse), ("error_type", fault.error_type)):
+        if kind is not None and kind not in STATUS:
+            raise BadInput(f"read {name} {kind!r}", f"one of {', '.join(STATUS)}")
+    return fault
+
+
+def _message(kind: str) -> str:
+    return _MESSAGES.get(kind, "Scripted fault of the sandbox")
 
 
 _MESSAGES = {
@@ -88,9 +120,16 @@ class Faults:
         self.add(*faults)
 
     def add(self, *faults: Fault) -> None:
-        """Arm more faults, after those already armed."""
+        """
+        Arm more faults, after those already armed.
+
+        Raises:
+            BadInput: One is none; then none is armed.
+
+        """
+        armed = [_Armed(checked(fault)) for fault in faults]
         with self._lock:
-            self._armed += [_Armed(fault) for fault in faults]
+            self._armed += armed
 
     def clear(self) -> None:
         """Disarm all."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from farthing.prices.schema import Model
-    from farthing.sandbox.accounts import Caller
+    from farthing.sandbox.accounts import Caller, Key
     from farthing.sandbox.faults import Fault
     from farthing.sandbox.world import World
 
@@ -104,23 +104,22 @@ def count_tokens(world: World, caller: Caller, headers: Mapping[str, str], body:
     return 200, identity_headers(caller, request_id), msgspec.json.encode(answer)
 
 
-def refused(world: World, caller: Caller | None, error: ApiError, request_id: str | None = None) -> Refused:
-    """An error answer with its headers, for any route; *caller* is None where nobody is known."""
+def refused(world: World, asker: Caller | Key | None, error: ApiError, request_id: str | None = None) -> Refused:
+    """An error answer with its headers, for any route; *asker* is None where nobody is known."""
     request_id = request_id or world.new_id("req_")
-    headers = identity_headers(caller, request_id) + list(error.headers)
+    headers = identity_headers(asker, request_id) + list(error.headers)
     if error.retry_after_s is not None:
         headers.append(("retry-after", str(error.retry_after_s)))
     return Refused(error.status, headers, error.body(request_id))
 
 
-def identity_headers(caller: Caller | None, request_id: str) -> Headers:
+def identity_headers(asker: Caller | Key | None, request_id: str) -> Headers:
     """The headers that are on every response: which request it was, and who was charged."""
     headers = [("request-id", request_id)]
-    if caller is not None:
-        headers += [
-            ("anthropic-organization-id", caller.organization_id),
-            ("anthropic-workspace-id", caller.workspace_id),
-        ]
+    if asker is not None:
+        headers.append(("anthropic-organization-id", asker.organization_id))
+        if asker.workspace_id is not None:
+            headers.append(("anthropic-workspace-id", asker.workspace_id))
     return headers
 
 

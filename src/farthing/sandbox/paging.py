@@ -11,6 +11,7 @@ import binascii
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from farthing.sandbox.clock import YEARS
 from farthing.sandbox.problems import invalid
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Query:
         A time in UTC; a bare day is its first instant. None where it was not given.
 
         Raises:
-            ApiError: It is no time.
+            ApiError: It is no time, or in a year that no sandbox has.
 
         """
         text = self.one(name)
@@ -70,6 +71,8 @@ class Query:
             at = datetime.fromisoformat(text)
         except ValueError:
             raise invalid(f"{name}: Input should be a valid RFC 3339 datetime") from None
+        if at.year not in YEARS:
+            raise invalid(f"{name}: Input should be in a year from {YEARS[0]} to {YEARS[-1]}")
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 

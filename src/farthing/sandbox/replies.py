@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from farthing.errors import BadInput
 from farthing.prompts.shape import mapping, mappings
 from farthing.sandbox.instance import plainest
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from farthing.sandbox.accounts import Caller
+
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=10 * 366 * 86_400)]
+"""Up to ten years."""
 
 
 class Ask(NamedTuple):
@@ -50,7 +56,7 @@ class Ask(NamedTuple):
         return f"<Ask {self.model}, {self.prompt_tokens} tokens>"
 
 
-class ToolUse(msgspec.Struct, frozen=True):
+class ToolUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A client tool call. The id is made up where None."""
 
     name: str
@@ -58,7 +64,7 @@ class ToolUse(msgspec.Struct, frozen=True):
     id: str | None = None
 
 
-class ServerPass(msgspec.Struct, frozen=True, kw_only=True):
+class ServerPass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     One use of a server tool inside a loop: it ends one sampling pass, and its result is input of the next.
 
@@ -71,14 +77,14 @@ class ServerPass(msgspec.Struct, frozen=True, kw_only=True):
 
     """
 
-    tool: str = "web_search"
+    tool: Literal["web_search", "web_fetch", "code_execution"] = "web_search"
     input: dict[str, Any] = {}
-    output_tokens: int | None = None
-    result_tokens: int = 1000
+    output_tokens: Count | None = None
+    result_tokens: Count = 1000
     failed: bool = False
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     The model declines.
 
@@ -93,7 +99,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     after_output: bool = False
 
 
-class Compaction(msgspec.Struct, frozen=True, kw_only=True):
+class Compaction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     The server summarises the conversation first.
 
@@ -103,21 +109,21 @@ class Compaction(msgspec.Struct, frozen=True, kw_only=True):
 
     """
 
-    output_tokens: int
-    remaining_tokens: int | None = None
+    output_tokens: Count
+    remaining_tokens: Count | None = None
     summary: str = "Summary of the conversation."
 
 
-class Advice(msgspec.Struct, frozen=True, kw_only=True):
+class Advice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A sub-call to a bigger model, billed at its price."""
 
     model: str
-    input_tokens: int
-    output_tokens: int
-    cache_read_tokens: int = 0
+    input_tokens: Count
+    output_tokens: Count
+    cache_read_tokens: Count = 0
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
+class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     What the model does with one request.
 
@@ -143,9 +149,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str | None = None
     thinking: str = ""
-    thinking_tokens: int | None = None
+    thinking_tokens: Count | None = None
     tool_uses: tuple[ToolUse, ...] = ()
-    output_tokens: int | None = None
+    output_tokens: Count | None = None
     stop_reason: str | None = None
     refusal: Refusal | None = None
     loop: tuple[ServerPass, ...] = ()
@@ -153,9 +159,23 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     compaction: Compaction | None = None
     advice: tuple[Advice, ...] = ()
     show_iterations: bool = True
-    ttft_s: float = 0.0
-    event_s: float = 0.0
-    chunk_chars: int = 24
+    ttft_s: Seconds = 0.0
+    event_s: Seconds = 0.0
+    chunk_chars: Annotated[int, msgspec.Meta(ge=1)] = 24
+
+
+def checked(reply: Any) -> Reply:
+    """
+    A reply whose every field is what it should be; plain dictionaries and lists inside it become what they stand for.
+
+    Raises:
+        BadInput: It is none: better now, where it was written, than in the answer to a request.
+
+    """
+    try:
+        return msgspec.convert(msgspec.to_builtins(reply), Reply)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise BadInput(f"read a reply: {error}", "the fields of farthing.testing.Reply") from None
 
 
 class Source(Protocol):
@@ -165,7 +185,7 @@ class Source(Protocol):
         """The reply, or None to leave it to the next source."""
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
+class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     One recorded case of an evaluation.
 
@@ -179,7 +199,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     correct: str
     incorrect: str
     is_correct: dict[str, bool]
-    output_tokens: dict[str, int] = {}
+    output_tokens: dict[str, Count] = {}
 
 
 _ECHO_CHARS_MAX = 4000

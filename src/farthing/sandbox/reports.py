@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from farthing import money
 from farthing.sandbox.paging import cursor, offset_of, rfc3339
 from farthing.sandbox.pieces import DIMENSIONS, Amount, Counts, amounts, counts
 from farthing.sandbox.problems import invalid
+from farthing.sandbox.replies import Count, Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -43,10 +44,10 @@ class Lateness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     """
 
-    visible_after_s: float = 0.0
-    late_percent: int = 0
-    late_after_s: float = 0.0
-    groups_max: int | None = None
+    visible_after_s: Seconds = 0.0
+    late_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    late_after_s: Seconds = 0.0
+    groups_max: Count | None = None
 
     def shows(self, entry: Entry, now: datetime) -> bool:
         """Whether a report made now has that request."""
@@ -70,10 +71,12 @@ WIDTHS = {
 }
 USAGE_GROUPS = (*DIMENSIONS, "account_id", "service_account_id")
 _FILTERS = {
+    "account_ids": "account_id",
     "api_key_ids": "api_key_id",
     "context_window": "context_window",
     "inference_geos": "inference_geo",
     "models": "model",
+    "service_account_ids": "service_account_id",
     "service_tiers": "service_tier",
     "speeds": "speed",
     "workspace_ids": "workspace_id",

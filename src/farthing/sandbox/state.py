@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from farthing.errors import BadInput
 from farthing.sandbox.batches import Batches
 from farthing.sandbox.clock import VirtualClock
 from farthing.sandbox.files import Files
-from farthing.sandbox.replies import Echo, Recorded, Scripted
+from farthing.sandbox.replies import Echo, Recorded, Scripted, checked
 from farthing.sandbox.reports import Lateness, View
 from farthing.sandbox.world import World
 
@@ -75,12 +77,50 @@ class State:
         return self.world.books
 
     def answer_with(self, *replies: Reply) -> None:
-        """Answer the next requests so, each reply once."""
-        self.scripted.add(*replies)
+        """
+        Answer the next requests so, each reply once.
+
+        Raises:
+            BadInput: One has a field that is wrong, or an advisor that is no model; then none is used.
+
+        """
+        self.scripted.add(*[self._advised(checked(reply)) for reply in replies])
 
     def answer_cases(self, cases: Mapping[str, Case]) -> None:
-        """Answer requests that name a case as recorded."""
-        self.world.replies.sources.insert(-1, Recorded(cases))
+        """
+        Answer requests that name a case as recorded.
+
+        Raises:
+            BadInput: A case is of something that is no model.
+
+        """
+        known = {name: self._by_model(case) for name, case in cases.items()}
+        self.world.replies.sources.insert(-1, Recorded(known))
+
+    def model_id(self, name: str) -> str:
+        """
+        The canonical id of a model, by any name that the Claude API takes.
+
+        Raises:
+            BadInput: It takes none such.
+
+        """
+        named = self.world.book.names.find(name)
+        if named is None or named.channel != "claude_api":
+            raise BadInput(f"read the model {name!r}", "an id or alias of the Claude API")
+        return named.model.id
+
+    def _advised(self, reply: Reply) -> Reply:
+        advice = tuple(replace(given, model=self.model_id(given.model)) for given in reply.advice)
+        return replace(reply, advice=advice)
+
+    def _by_model(self, case: Case) -> Case:
+        is_correct = {self.model_id(name): value for name, value in case.is_correct.items()}
+        return replace(
+            case,
+            is_correct=is_correct,
+            output_tokens={self.model_id(name): value for name, value in case.output_tokens.items()},
+        )
 
     def virtual_clock(self) -> VirtualClock:
         """

@@ -134,7 +134,7 @@ def _deltas(segment: Segment, chunk_chars: int) -> Iterator[dict[str, Any]]:
                 text = msgspec.json.encode(block["input"]).decode() if block["input"] else ""
             yield from ({"type": "input_json_delta", "partial_json": piece} for piece in _pieces(text, chunk_chars))
         case "compaction":
-            yield {"type": "compaction_delta", "content": block["content"]}
+            yield {**block, "type": "compaction_delta"}
 
 
 def _pieces(text: str, chunk_chars: int) -> Iterator[str]:

@@ -167,7 +167,8 @@ def _compact(turn: Turn, usage: Usage, reply: Reply) -> Usage:
     """Summarise, and tell the prompt of the pass that answers."""
     compaction = reply.compaction
     assert compaction is not None, "asked for"
-    block = {"type": "compaction", "content": f"{compaction.summary} {mark(compaction.output_tokens)}"}
+    summary = f"{compaction.summary} {mark(compaction.output_tokens)}"
+    block = {"type": "compaction", "content": summary, "encrypted_content": None}
     turn.ran("compaction", usage, [Segment(block, compaction.output_tokens)])
     return Usage(input_tokens=compaction.remaining_tokens or 0)
 

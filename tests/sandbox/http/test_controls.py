@@ -5,9 +5,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import anthropic
 import pytest
 
 from farthing.sandbox.control import ORDERS
+from farthing.sandbox.world import DEMO_KEY
 
 ASK = {"model": "claude-sonnet-5", "max_tokens": 200, "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -146,12 +148,51 @@ def test_reset_begins_anew(box, order, client):
         ("reports", {"late": 3}, "late"),
         ("workspaces", {"name": "x"}, "secret"),
         ("clock", b"{", "not valid JSON"),
+        ("clock", {"set": "2026-11-20T09:00:00Z", "advance_s": 5}, "set or advance_s"),
+        ("clock", {"set": "9999-12-31T23:59:59Z"}, "year 9999"),
+        ("clock", {"set": "0001-01-01T00:00:00+05:00"}, "year 1"),
+        ("clock", {"advance_s": 1e300}, "1e+300"),
+        ("clock", {"advance_s": 3.1e10}, "year 300"),
+        ("replies", {"loop": [{"fail": True}]}, "unknown field `fail`"),
+        ("replies", {"loop": [{"tool": "websearch"}]}, "'websearch'"),
+        ("replies", {"output_tokens": -1}, "$.output_tokens"),
+        ("replies", {"ttft_s": 1e300}, "$.ttft_s"),
+        ("replies", {"advice": [{"model": "claude-9", "input_tokens": 1, "output_tokens": 1}]}, "claude-9"),
+        ("replies", {"cases": {"a": {"correct": "x", "incorrect": "y", "is_correct": {"claude-9": True}}}}, "claude-9"),
+        ("faults", {"error_type": "no_such_error", "error_after_events": 2}, "no_such_error"),
+        ("faults", {"probability": 2}, "$.probability"),
+        ("faults", {"model": "claude-9"}, "claude-9"),
+        ("faults", {"service_tier": "flex"}, "flex"),
+        ("limits", {"limits": {"requests": 5}}, "workspace_id"),
+        ("limits", {"spend_limit_usd": "-5"}, "-5"),
+        ("batches", {"processing_s": -1}, "$.processing_s"),
+        ("reports", {"late_percent": 101}, "$.late_percent"),
+        ("workspaces", {"name": "x", "secret": ""}, "empty"),
+        ("workspaces", {"name": "x", "secret": DEMO_KEY}, "somebody's already"),
     ],
 )
 def test_a_wrong_order_is_a_400_that_says_what_is_wrong(order, name, value, said):
     answer = order(name, value)
     assert answer["status"] == 400
     assert said in answer["error"]
+
+
+@pytest.mark.parametrize("fields", [{"tier": "Start"}, {"limits": {"requests": 0}}, {"limits": {"request": 5}}])
+def test_a_workspace_has_limits_above_nothing_and_no_tier(order, fields):
+    workspace_id = order("workspaces", {"name": "team", "secret": "sk-ant-api03-team"})["workspace_id"]
+    assert order("limits", {"workspace_id": workspace_id, **fields})["status"] == 400
+
+
+def test_orders_name_models_as_callers_do(order, client):
+    """By any name: a fault or a case for an alias that never struck would be a test of nothing."""
+    ask = ASK | {"model": "claude-haiku-4-5"}
+    order("faults", {"refuse": "overloaded_error", "model": "claude-haiku-4-5"})
+    with pytest.raises(anthropic.InternalServerError):
+        client.with_options(max_retries=0).messages.create(**ask)
+    cases = {"a": {"correct": "Oslo", "incorrect": "Rome", "is_correct": {"claude-haiku-4-5": True}}}
+    order("replies", {"cases": cases})
+    question = [{"role": "user", "content": "<<case:a>> Which town?"}]
+    assert client.messages.create(**ask | {"messages": question}).content[0].text == "Oslo"
 
 
 def test_every_order_is_documented():

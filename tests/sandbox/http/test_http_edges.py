@@ -230,6 +230,31 @@ def test_small_packets_are_sent_at_once():
 def test_without_controls_there_is_nothing_under_sandbox():
     with testing.sandbox(controls=False) as box:
         assert call(box, "GET", "/sandbox/state")[0] == 404
+        assert call(box, "POST", "/v1/messages", HELLO, {"x-sandbox-time": "2026-12-01T00:00:00Z"})[0] == 200
+        assert box.clock.now() == testing.START  # nobody from elsewhere moves it
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59Z", "soon"])
+def test_a_time_that_no_sandbox_has_is_a_400(box, at):
+    assert call(box, "POST", "/v1/messages", HELLO, {"x-sandbox-time": at})[0] == 400
+    assert box.clock.now() == testing.START
+
+
+def test_every_answer_to_a_good_key_names_whose_it_is(box):
+    organization = {"anthropic-organization-id": box.world.organization.id}
+    workspace = {"anthropic-workspace-id": box.world.workspace.id}
+    bad_day = "/v1/organizations/usage_report/claude_code?starting_at=9999-12-31"
+    for method, path, key, status, named in (
+        ("GET", "/v1/models", box.key, 200, organization | workspace),
+        ("GET", "/v1/messages/batches/msgbatch_none", box.key, 404, organization | workspace),
+        ("GET", "/v1/organizations/me", box.admin_key, 200, organization),
+        ("GET", bad_day, box.admin_key, 400, organization),
+        ("GET", "/v1/organizations/me", box.key, 401, {}),
+    ):
+        answer = call(box, method, path, key=key)
+        assert answer[0] == status
+        assert {name: value for name, value in answer[1].items() if name.startswith("anthropic-")} == named
+        assert answer[1]["request-id"].startswith("req_")
 
 
 def test_a_log_line_has_no_query_and_no_line_breaks():

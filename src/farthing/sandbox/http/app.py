@@ -93,7 +93,8 @@ def create_app(state: State, *, controls: bool = True, log: Callable[[str], None
 
     Args:
         state: What it serves.
-        controls: Whether ``/sandbox/...`` is there: it needs no key, so only where nobody else can reach it.
+        controls: Whether ``/sandbox/...`` is there and ``x-sandbox-time`` heeded: neither needs a key, so only where
+            nobody else can reach it.
         log: Gets one line per request, without its query, body or key.
 
     """
@@ -108,6 +109,7 @@ def create_app(state: State, *, controls: bool = True, log: Callable[[str], None
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
     app.router.redirect_slashes = False
     app.state.sandbox = state
+    app.state.controls = controls
     app.state.catching_up = CatchingUp()
     return app if log is None else Logged(app, log)
 

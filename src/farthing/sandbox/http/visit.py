@@ -110,8 +110,7 @@ class Visit(NamedTuple):
 
     def answer(self, value: Any) -> Response:
         """A JSON answer with the headers that every answer has."""
-        caller = None if self.key.workspace_id is None else self.caller
-        headers = dict(identity_headers(caller, self.request_id))
+        headers = dict(identity_headers(self.key, self.request_id))
         return Response(msgspec.json.encode(value), headers=headers, media_type="application/json")
 
 
@@ -144,25 +143,29 @@ def endpoint(
 
     async def answered(request: Request) -> Response:
         state: State = request.app.state.sandbox
+        visit = None
         try:
             headers = header_map(request)
-            _set_time(state, headers)
+            if request.app.state.controls:
+                _set_time(state, headers)
             await request.app.state.catching_up.catch_up(state, wholly=wholly)
-            return await handler(_visit(request, state, headers, kinds))
+            visit = _visit(request, state, headers, kinds)
+            return await handler(visit)
         except ApiError as error:
-            return refusal(state, error)
+            return refusal(state, error, visit)
         except ClientDisconnect:
             return Response(status_code=_CLIENT_GONE)
         except Exception:  # noqa: BLE001 - the client is told in the API's own shape, the log has the rest
             _log.exception("%s %s failed", request.method, request.url.path)
-            return refusal(state, ApiError("api_error", "Internal server error"))
+            return refusal(state, ApiError("api_error", "Internal server error"), visit)
 
     return answered
 
 
-def refusal(state: State, error: ApiError) -> Response:
-    """An error answer."""
-    answer = refused(state.world, None, error)
+def refusal(state: State, error: ApiError, visit: Visit | None = None) -> Response:
+    """An error answer; *visit* is None where nobody is known."""
+    known = (None, error) if visit is None else (visit.key, error, visit.request_id)
+    answer = refused(state.world, *known)
     return Response(answer.body, answer.status, dict(answer.headers), "application/json")
 
 
