@@ -78,7 +78,7 @@ def opened(browser):
 
     def open_page(**options):
         context = browser.new_context(**{"viewport": WIDE, "timezone_id": "Europe/Berlin"} | options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: None if REFUSED in message.text else wrong.append(message.text))
@@ -132,7 +132,7 @@ def test_one_drills_from_the_overview_to_the_lines_of_a_call(url, opened):
     page.locator("td a[href^='/calls']").first.click()
     assert "where=feature" in page.url
     page.locator("td a[href^='/call?']").first.click()
-    assert page.get_by_role("heading", name="The bill, line by line").is_visible()
+    page.get_by_role("heading", name="The bill, line by line").wait_for()
     page.go_back()
     assert urlsplit(page.url).path == "/calls"
 
@@ -184,7 +184,7 @@ def test_it_works_without_any_script(url, opened):
     page.locator("select[name=by]").select_option("model")
     page.get_by_role("button", name="Show").click()
     assert "by=model" in page.url
-    assert page.locator("svg.drawn:visible").count() >= 1
+    page.locator("svg.drawn:visible").first.wait_for()
 
 
 def test_the_theme_is_chosen_and_kept(url, opened):
@@ -226,7 +226,7 @@ def test_signing_in_by_hand_and_being_refused(ledger, desk, opened):
         page.get_by_label("Token").fill(TOKEN)
         page.get_by_role("button", name="Sign in").click()
         assert page.url == f"{server.base_url}/cache?range=7d"
-        assert page.get_by_text("tina, tenant-01").is_visible()
+        page.get_by_text("tina, tenant-01").wait_for()
         assert page.get_by_role("link", name="Health").count() == 0
         page.get_by_role("button", name="Sign out").click()
         assert urlsplit(page.url).path == "/sign-in"

@@ -42,7 +42,7 @@ def test_applying_and_undoing_by_hand_is_what_status_then_says(playbook, own_des
     page.evaluate(axe)
     assert page.evaluate("axe.run().then(done => done.violations.map(one => one.id))") == []
     page.get_by_role("region", name="What would save money").get_by_role("link").click()
-    assert page.get_by_text("batch = true").is_visible()
+    page.get_by_text("batch = true").wait_for()
     page.evaluate(axe)
     assert page.evaluate("axe.run().then(done => done.violations.map(one => one.id))") == []
     page.set_viewport_size(PHONE)
@@ -52,7 +52,7 @@ def test_applying_and_undoing_by_hand_is_what_status_then_says(playbook, own_des
     page.go_back()
     page.get_by_role("button", name="Undo").click()
     assert "open=" in page.url
-    assert page.get_by_role("button", name="Apply").is_visible()
+    page.get_by_role("button", name="Apply").wait_for()
     told = farthing.json("playbook", "status", "--ledger", own_desk.ledger)
     assert told["steps"] == []
     assert [one["action"] for one in told["journal"]] == ["applied", "undone"]
@@ -75,10 +75,10 @@ def test_a_refusal_is_read_where_it_happens(playbook, own_desk, browser, farthin
     with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
         page.get_by_role("button", name="Apply").click()
     assert answered.value.status == 400
-    assert page.get_by_role("heading", name="That cannot be done").first.is_visible()
+    page.get_by_role("heading", name="That cannot be done").first.wait_for()
     assert "which is applied" in page.locator("main").inner_text()
     page.get_by_role("link", name="Back").click()
-    assert page.get_by_role("button", name="Undo").first.is_visible()
+    page.get_by_role("button", name="Undo").first.wait_for()
     page.close()
 
 
@@ -109,7 +109,8 @@ def test_a_call_that_comes_while_somebody_watches_is_shown_and_marked(growing, o
     page = opened(viewport=PHONE)
     page.clock.install()
     page.goto(url)
-    page.get_by_role("link", name="Follow live").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Follow live").click()
     rows = page.locator("tbody tr")
     assert rows.count() == 40
     page.get_by_role("link", name="call-20").focus()
@@ -124,7 +125,8 @@ def test_a_call_that_comes_while_somebody_watches_is_shown_and_marked(growing, o
     assert page.evaluate("document.activeElement.textContent") == "call-20"
     assert abs(page.get_by_role("link", name="call-20").bounding_box()["y"] - was) < 3
     assert "2 new calls" in page.locator("[data-renewed]").text_content()
-    page.get_by_role("link", name="Stop").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Stop").click()
     assert page.locator("[data-refresh-s]").count() == 0
     page.wait_for_load_state("networkidle")
 
@@ -153,5 +155,6 @@ def test_without_scripts_a_link_brings_newer_calls(growing, opened):
     page = opened(java_script_enabled=False)
     page.goto(f"{url}?live=1")
     made.add(call_of(100, at=NOW - timedelta(seconds=5)))
-    page.get_by_role("link", name="Newer calls").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Newer calls").click()
     assert page.locator("td.good", has_text="new").count() == 1

@@ -30,24 +30,24 @@ def test_one_finds_an_outcome_by_its_kind_opens_it_and_reaches_its_calls(url, op
     assert (asked["outcome"], asked["status"]) == (["ticket_solved"], ["success"])
     checked(page, axe)
     page.get_by_role("link", name="t-1").click()
-    assert page.get_by_text("failure \u2192 success").is_visible()
+    page.get_by_text("failure \u2192 success").wait_for()
     checked(page, axe)
     page.locator("td a[href^='/call?']").first.click()
-    assert page.get_by_role("heading", name="The bill, line by line").is_visible()
+    page.get_by_role("heading", name="The bill, line by line").wait_for()
     page.go_back()
     page.get_by_role("link", name="All tenants and outcomes").click()
-    assert page.get_by_role("heading", name="By tenant").is_visible()
+    page.get_by_role("heading", name="By tenant").wait_for()
 
 
 def test_groups_are_chosen_and_narrowed_by_hand(url, opened):
     page = opened()
     page.goto(f"{url}/outcomes")
     page.get_by_role("link", name="By feature").click()
-    assert page.get_by_role("heading", name="By feature").is_visible()
+    page.get_by_role("heading", name="By feature").wait_for()
     assert page.locator("select[name=by]").input_value() == "feature"
     page.get_by_role("region", name="By feature").get_by_role("link", name="support-chat").click()
     assert "where=feature%3Dsupport-chat" in page.url
-    assert page.get_by_role("link", name="feature = support-chat").is_visible()
+    page.get_by_role("link", name="feature = support-chat").wait_for()
 
 
 def test_what_outcomes_are_called_runs_nowhere(url, opened):
@@ -56,7 +56,8 @@ def test_what_outcomes_are_called_runs_nowhere(url, opened):
         page.goto(f"{url}/outcomes{query}")
         assert page.locator("img[src='x']").count() == 0
     page.goto(f"{url}/outcomes?status=success")
-    page.get_by_role("link", name=HOSTILE).first.click()
+    with page.expect_navigation():
+        page.get_by_role("link", name=HOSTILE).first.click()
     assert page.locator("main").get_by_text(HOSTILE).count() >= 2
     assert page.locator("img[src='x']").count() == 0
 
@@ -77,8 +78,8 @@ def test_another_model_is_compared_by_hand(url, opened, axe, size):
     with page.expect_navigation():
         page.get_by_role("button", name="Compare").click()
     assert "from=claude-opus-5-5" in page.url
-    assert page.get_by_role("heading", name="calls of claude-opus-5-5, under each other model").is_visible()
-    assert page.locator("svg.drawn circle:visible").count() >= 2
+    page.get_by_role("heading", name="calls of claude-opus-5-5, under each other model").wait_for()
+    page.locator("svg.drawn circle:visible").nth(1).wait_for()
     checked(page, axe)
 
 
@@ -86,7 +87,8 @@ def test_from_a_call_that_could_wait_to_the_calls_meant(url, opened, axe):
     page = opened(bypass_csp=True, viewport=PHONE)
     page.goto(f"{url}/batches?range=90d")
     checked(page, axe)
-    page.get_by_role("region", name="Which standard calls could wait").get_by_role("link").first.click()
+    with page.expect_navigation():
+        page.get_by_role("region", name="Which standard calls could wait").get_by_role("link").first.click()
     asked = parse_qs(urlsplit(page.url).query)["where"]
     assert urlsplit(page.url).path == "/calls"
     assert "service_tier=standard" in asked

@@ -286,7 +286,7 @@ def test_a_ledger_that_is_gone_while_it_runs_is_filled_again(nursery, box, tmp_p
     ledger = tmp_path / "ledger.duckdb"
     pid, base_url = nursery.start(tmp_path, box.base_url)
     assert len(load(base_url, box.key)) == CLIENTS * CALLS
-    for _ in range(500):
+    for _ in range(6_000):
         if ledger.exists():
             break
         time.sleep(0.01)

@@ -266,13 +266,13 @@ from farthing.limits.refusals import Case
 
 path, rounds, forever = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "forever"
 now, metrics = datetime(2026, 11, 20, 9, 30, tzinfo=UTC), Metrics()
-log = RefusalLog(path, metrics, lambda line: print(line, file=sys.stderr))
+log = RefusalLog(path, metrics, lambda line: print(line, file=sys.stderr), busy_s=60)
 done = 0
 while forever or done < rounds:
     for number in range(50):
         log.add(Case("budget", "all", f"tenant={number % 5}", "used up", str(number % 5), ""), 10**18, now)
     log.tick(now)
-    log._wait(30)
+    log._wait(90)
     done += 1
     print(done, flush=True)
 log.close(now)
@@ -287,7 +287,7 @@ def worker(folder, rounds, how):
 
 def test_several_processes_add_up(tmp_path, written):
     workers = [worker(tmp_path, 20, "ends") for _ in range(3)]
-    told = [one.communicate(timeout=100) for one in workers]
+    told = [one.communicate(timeout=300) for one in workers]
     assert [(out.splitlines()[-1], err) for out, err in told] == [("0", "")] * 3
     assert {case.value: (tally.calls, tally.worst_pusd) for case, tally in written()} == {
         f"tenant={number}": (3 * 20 * 10, 600 * 10**18) for number in range(5)
@@ -300,7 +300,7 @@ def test_who_is_killed_loses_what_it_had_not_written_yet(tmp_path, written):
     while done < 5:
         done = int(one.stdout.readline())
     os.kill(one.pid, signal.SIGKILL)
-    rest = one.communicate(timeout=30)[0].splitlines()
+    rest = one.communicate(timeout=300)[0].splitlines()
     done = max([done, *map(json.loads, rest)])
     calls = sum(tally.calls for _, tally in written())
     assert calls in {50 * done, 50 * (done + 1)}  # the last round's write may have been told to nobody
