@@ -293,6 +293,24 @@ def test_a_budget_holds_over_workers_with_many_calls_at_once_and_one_of_them_kil
     assert 0 < sum(tally.calls for _, tally in logged) <= len(refused) + len(ended)
 
 
+def test_a_worker_that_takes_anothers_place_goes_by_the_limits_of_the_start(live, serve, tmp_path):
+    file = tmp_path / "limits.toml"
+    file.write_text('[[budget]]\nname = "all"\nlimit_usd = "0.01"\nwindow = "total"\n')
+    served = serve(FARTHING_GATEWAY_LIMITS=str(file))
+    first = set(served.workers)
+    file.write_text("[[budget]]\nhalf a word")
+    for worker in first:
+        os.kill(worker, signal.SIGKILL)
+    served.until(lambda: len(set(served.workers) - first) == 2)
+    served.until_ready()
+    with anthropic.Anthropic(base_url=served.base_url, api_key=live.key) as client:
+        client.messages.create(**ASK)
+        with pytest.raises(anthropic.BadRequestError, match=r"the whole budget is \$0\.010"):
+            client.messages.create(**ASK | {"max_tokens": 10_000})
+    assert "cannot start" not in served.logged
+    served.end()
+
+
 def sockets(process):
     return sum(str(one.readlink()).startswith("socket:") for one in Path(f"/proc/{process}/fd").iterdir())
 

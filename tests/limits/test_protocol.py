@@ -134,6 +134,16 @@ def test_rebuilding_sets_every_account_to_the_truth_but_not_while_anybody_is_ali
     assert line(bank, B) == (0, 0, 0)
 
 
+def test_a_budget_that_is_new_begins_with_what_the_ledger_says_even_beside_others_that_are_alive(bank):
+    bank.lease("one", [ask(need=50)], 0)
+    new = AccountKey("new", "tenant=acme", 1_000)
+    assert not bank.rebuild({A: 1, new: 7}, keep_presumed=False)
+    assert (line(bank), line(bank, new)) == ((0, 50, 0), (7, 0, 0))
+    assert isinstance(bank.lease("one", [Ask(new, 10, 4, 4)], 0), Short)
+    assert not bank.rebuild({new: 9}, keep_presumed=False)
+    assert line(bank, new) == (7, 0, 0)
+
+
 def test_rebuilding_drops_accounts_of_windows_that_are_long_over(bank):
     old, new, endless = (AccountKey("b", "tenant=acme", start_s) for start_s in (1_000, 2_000, 0))
     for key in (old, new, endless):

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from farthing.config import GatewaySettings
     from farthing.gateway.keys import Ring
     from farthing.gateway.metrics import Metrics
+    from farthing.limits.file import Limits
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
 
@@ -59,6 +60,7 @@ class Running:
         metrics: Where everything is counted.
         log: Gets a line where something goes wrong.
         now: The time; aware, UTC.
+        limits: What the limits file says; None: it is read here.
         owns_ledger: Whether the journals are read into the ledger here; else another process does.
         keeps_content: Whether there may be calls whose bodies are kept in whatever form.
 
@@ -77,6 +79,7 @@ class Running:
         metrics: Metrics,
         log: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        limits: Limits | None = None,
         owns_ledger: bool = True,
         keeps_content: bool = False,
     ) -> None:
@@ -89,7 +92,7 @@ class Running:
         self._log = log
         self.now = now
         self._keys = None if settings.keys is None else KeyFile(settings.keys, log)
-        self._limits = None if settings.limits is None else read_limits(settings.limits)
+        self._limits = read_limits(settings.limits) if limits is None and settings.limits is not None else limits
         self._truth = Truth(self._limits, ledger, self.folder, log)
         self._limiter: Limiter | None = None
         self.outcomes = OutcomeDesk(self.folder / outcome_spool.FOLDER, metrics, now, log)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from farthing.config import GatewaySettings
+    from farthing.limits.file import Limits
     from farthing.prices.book import PriceBook
     from farthing.prices.contract_terms import ContractTerms
 
@@ -46,6 +47,7 @@ class GatewayServer:
         now: The time; aware, UTC; None: the machine's.
         listener: A socket that listens already; then *host* and *port* do not count.
         metrics: Where everything is counted; None: in a place of its own.
+        limits: What the limits file says; None: it is read here.
         owns_ledger: Whether it reads the journals into the ledger; else somebody else does.
 
     Raises:
@@ -67,6 +69,7 @@ class GatewayServer:
         now: Callable[[], datetime] | None = None,
         listener: socket.socket | None = None,
         metrics: Metrics | None = None,
+        limits: Limits | None = None,
         owns_ledger: bool = True,
     ) -> None:
         log = never_failing(log)
@@ -81,6 +84,7 @@ class GatewayServer:
             terms=terms,
             metrics=self.metrics,
             log=log,
+            limits=limits,
             owns_ledger=owns_ledger,
             keeps_content=keeps_content,
             **clock,

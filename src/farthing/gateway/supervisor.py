@@ -88,8 +88,9 @@ class Supervisor:
         port: int,
         log: Callable[[str], None],
     ) -> None:
+        self._limits = limits = None if settings.limits is None else read_limits(settings.limits)
         # A server that is never run: it binds the port and checks what every worker will be told.
-        server = GatewayServer(settings, ledger, book=book, terms=terms, host=host, port=port, log=log)
+        server = GatewayServer(settings, ledger, book=book, terms=terms, host=host, port=port, log=log, limits=limits)
         self.base_url, self.journals = server.base_url, server.journals
         self.started = True
         self._bound = server.listener
@@ -125,8 +126,7 @@ class Supervisor:
         metrics = Metrics(board)
         ledger, days = self._told[1], self._settings.journal_days
         tidy = retention(self._settings, ledger, self._log, lambda: datetime.now(UTC))
-        limits = None if self._settings.limits is None else read_limits(self._settings.limits)
-        truth = Truth(limits, ledger, self.journals, self._log)
+        truth = Truth(self._limits, ledger, self.journals, self._log)
         after = (tidy.round, truth.round)
         owner = Owner(ledger, self.journals, metrics, self._log, journal_days=days, after=after)
         truth.begin(datetime.now(UTC), unsettled=await owner.recover())
@@ -172,7 +172,7 @@ class Supervisor:
     async def _one_life(self, slot: int, folder: Path) -> int:
         """Start one worker and wait for its end; its exit code."""
         settings, ledger, book, terms = self._told
-        orders = Orders(settings, ledger, book, terms, self._bound.fileno(), folder, slot)
+        orders = Orders(settings, ledger, book, terms, self._limits, self._bound.fileno(), folder, slot)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", _START, *sys.path),
             stdin=asyncio.subprocess.PIPE,  # stays open: its end tells the worker that we are gone

@@ -16,6 +16,7 @@ from farthing.errors import FarthingError
 from farthing.gateway.board import Board
 from farthing.gateway.metrics import Metrics
 from farthing.gateway.server import GatewayServer, spare_collections
+from farthing.limits.file import Limits  # noqa: TC001 - pickle
 
 if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
@@ -30,6 +31,7 @@ class Orders(NamedTuple):
     What a worker is told.
 
     Attributes:
+        limits: What the limits file said when the first worker started: all go by the same, whenever they begin.
         listener: Descriptor of the socket that all workers take connections from.
         board: Folder of the figures. slot: which of them are this worker's, from 1.
 
@@ -39,6 +41,7 @@ class Orders(NamedTuple):
     ledger: Path
     book: PriceBook
     terms: ContractTerms | None
+    limits: Limits | None
     listener: int
     board: Path
     slot: int
@@ -60,6 +63,7 @@ def main() -> None:
             terms=orders.terms,
             listener=socket.socket(fileno=orders.listener),
             metrics=metrics,
+            limits=orders.limits,
             owns_ledger=False,
             log=_log,
         )

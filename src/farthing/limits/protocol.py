@@ -185,7 +185,8 @@ class Bank(Protocol):
             forget_before_s: Accounts of calendar windows that began before that are dropped, or it grows for ever.
 
         Returns:
-            False where some holder is alive, whose calls the ledger cannot know yet: nothing was changed.
+            False where some holder is alive, whose calls the ledger cannot know yet: only accounts that nobody has
+            counted in (a budget that is new in the file) begin with the ledger's sum, nothing else was changed.
 
         """
         ...
@@ -315,6 +316,8 @@ class MemoryBank:
     def rebuild(self, spent_pusd: Mapping[AccountKey, int], *, keep_presumed: bool, forget_before_s: float = 0) -> bool:
         """See :class:`Bank`."""
         if self.alive:
+            new = {key: Account(base_pusd=pusd) for key, pusd in spent_pusd.items() if key not in self.accounts}
+            self.accounts.update(new)
             return False
         self.accounts = {key: one for key, one in self.accounts.items() if not 0 < key.start_s < forget_before_s}
         for key in self.accounts.keys() | spent_pusd.keys():

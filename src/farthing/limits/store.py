@@ -206,6 +206,7 @@ class SqliteBank:
         with self._faults(), transaction(self._db):
             alive = self._db.execute("SELECT count(*) FROM holder WHERE alive = 1").fetchone()[0]
             if alive > len(self._gone()):
+                self._begin(spent_pusd)
                 return False
             self._forget(forget_before_s)
             for key in spent_pusd:
@@ -222,6 +223,10 @@ class SqliteBank:
             self._db.execute("DELETE FROM share WHERE holder NOT GLOB ?", (_PLEDGES,))
             self._db.execute("DELETE FROM holder WHERE holder NOT GLOB ?", (_PLEDGES,))
         return True
+
+    def _begin(self, spent_pusd: Mapping[AccountKey, int]) -> None:
+        made = "INSERT OR IGNORE INTO account (budget, value, start_s, meter, base) VALUES (?, ?, ?, ?, ?)"
+        self._db.executemany(made, [(*key, str(pusd)) for key, pusd in spent_pusd.items()])
 
     def _forget(self, before_s: float) -> None:
         found = self._db.execute("SELECT id FROM account WHERE start_s > 0 AND start_s < ?", (before_s,)).fetchall()
