@@ -191,6 +191,32 @@ def test_who_leaves_in_the_loop_of_a_fallback_pays_each_attempt_at_its_own_price
     assert all(usage.prompt_tokens == 40 for _, usage in ran)
 
 
+@pytest.mark.parametrize(
+    ("category", "is_billed"), [("bio", True), ("frontier_llm", True), ("cyber", False), (None, False)]
+)
+def test_an_attempt_declined_before_any_output_is_billed_by_its_category(category, is_billed):
+    """Facts 3.5: with a fallback the same rule as without one."""
+    sandbox = world(Reply(refusal=Refusal(category=category)), Reply(output_tokens=9))
+    betas = f"{BETAS},fast-mode-2026-02-01"
+    body = request(model="claude-opus-5-5", speed="fast", fallbacks=[{"model": "claude-opus-4-6", "speed": None}])
+    begun = accepted(sandbox, body, betas=betas)
+    entry = begun.settle()
+    assert (begun.message()["usage"]["speed"], entry.call.served.speed) == ("standard", "standard")
+    # Opus 5.5 fast took 40 at 8; Opus 4.6 took 40 at 5 and put out 9 at 25.
+    assert entry.pusd == ((40 * 8 if is_billed else 0) + 40 * 5 + 9 * 25) * 10**6
+    assert sum(line.pusd or 0 for line in entry.bill.lines) == entry.pusd
+
+
+@pytest.mark.parametrize("show_iterations", [False, True])
+def test_a_loop_is_billed_in_its_band_whether_or_not_it_is_listed(show_iterations):
+    loop = (ServerPass(result_tokens=50, output_tokens=5),)
+    sandbox = world(Reply(output_tokens=9, loop=loop, show_iterations=show_iterations))
+    question = [{"role": "user", "content": "<<tokens:100001>>"}]
+    entry = accepted(sandbox, request(model="claude-haiku-5-5", messages=question)).settle()
+    # Both prompts are past 100,000: 0.50 in, 2.50 out; a search is a cent.
+    assert entry.pusd == (100_001 + 100_056) * 500_000 + 14 * 2_500_000 + 10**10
+
+
 def test_without_a_model_left_the_last_refusal_is_the_answer():
     declines = [Reply(refusal=Refusal(category="cyber"))] * 2
     begun = accepted(world(*declines), request(fallbacks=[{"model": "claude-opus-5"}]), betas=BETAS)

@@ -7,9 +7,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from farthing.call import Call, Served, call_identity
-from farthing.prices.engine import price_served
 from farthing.prompts.blocks import read_prompt
 from farthing.sandbox import passes
+from farthing.sandbox.bills import bill_of
 from farthing.sandbox.books import Entry
 from farthing.sandbox.cache import Write
 from farthing.sandbox.credit import is_eligible
@@ -224,7 +224,7 @@ class Begun:
         said = [segment.block for segment in turn.segments] if done is None else None
         self._world.threads.ended(self._taken.terms.body, self._taken.caller, self._taken.at, self.message_id, said)
         self._charge(ran, now)
-        bill = price_served(self._world.book, served, self._taken.at)
+        bill = bill_of(self._world.book, served, ran, self._taken.at)
         return Entry(self._call(served, now), bill, now, aborted=done is not None)
 
     def _reached(self, events_sent: int | None) -> Progress | None:

@@ -28,6 +28,13 @@ _EXTRA = {
 }
 
 
+class Declined(NamedTuple):
+    """Why an attempt was declined, and the speed it ran at: what ``iterations`` do not say, and its price rests on."""
+
+    category: str | None
+    speed: str
+
+
 class Pass(NamedTuple):
     """
     One sampling pass.
@@ -36,12 +43,14 @@ class Pass(NamedTuple):
         kind: Its ``type`` in ``iterations``.
         model: Who ran it, canonical id.
         usage: Its own counts, uses of server tools included.
+        declined: None where it was not, or no other model was left to go on.
 
     """
 
     kind: str
     model: str
     usage: Usage
+    declined: Declined | None = None
 
 
 class ServedAs(NamedTuple):

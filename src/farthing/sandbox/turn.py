@@ -15,7 +15,7 @@ import msgspec
 from farthing.call import Usage
 from farthing.sandbox import content
 from farthing.sandbox.content import Segment
-from farthing.sandbox.passes import FALLBACK, MESSAGE, Pass, checked
+from farthing.sandbox.passes import FALLBACK, MESSAGE, Declined, Pass, checked
 from farthing.sandbox.tokenizer import mark
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def decline(turn: Turn, attempt: Attempt, reply: Reply, new_id: content.NewId, n
     assert reply.refusal is not None, "only a refusal is declined"
     spoken = content.answer(reply, attempt.body, attempt.model.tokenizer, new_id) if reply.refusal.after_output else []
     turn.ran(MESSAGE, attempt.usage, content.fitted(spoken, attempt.room_tokens).segments)
+    turn.passes[-1] = turn.passes[-1]._replace(declined=Declined(reply.refusal.category, attempt.terms.speed))
     handed = {
         "type": "fallback",
         "from": {"model": attempt.model.id if len(turn.passes) > 1 else attempt.body["model"]},  # as it was asked for
