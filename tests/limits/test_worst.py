@@ -102,6 +102,41 @@ def test_what_its_bytes_do_not_bound_the_context_window_does(block):
     assert worst(body) == WINDOW * rate(SONNET, "input") + 100 * rate(SONNET, "output")
 
 
+HOUR = {"type": "ephemeral", "ttl": "1h"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        request([{"type": "something_new", "content": [{"type": "text", "text": "x", "cache_control": HOUR}]}]),
+        request(a_field_of_next_year=[{"within": {"cache_control": HOUR}}]),
+        {**request(), "messages": [{"role": "user", "content": "x", "more": {"cache_control": HOUR}}]},
+    ],
+    ids=["block", "field", "message"],
+)
+def test_a_cache_write_is_found_wherever_it_is_asked_for(body):
+    assert worst(body) == WINDOW * rate(SONNET, "cache_write_1h") + 100 * rate(SONNET, "output")
+
+
+def test_a_cache_write_within_a_search_result_is_found():
+    text = [{"type": "text", "text": "x", "cache_control": HOUR}]
+    body = request([{"type": "search_result", "source": "s", "title": "t", "content": text}])
+    assert worst(body) == prompt_bound(body) * rate(SONNET, "cache_write_1h") + 100 * rate(SONNET, "output")
+
+
+@pytest.mark.parametrize("name", ["tools", "a_field_of_next_year"])
+def test_a_tool_that_is_defined_beside_the_list_of_tools_is_one(name):
+    uses = {**SEARCH, "max_uses": 3}
+    message = {"role": "system", "content": "x", name: [uses]}
+    found = demand_of(read_body(json.dumps({**request(), "messages": [message]}).encode()))
+    assert (found.iterations, found.searches, found.has_tools, found.tools) == (4, 3, True, (uses,))
+
+
+def test_words_beside_a_message_are_no_more_than_their_bytes():
+    body = {**request(), "messages": [{"role": "user", "content": "x", "effort": "low", "clear_at": 5}]}
+    assert worst(body) == prompt_bound(body) * rate(SONNET, "input") + 100 * rate(SONNET, "output")
+
+
 @pytest.mark.parametrize("field", ["thread", "container", "a_field_of_next_year"])
 def test_a_field_that_nobody_knows_proves_nothing(field):
     assert worst(request(**{field: {"id": "x"}})) >= WINDOW * rate(SONNET, "input")

@@ -16,6 +16,7 @@ Source: facts: claude-api 2, 3.4, 7.2 to 7.4, checked 2026-11-20.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -62,8 +63,11 @@ _FIELDS = frozenset(
         "top_p",
     }
 )
+_MESSAGE = frozenset({"role", "content"})
 _SEALED = frozenset({"thinking", "redacted_thinking", "compaction"})
-_PLAIN = frozenset({"text", "tool_use", "server_tool_use", "search_result", "fallback", "tool_reference"})
+_PLAIN = frozenset({"text", "tool_use", "server_tool_use", "fallback", "tool_reference"})
+_TOOL = re.compile(r"[a-z_]+_20\d{6}|mcp_toolset")
+"""What Anthropic's own tools call their types."""
 _CLIENT_TOOLS = ("bash_", "text_editor_", "computer_", "memory_")
 
 
@@ -147,6 +151,7 @@ class _Reader:
         self._images = 0
         self._extra = _FRAME_TOKENS
         self._ttl: str | None = None
+        self._hidden: list[Mapping[str, Any]] = []
 
     def demand(self) -> Demand:
         tree = self._tree
@@ -154,7 +159,9 @@ class _Reader:
         self._content(tree.get("system"), 0)
         for message in mappings(tree.get("messages")):
             self._content(message.get("content"), 0)
-        tools = mappings(tree.get("tools"))
+            self._rest(message, _MESSAGE)
+        self._rest(tree, _FIELDS)
+        tools = [*mappings(tree.get("tools")), *self._hidden]
         served = [tool for tool in tools if not self._is_clients(tool)]
         advisors = tuple(_advisor(tool) for tool in served if _kind(tool).startswith("advisor_"))
         loops = [tool for tool in served if not _kind(tool).startswith("advisor_")]
@@ -167,7 +174,7 @@ class _Reader:
             images=self._images,
             extra_tokens=self._extra,
             tools=tuple(tool for tool in tools if _kind(tool)),
-            has_tools=bool(tree.get("tools")),
+            has_tools=bool(tree.get("tools") or self._hidden),
             max_tokens=_longest(tree),
             iterations=min(_uses(loops), ITERATIONS_MAX) + 1 if loop else 1,
             searches=sum(_searches(tool) for tool in loops),
@@ -193,19 +200,39 @@ class _Reader:
     def _block(self, block: Mapping[str, Any], depth: int) -> None:
         kind = block.get("type")
         if depth > _DEPTH_MAX:
-            self._proven = False
+            self._unknown(block)
         elif kind == "image":
             self._images += 1
             data = mapping(block.get("source")).get("data")
             self._bytes -= len(data) if isinstance(data, str) and data.isascii() else 0
         elif kind == "document":
             self._document(block, depth)
-        elif kind == "tool_result":
+        elif kind in ("tool_result", "search_result"):
             self._content(block.get("content"), depth + 1)
         elif isinstance(kind, str) and kind in _SEALED:
             self._bytes += sum(len(value) for value in block.values() if isinstance(value, str))
         elif not isinstance(kind, str) or kind not in _PLAIN:
-            self._proven = False
+            self._unknown(block)
+
+    def _rest(self, whole: Mapping[str, Any], known: frozenset[str]) -> None:
+        """What stands beside the fields that we know; words and numbers are no more than their bytes."""
+        for name, value in whole.items():
+            if name not in known and isinstance(value, dict | list):
+                self._unknown(value)
+
+    def _unknown(self, value: object) -> None:
+        """What proves nothing about its tokens may all the same ask for cache writes, or define tools."""
+        self._proven = False
+        stack = [value]
+        while stack:
+            one = stack.pop()
+            if isinstance(one, dict):
+                self._control(one)
+                if isinstance(kind := one.get("type"), str) and _TOOL.fullmatch(kind):
+                    self._hidden.append(one)
+                stack.extend(one.values())
+            elif isinstance(one, list):
+                stack.extend(one)
 
     def _document(self, block: Mapping[str, Any], depth: int) -> None:
         source = mapping(block.get("source"))
