@@ -478,14 +478,15 @@ def on_disk(limits, tmp_path):
         gate.close(NOON + timedelta(days=9))
 
 
-def test_a_corrupt_store_refuses_and_is_tried_again(on_disk, tmp_path):
+@pytest.mark.parametrize("seconds", [5, -86_400], ids=["later", "when the clock was set back"])
+def test_a_corrupt_store_refuses_and_is_tried_again(on_disk, tmp_path, seconds):
     (tmp_path / "limits.sqlite").write_bytes(b"this is no database, but it is long enough to be taken for one" * 40)
     gate, faults, path = on_disk(budget())
     answer = refused(gate, 1)
     assert (answer.status, answer.why, answer.should_retry) == (503, "store", True)
     assert len(faults) == 1
     path.unlink()
-    later = NOON + timedelta(seconds=5)
+    later = NOON + timedelta(seconds=seconds)
     gate.settle(admitted(gate, 1, now=later), USD)
     assert faults[1:] == [""]
 

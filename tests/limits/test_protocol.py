@@ -319,6 +319,19 @@ def test_a_pledge_is_kept_whatever_the_ledger_says_until_it_is_redeemed(banks):
     assert line(again.bank) == (40, 0, 0)
 
 
+def test_a_pledge_whose_windows_are_long_over_is_forgotten_with_them(banks):
+    bank = banks.open("one")
+    purse = Purse(bank, "one")
+    for start_s in (1_000, 5_000):
+        ticket = purse.reserve([Wanted(AccountKey("b", "", start_s), 100, 10)], 10, "", 0)
+        purse.pledge(ticket, f"batch-{start_s}", 0)
+    purse.close(0)
+    assert bank.bury() == ["pledge-batch-1000", "pledge-batch-5000"]
+    assert bank.rebuild({}, keep_presumed=False, forget_before_s=2_000)
+    assert bank.bury() == ["pledge-batch-5000"]
+    assert [(one.key.start_s, one.held_pusd) for one in bank.lines()] == [(5_000, 10)]
+
+
 def test_a_process_that_goes_on_after_a_pledge_holds_it_no_longer(banks):
     purse = Purse(banks.open("p"), "p")
     purse.pledge(reserve(purse, 60, 100), "batch", 0)

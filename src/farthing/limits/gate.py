@@ -171,7 +171,7 @@ class Gate:
             found = {one.key: one for model in facts.beside for one in self._applying.to(facts.dims, model, now)}
             applied = tuple(({one.key: one for one in applied} | found).values())
         now_s = now.timestamp()
-        if now_s - self._ticked_s >= SYNC_S:
+        if abs(now_s - self._ticked_s) >= SYNC_S:
             self.tick(now)
         wanted: list[Wanted] = []
         route = f"{facts.model} {facts.route} {facts.stream}"
@@ -360,7 +360,7 @@ class Gate:
             pocket.fresh = False
 
     def _bank_there(self, now_s: float) -> Purse | None:
-        if self._purse is None and now_s - self._opened_s >= _REOPEN_S:
+        if self._purse is None and abs(now_s - self._opened_s) >= _REOPEN_S:  # the clock may be set back
             self._open(now_s)
         return self._purse
 

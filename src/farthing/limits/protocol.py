@@ -329,7 +329,7 @@ class MemoryBank:
             account.presumed_base_pusd = max(0, counted - spent) if keep_presumed else 0
             account.reported.clear()
             account.wanted_s = float("-inf")
-        self.dead = {holder for holder in self.dead if holder.startswith(PLEDGE)}
+        self.dead &= {holder for account in self.accounts.values() for holder in account.leases}
         self.undead.clear()
         return True
 

@@ -221,7 +221,7 @@ class SqliteBank:
                 values = (str(spent), str(presumed), account)
                 self._db.execute("UPDATE account SET base = ?, presumed = ?, wanted_s = -1e18 WHERE id = ?", values)
             self._db.execute("DELETE FROM share WHERE holder NOT GLOB ?", (_PLEDGES,))
-            self._db.execute("DELETE FROM holder WHERE holder NOT GLOB ?", (_PLEDGES,))
+            self._db.execute("DELETE FROM holder WHERE holder NOT IN (SELECT holder FROM share)")
         return True
 
     def _begin(self, spent_pusd: Mapping[AccountKey, int]) -> None:
