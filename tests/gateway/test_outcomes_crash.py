@@ -259,7 +259,7 @@ def test_a_worker_is_killed_and_the_owner_takes_up_what_it_left(tmp_path):
             accepted |= load(base_url, f"{number}/")
         killed.join()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=40) == 0
+        assert process.wait(timeout=120) == 0
     assert accepted.keys() >= {f"before/{own}" for own in range(CLIENTS)}
     reckon(tmp_path, accepted)
 

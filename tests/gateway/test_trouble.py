@@ -278,7 +278,7 @@ def test_killed_under_load_each_call_is_known_once(live, serve, tmp_path):
     with ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(call, number) for number in range(4)]
         for _ in range(20):
-            assert enough.acquire(timeout=30)
+            assert enough.acquire(timeout=120)
         process.send_signal(signal.SIGKILL)
         for one in calls:
             one.result()
@@ -288,7 +288,7 @@ def test_killed_under_load_each_call_is_known_once(live, serve, tmp_path):
     with urllib.request.urlopen(f"{base_url}/readyz") as ready:  # waits until it has read the journals
         assert ready.status == 200
     process.send_signal(signal.SIGTERM)
-    process.wait(timeout=30)
+    process.wait(timeout=120)
     with open_ledger(tmp_path / "ledger.duckdb") as ledger:
         stored = list(ledger.calls(Query()))
         metered = {one.call.served.message_id: one.posting.list_pusd for one in stored}

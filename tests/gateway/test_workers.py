@@ -113,7 +113,7 @@ class Served:
                 return error.code, ""
 
     def until(self, true):
-        for _ in range(600):
+        for _ in range(2_400):
             if true():
                 return
             time.sleep(0.05)
@@ -137,7 +137,7 @@ class Served:
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        assert self.process.wait(timeout=40) == 0, self.logged
+        assert self.process.wait(timeout=120) == 0, self.logged
 
     def calls(self):
         with open_ledger(self.folder / "ledger.duckdb") as ledger:
@@ -185,7 +185,7 @@ def test_a_worker_that_is_killed_under_load_loses_nothing(live, serve):
     with ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(call, number) for number in range(4)]
         for _ in range(20):
-            assert answered.acquire(timeout=30)
+            assert answered.acquire(timeout=120)
         victim = served.workers[0]
         os.kill(victim, signal.SIGKILL)
         killed.set()
@@ -216,8 +216,9 @@ def test_books_and_metrics_are_those_of_all_workers_and_open_requests_come_to_th
     through = anthropic.Anthropic(base_url=served.base_url, api_key=live.key, max_retries=0)
     with through as client, ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: client.messages.create(**ASK), range(24)))
+    # The last byte of an answer of a stated length may go out a moment before it is counted.
+    served.until(lambda: served.metric("farthing_cost_picodollars_total") == live.books.total_pusd)
     assert served.metric('farthing_calls_total{outcome="billed"}') == 24
-    assert served.metric("farthing_cost_picodollars_total") == live.books.total_pusd
     assert served.metric("farthing_workers") == 2
     served.until(lambda: served.metric("farthing_requests_under_way") == 0)
 
@@ -227,7 +228,7 @@ def test_books_and_metrics_are_those_of_all_workers_and_open_requests_come_to_th
         next(iter(stream))
         served.process.send_signal(signal.SIGINT)
         assert stream.get_final_message().usage.output_tokens == 40
-    assert served.process.wait(timeout=40) == 0
+    assert served.process.wait(timeout=120) == 0
     stored, unsettled = served.calls()
     assert (len(stored), unsettled) == (25, [])
     assert sum(one.posting.list_pusd for one in stored) == live.books.total_pusd
@@ -319,7 +320,7 @@ def test_what_a_killed_worker_held_of_a_budget_is_let_go_and_can_be_spent_to_its
     limit_pusd = 20_000_000_000
     (tmp_path / "limits.toml").write_text('[[budget]]\nname = "all"\nlimit_usd = "0.02"\nwindow = "total"\n')
     served = serve(FARTHING_GATEWAY_LIMITS=str(tmp_path / "limits.toml"))
-    live.reply(*[testing.Reply(output_tokens=40, event_s=0.01)] * 60)
+    live.reply(*[testing.Reply(output_tokens=40, event_s=0.1)] * 28)  # so that most of the time is spent under way
     answered, killed = threading.Semaphore(0), threading.Event()
 
     def call(_):
@@ -332,7 +333,7 @@ def test_what_a_killed_worker_held_of_a_budget_is_let_go_and_can_be_spent_to_its
     with ThreadPoolExecutor(8) as pool:
         calls = [pool.submit(call, number) for number in range(8)]
         for _ in range(12):
-            assert answered.acquire(timeout=30)
+            assert answered.acquire(timeout=120)
         os.kill(max(served.workers, key=sockets), signal.SIGKILL)
         killed.set()
         for one in calls:
