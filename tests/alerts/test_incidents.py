@@ -2,21 +2,24 @@
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farthing.alerts import send
 from farthing.alerts.channels import Channel
 from farthing.alerts.incidents import Signal, acknowledged, advance, resolved, snoozed
-from farthing.alerts.send import Undelivered, deliver
+from farthing.alerts.send import Undelivered
 from farthing.alerts.store import CLAIM_S, TRIES_MAX, AlertStore, backoff_s
 from farthing.errors import BadInput, LedgerFault
 
 HOUR = timedelta(hours=1)
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 OPS = Channel(name="ops", kind="webhook")
+deliver = partial(send.deliver, clock=lambda: 0.0)
 
 
 @pytest.fixture
@@ -204,9 +207,27 @@ def test_killed_between_sending_and_remembering_sends_the_same_id_again(store, s
 def test_two_senders_do_not_send_the_same(store, signal, now, tmp_path):
     store.advance([signal()], now, [OPS])
     other = AlertStore(tmp_path / "alerts.sqlite")
-    assert store.claim(now) is not None
-    assert other.claim(now) is None
+    assert store.claim(now, now) is not None
+    assert other.claim(now, now) is None
     other.close()
+
+
+def test_a_claim_lasts_from_when_it_is_made_however_late_the_others_answered(store, signal, now, tmp_path):
+    slow = [Channel(name=name, kind="webhook") for name in ("one", "two")]
+    store.advance([signal()], now, slow)
+    seconds, other = [0.0], AlertStore(tmp_path / "alerts.sqlite")
+    got = []
+
+    def answer_late(channel, message, at):
+        got.append((channel.name, at - now))
+        seconds[0] += CLAIM_S - 1
+        late = now + timedelta(seconds=seconds[0])
+        if channel.name == "two":
+            assert other.claim(late, late) is None
+
+    assert send.deliver(store, slow, now, send=answer_late, clock=lambda: seconds[0]).sent == 2
+    other.close()
+    assert got == [("one", timedelta(0)), ("two", timedelta(seconds=CLAIM_S - 1))]
 
 
 def test_retried_at_growing_distances_and_given_up(store, signal, now):

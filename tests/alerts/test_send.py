@@ -4,10 +4,12 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import socketserver
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -115,11 +117,36 @@ def test_a_webhook_is_signed(web, monkeypatch):
     assert (sent["data"]["stake_usd"], sent["data"]["figure_kind"]) == ("12.345", "assumed")
 
 
+@pytest.mark.parametrize("secret", ["s3cret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+def test_the_documented_check_tells_ours_from_others(web, monkeypatch, secret):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    names = {}
+    exec(next(code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def is_genuine" in code), names)
+    is_genuine = names["is_genuine"]
+    monkeypatch.setenv("HOOK_SECRET", secret)
+    channel = Channel(name="ops", kind="webhook", url=web.url, secret_env="HOOK_SECRET")
+    send_message(channel, message(), datetime.now(UTC))
+    send_message(channel, message(), datetime.now(UTC) - timedelta(minutes=6))
+    (_, headers, body), (_, old, _) = web.got
+    assert is_genuine(secret, headers, body)
+    assert is_genuine(secret, {**headers, "webhook-signature": f"v1,AAAA {headers['webhook-signature']}"}, body)
+    assert not is_genuine(secret, headers, body + b" ")
+    assert not is_genuine("whsec_" + "A" * 32, headers, body)
+    assert not is_genuine(secret, {**headers, "webhook-id": "other"}, body)
+    assert not is_genuine(secret, old, body)  # replayed
+
+
 def test_a_signature_equals_the_published_example_of_the_scheme():
     """The worked example of the Standard Webhooks libraries."""
     secret, body = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", b'{"test": 2432232314}'
     signed = messages.signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body)
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_secret_that_no_receiver_could_read_is_a_fault_and_not_another_secret():
+    with pytest.raises(BadConfig, match="base64") as caught:
+        messages.signature("whsec_no base64", "id", 1, b"")
+    assert "no base64" not in str(caught.value).replace("base64 after", "")
 
 
 def test_slack_gets_its_text_escaped(web, tmp_path):

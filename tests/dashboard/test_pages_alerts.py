@@ -82,7 +82,7 @@ def kept(desk, tmp_path):
     gone = anomaly("gone", 10**12)
     store.advance([budget(), anomaly(HOSTILE), gone], NOW - HOUR, [OPS])
     store.advance([budget(), anomaly(HOSTILE)], NOW, [OPS])
-    message = store.claim(NOW)
+    message = store.claim(NOW, NOW)
     store.failed(message, "answered 503", NOW)
     store.close()
     return desk._replace(ledger=tmp_path / "ledger.duckdb")

@@ -15,6 +15,7 @@ from datetime import timedelta
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
+from farthing.errors import BadConfig
 from farthing.money import usd_text
 from farthing.units import Kind
 
@@ -111,13 +112,16 @@ def signature(secret: str, delivery: str, timestamp: int, body: bytes) -> str:
         timestamp: The header ``webhook-timestamp``, seconds since 1970.
         body: The bytes that are sent.
 
+    Raises:
+        BadConfig: It begins with ``whsec_`` and is no base64; a receiver could not read it either.
+
     """
     key = secret.encode()
     if secret.startswith("whsec_"):
         try:
             key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
         except binascii.Error:
-            key = secret.encode()
+            raise BadConfig("the webhook's secret begins with whsec_", "base64 after that") from None
     signed = hmac.new(key, b".".join((delivery.encode(), str(timestamp).encode(), body)), hashlib.sha256)
     return "v1," + base64.b64encode(signed.digest()).decode()
 

@@ -233,7 +233,7 @@ class Watcher:
                     settings=given.settings,
                 )
                 self.is_judging = False
-                delivered = deliver(store, given.channels, self._clock(), stop=self._stop)
+                delivered = self._deliver(store, given.channels, self._clock())
             finally:
                 self.is_judging = False
                 store.close()
@@ -250,7 +250,10 @@ class Watcher:
             due_at = store.due_at()
             if due_at is None or due_at > now:
                 return None
-            delivered = deliver(store, self._channels, now, stop=self._stop)
+            delivered = self._deliver(store, self._channels, now)
         finally:
             store.close()
         return Said(now, None, delivered, "", next_at) if delivered.sent or delivered.faults else None
+
+    def _deliver(self, store: AlertStore, channels: tuple[Channel, ...], now: datetime) -> Delivered:
+        return deliver(store, channels, now, stop=self._stop, clock=lambda: self._clock().timestamp())

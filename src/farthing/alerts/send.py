@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import smtplib
 import ssl
+import time
 import urllib.error
 import urllib.request
+from datetime import timedelta
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -63,6 +65,7 @@ def deliver(
     *,
     send: Callable[[Channel, Message, datetime], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Delivered:
     """
     Send every message that is due. Never raises for a channel's fault.
@@ -70,28 +73,30 @@ def deliver(
     Args:
         store: Where messages wait.
         channels: All there are; a message for one that is gone is given up.
-        now: Aware.
+        now: Aware. What is due at this time is sent.
         send: How; None: over the network. It raises :class:`Undelivered`.
         stop: Asked before each message: whether to leave the rest for later.
+        clock: Seconds, from any start.
 
     """
-    by_name = {one.name: one for one in channels}
+    by_name, began_s = {one.name: one for one in channels}, clock()
     sent, failed, given_up, faults = 0, 0, 0, []
     for _ in range(_AT_ONCE_MAX):
-        message = None if stop() else store.claim(now)
+        at = now + timedelta(seconds=clock() - began_s)  # others that answer late have made it later
+        message = None if stop() else store.claim(now, at)
         if message is None:
             break
         channel = by_name.get(message.channel)
         try:
             if channel is None:
                 raise Undelivered("no such channel any more", for_good=True)  # noqa: TRY301 - one place for what follows
-            (send or send_message)(channel, message, now)
+            (send or send_message)(channel, message, at)
         except Undelivered as fault:
-            is_over = store.failed(message, fault.why, now, for_good=fault.for_good)
+            is_over = store.failed(message, fault.why, at, for_good=fault.for_good)
             failed, given_up = failed + (not is_over), given_up + is_over
             faults.append(f"channel {message.channel}: {fault.why}" + (" (given up)" if is_over else ""))
         else:
-            store.sent(message, now)
+            store.sent(message, at)
             sent += 1
     return Delivered(sent, failed, given_up, tuple(faults))
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 STORE_NAME = "alerts.sqlite"
 """The store's file, beside the ledger."""
 VERSION = 2
-CLAIM_S = 120
-"""For so long a message belongs to the sender that claimed it."""
+CLAIM_S = 600
+"""For so long a message belongs to the sender that claimed it: longer than any attempt lasts."""
 TRIES_MAX = 12
 """Then a message is given up, loudly."""
 BACKOFF_MAX_S = 6 * 3600
@@ -213,9 +213,9 @@ class AlertStore:
             if incident.state in ("open", "acknowledged") and incident.opened_at < now:
                 self._write(Step(incident, "renewed"), forgetful, now)
 
-    def claim(self, now: datetime) -> Message | None:
+    def claim(self, due_by: datetime, now: datetime) -> Message | None:
         """
-        The next message that is due, which is now the caller's to send; None: nothing is due.
+        The next message that is due at *due_by*, which is the caller's to send from *now* on; None: nothing is due.
 
         Oldest first, and of one incident and channel strictly one after the other: its end is never told before its
         beginning.
@@ -228,7 +228,7 @@ class AlertStore:
                 "   AND before.channel = one.channel AND before.id < one.id"
                 "   AND before.sent_s IS NULL AND before.given_up = 0"
                 " ) ORDER BY id LIMIT 1",
-                (now.timestamp(),),
+                (due_by.timestamp(),),
             ).fetchone()
             if row is None:
                 return None
