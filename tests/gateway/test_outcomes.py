@@ -260,7 +260,7 @@ def test_bodies_under_way_are_bounded_together(gateway, wire, monkeypatch):
     request = local(wire.request(big, target=b"/v1/outcomes"))
     with wire.connected(gateway.base_url) as slow:
         slow.sendall(request[:60_000])
-        for _ in range(200):
+        for _ in range(2_000):
             answer = wire.talk(gateway.base_url, request)
             if answer.status == 503:
                 break
@@ -278,7 +278,7 @@ def test_so_many_tell_at_once_and_calls_have_places_of_their_own(box, gateway_to
     request = local(wire.request(json.dumps(OURS).encode(), target=b"/v1/outcomes"))
     with wire.connected(gateway.base_url) as slow:
         slow.sendall(request[:-5])
-        for _ in range(200):
+        for _ in range(2_000):
             if gateway.server._running.outcomes.under_way == 1:
                 break
             time.sleep(0.01)
