@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -13,8 +13,10 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 SCRUBBED_PREFIXES = ("ANTHROPIC_", "CLAUDE_", "FARTHING_", "XDG_")
 SCRUBBED_NAMES = ("CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR")
 
-# On a busy machine an example may take long without anything being wrong.
-settings.register_profile("farthing", settings(), deadline=None)
+# On a busy machine an example may take long, and so may its making, without anything being wrong; and what is set up
+# once for all examples of a test is meant so.
+NO_FAULTS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("farthing", settings(), deadline=None, suppress_health_check=NO_FAULTS)
 settings.load_profile("farthing")
 
 

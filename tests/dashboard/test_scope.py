@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.dashboard.made import NOW
 
@@ -63,7 +63,7 @@ def alone(calls):
     }
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(query=QUERIES, kept=st.sampled_from([TENANTS[:1], TENANTS[1:2], TENANTS[:2]]))
 def test_a_narrowed_question_is_answered_as_if_there_were_no_other_calls(ledger, alone, query, kept):
     scoped, own = Reader(Shelf(ledger), Scope(kept)), Reader(Shelf(alone[kept]), Scope())
@@ -93,7 +93,7 @@ TOLD = st.lists(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60)
 @given(query=QUERIES, kept=st.sampled_from([TENANTS[:1], TENANTS[:2]]), told=TOLD)
 def test_outcomes_are_joined_as_if_there_were_only_those_that_may_be_seen(calls, query, kept, told):
     few = [call for call in calls if call.dims.get("session") in {one.session for one in told}]

@@ -6,7 +6,7 @@ import os
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 KEY = b"x-api-key: sk-ant-api03-test"
@@ -121,7 +121,7 @@ def test_targets_arrive_as_they_were_written(raw_upstream, gateway, wire, target
     assert raw_upstream.seen[0][0].split(b"\r\n")[0] == b"POST %b HTTP/1.1" % target.removesuffix(b"?")
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_body_arrives_however_it_is_cut(raw_upstream, gateway, wire, data):
     body = data.draw(st.binary(max_size=300) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))

@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DEEP = os.environ.get("FARTHING_DEEP") == "1"
@@ -288,7 +288,7 @@ def odd_streams(draw):
     return data
 
 
-@settings(max_examples=2_000 if DEEP else 100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2_000 if DEEP else 100)
 @given(odd=st.tuples(odd_streams(), st.sampled_from([b"", b"gzip"]), st.sampled_from([JSON, STREAM])))
 def test_any_stream_passes(raw_upstream, gateway, wire, odd):
     body, coding, field = odd

@@ -12,7 +12,7 @@ import socket
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DEEP = os.environ.get("FARTHING_DEEP") == "1"
@@ -451,7 +451,7 @@ def mutated(draw):
     return data
 
 
-@settings(max_examples=3_000 if DEEP else 150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3_000 if DEEP else 150)
 @given(data=mutated())
 def test_mutated_requests_arrive_sound_or_not_at_all(raw_upstream, gateway, wire, data):
     raw_upstream.seen.clear()

@@ -18,7 +18,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from farthing.gateway import outcomes
@@ -561,7 +561,6 @@ bodies = (
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     bodies,
     st.sampled_from(

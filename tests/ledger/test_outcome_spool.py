@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from zlib import crc32
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from farthing.errors import BadInput, LedgerFault
@@ -226,7 +226,6 @@ sound = st.fixed_dictionaries({"id": texts.filter(str.strip), "session": texts.f
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(objects | sound | values, max_size=3), st.sampled_from([None, "acme", "a/b é"]))
 def test_whatever_is_accepted_is_kept_and_read_as_it_was(folder, bodies, tenant):
     told = values_of(json.dumps(bodies).encode("utf-8", "surrogatepass"), "")

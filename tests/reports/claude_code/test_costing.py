@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farthing.money import parse_usd
@@ -92,7 +92,7 @@ CALLS = st.lists(
 
 
 @given(CALLS, st.sampled_from(("UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Pacific/Chatham")))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 def test_a_day_is_the_sum_of_its_calls_priced_one_by_one(new_transcripts, calls, zone):
     written = new_transcripts()
     for one in calls:
