@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from farthing.limits.answers import GateFacts
 from farthing.limits.file import read_limits
-from farthing.limits.gate import Gate, GateFacts
+from farthing.limits.gate import Gate
 from farthing.limits.refusal_store import REFUSALS_NAME, RefusalStore
 from farthing.limits.refusals import HOUR_S, Case, one_call
 from farthing.limits.store import SqliteBank

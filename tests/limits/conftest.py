@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from farthing.limits.file import limits_of
-from farthing.limits.protocol import MemoryBank
+from farthing.limits.memory_bank import MemoryBank
 from farthing.limits.store import SqliteBank
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

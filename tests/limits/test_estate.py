@@ -18,8 +18,10 @@ from farthing.ledger.interface import Begun, Posting, Reserved, Stored
 from farthing.ledger.journal import JournalWriter, Seen, Settled
 from farthing.limits import purse as purse_module
 from farthing.limits.estate import Estates, estate_of, reserved_of
-from farthing.limits.protocol import AccountKey, Ask, MemoryBank, Share
-from farthing.limits.purse import Purse, Wanted
+from farthing.limits.memory_bank import MemoryBank
+from farthing.limits.pockets import Wanted
+from farthing.limits.protocol import AccountKey, Ask, Share
+from farthing.limits.purse import Purse
 from farthing.limits.store import SqliteBank
 from farthing.units import Kind
 

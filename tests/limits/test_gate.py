@@ -12,9 +12,10 @@ import anthropic
 import pytest
 
 from farthing.errors import LedgerFault
-from farthing.limits.gate import Admitted, Degrade, Gate, GateFacts
-from farthing.limits.protocol import MemoryBank
-from farthing.limits.purse import Ticket
+from farthing.limits.answers import Admitted, Degrade, GateFacts
+from farthing.limits.gate import Gate
+from farthing.limits.memory_bank import MemoryBank
+from farthing.limits.pockets import Ticket
 from farthing.limits.refusal import Refused
 from farthing.limits.store import SqliteBank
 from farthing.limits.worst import worst_case

@@ -10,8 +10,10 @@ from copy import copy
 import pytest
 
 from farthing.limits import purse as purse_module
-from farthing.limits.protocol import Account, AccountKey, MemoryBank
-from farthing.limits.purse import Part, Purse, Refusal, Ticket, Wanted
+from farthing.limits.memory_bank import Account, MemoryBank
+from farthing.limits.pockets import Part, Refusal, Ticket, Wanted
+from farthing.limits.protocol import AccountKey
+from farthing.limits.purse import Purse
 
 SPEND, OTHER, BOUND = AccountKey("org"), AccountKey("team"), AccountKey("org", meter="bound")
 

@@ -3,8 +3,9 @@
 import pytest
 
 from farthing.limits import purse as purse_module
+from farthing.limits.pockets import Refusal, Ticket, Wanted
 from farthing.limits.protocol import WANTED_S, AccountKey, Ask, Granted, Share, Short
-from farthing.limits.purse import EXPIRY_S, IDLE_SYNCS, SLICE_OF_ROOM, Purse, Refusal, Ticket, Wanted
+from farthing.limits.purse import EXPIRY_S, IDLE_SYNCS, SLICE_OF_ROOM, Purse
 
 A, B = AccountKey("a"), AccountKey("b", "tenant=acme", 1_000)
 

@@ -15,7 +15,8 @@ from farthing.ledger.duckdb import DuckDBLedger
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.ledger.spending import Spending
 from farthing.limits.budgets import Applying, Budget, bound_of
-from farthing.limits.protocol import AccountKey, MemoryBank
+from farthing.limits.memory_bank import MemoryBank
+from farthing.limits.protocol import AccountKey
 from farthing.limits.replay import asked_model, cost_pusd, dry_run, since, spent_from, told_apart
 from farthing.limits.windows import WindowKind, window_at
 
@@ -80,7 +81,8 @@ def test_spent_is_what_lies_in_windows_that_are_open(limits):
 
 
 def test_a_store_that_begins_with_it_refuses_from_there_on(limits):
-    from farthing.limits.gate import Admitted, Gate, GateFacts
+    from farthing.limits.answers import Admitted, GateFacts
+    from farthing.limits.gate import Gate
 
     named = limits({"name": "b", "limit_usd": 10, "window": "day"})
     bank = MemoryBank()

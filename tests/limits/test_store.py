@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from farthing.errors import LedgerFault
-from farthing.limits.protocol import AccountKey, Ask, MemoryBank, Share
-from farthing.limits.purse import Purse, Refusal, Wanted
+from farthing.limits.memory_bank import MemoryBank
+from farthing.limits.pockets import Refusal, Wanted
+from farthing.limits.protocol import AccountKey, Ask, Share
+from farthing.limits.purse import Purse
 from farthing.limits.store import SqliteBank
 
 A = AccountKey("a", "tenant=äcme", 1_700_000_000)
@@ -72,8 +74,9 @@ def test_locks_of_those_who_left_or_died_are_tidied_away(tmp_path):
 WORKER = """
 import random, sys, time
 from pathlib import Path
+from farthing.limits.pockets import Refusal, Wanted
 from farthing.limits.protocol import AccountKey
-from farthing.limits.purse import Purse, Refusal, Wanted
+from farthing.limits.purse import Purse
 from farthing.limits.store import SqliteBank
 
 path, name, seed, stays = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4] == "stays"

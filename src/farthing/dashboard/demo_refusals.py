@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from farthing.limits.answers import GateFacts
 from farthing.limits.file import read_limits
-from farthing.limits.gate import Gate, GateFacts
-from farthing.limits.protocol import MemoryBank
+from farthing.limits.gate import Gate
+from farthing.limits.memory_bank import MemoryBank
 from farthing.limits.refusal import Refused
 from farthing.limits.refusal_store import REFUSALS_NAME, RefusalStore
 from farthing.limits.refusals import HOUR_S, of_budget, one_call, together

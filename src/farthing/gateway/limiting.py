@@ -17,9 +17,10 @@ from farthing.gateway.models_asked import models_asked
 from farthing.gateway.refusal_log import RefusalLog
 from farthing.gateway.routes import Route
 from farthing.limits import refusals
+from farthing.limits.answers import Admitted, Degrade, GateFacts
 from farthing.limits.estate import reserved_of
 from farthing.limits.flow import Entered, Flow
-from farthing.limits.gate import Admitted, Degrade, Gate, GateFacts, Threshold
+from farthing.limits.gate import Gate
 from farthing.limits.refusal_store import REFUSALS_NAME
 from farthing.limits.replay import sure_pusd
 from farthing.limits.routes import FlowFacts
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
     from farthing.gateway.metrics import Metrics
     from farthing.gateway.wire import Headers
     from farthing.ledger.interface import Reserved, Stored
+    from farthing.limits.answers import Left
     from farthing.limits.file import Limits
     from farthing.limits.flow import Ticket as Turn
-    from farthing.limits.gate import Left
-    from farthing.limits.purse import Ticket
+    from farthing.limits.pockets import Ticket
+    from farthing.limits.thresholds import Threshold
     from farthing.prices.book import PriceBook
 
 _BYTES_PER_TOKEN = 4

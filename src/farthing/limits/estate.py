@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
     from farthing.errors import ErrorRecord
     from farthing.ledger.journal import Record
+    from farthing.limits.pockets import Ticket
     from farthing.limits.protocol import Bank
-    from farthing.limits.purse import Ticket
 
 _READ_BYTES = 2**20
 

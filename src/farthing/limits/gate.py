@@ -19,94 +19,33 @@ from __future__ import annotations
 
 import os
 import secrets
-from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from farthing.errors import LedgerFault
-from farthing.limits.budgets import Applied, Applying, bound_of
-from farthing.limits.purse import Purse, Refusal, Ticket, Wanted
+from farthing.limits.answers import Admitted, Degrade, Left
+from farthing.limits.budgets import Applying, bound_of
+from farthing.limits.pockets import Refusal, Ticket, Wanted
+from farthing.limits.purse import Purse
 from farthing.limits.quantile import Shares
-from farthing.limits.refusal import Refused, store_failed, too_dear, unpriced, used_up
+from farthing.limits.refusal import store_failed, too_dear, unpriced, used_up
+from farthing.limits.thresholds import REMEMBERED_MAX, Thresholds
 from farthing.prices.card import Unpriced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
-    from fractions import Fraction
 
-    from farthing.limits.budgets import Budget
+    from farthing.limits.answers import GateFacts
+    from farthing.limits.budgets import Applied, Budget
     from farthing.limits.file import Limits
-    from farthing.limits.protocol import AccountKey, Bank
+    from farthing.limits.protocol import Bank
+    from farthing.limits.refusal import Refused
+    from farthing.limits.thresholds import Threshold
 
 SYNC_S = 1.0
 _REOPEN_S = 1.0
-_TOLD_MAX = 100_000
 _ASKED_AT_ONCE = 50
 """Thresholds that the store is asked about in one tick: about 5 ms."""
-
-
-class GateFacts(NamedTuple):
-    """
-    What is known of a call before it is sent.
-
-    Attributes:
-        dims: Dimensions and tags.
-        model: As asked for.
-        worst_pusd: The most it can cost (:mod:`farthing.limits.worst`), or why nothing bounds that.
-        route: What calls that cost alike have in common, for budgets that learn; any text. stream: likewise.
-        beside: Other models that may be billed for it (a batch's, fallbacks): budgets of theirs count all of it.
-        alone_pusd: The most that one request of a batch can cost, for budgets of a call; None: it is no batch.
-        degraded: It was handed over by a budget already: budgets that degrade count it and no longer object.
-
-    """
-
-    dims: Mapping[str, str]
-    model: str
-    worst_pusd: int | Unpriced
-    route: str = ""
-    stream: bool = False
-    degraded: bool = False
-    beside: tuple[str, ...] = ()
-    alone_pusd: int | None = None
-
-
-class Left(NamedTuple):
-    """What the tightest budget has left, this call's reservation taken off, as of the last look at the store."""
-
-    budget: str
-    left_pusd: int
-    limit_pusd: int
-    resets_at: datetime | None
-
-
-class Admitted(NamedTuple):
-    """The call may be sent. *left*: None where only budgets that tell apply, or none."""
-
-    ticket: Ticket
-    left: Left | None
-
-
-class Degrade(NamedTuple):
-    """
-    A budget that degrades has no room: the call may go to *to_model* instead. Nothing was reserved.
-
-    Who can rewrite a call asks again with the other model's facts and ``degraded`` set. Who cannot answers *refused*:
-    a call is never sent as it is.
-    """
-
-    to_model: str
-    refused: Refused
-
-
-class Threshold(NamedTuple):
-    """An account has reached a share of its limit: told once per window, by whichever process saw it first."""
-
-    budget: str
-    value: str
-    window_start: datetime | None
-    share: Fraction
-    spent_pusd: int
-    limit_pusd: int
 
 
 class Gate:
@@ -137,7 +76,7 @@ class Gate:
         self._limits = limits
         self._open_bank = open_bank
         self._applying = Applying(limits.budgets)
-        self._on_threshold = on_threshold
+        self._thresholds = Thresholds(limits.budgets, on_threshold)
         self._on_fault = on_fault
         self._shares = Shares()
         self._purse: Purse | None = None
@@ -145,9 +84,6 @@ class Gate:
         self._fault = ""
         self._ticked_s = now.timestamp()
         self._opened_s = float("-inf")
-        self._told: dict[AccountKey, int] = {}
-        self._alerts = {one.name: [ceil(part * one.limit_pusd) for part in one.alert_at] for one in limits.budgets}
-        self._windows: dict[AccountKey, Applied] = {}
         self._open(self._ticked_s)
 
     # -- calls --------------------------------------------------------------------------------------------------------
@@ -257,7 +193,7 @@ class Gate:
             return
         try:
             purse.sync(self._ticked_s)
-            self._tell(purse, _ASKED_AT_ONCE)
+            self._thresholds.tell(purse, _ASKED_AT_ONCE)
         except LedgerFault as fault:
             self._failed(fault)
         else:
@@ -268,7 +204,7 @@ class Gate:
         if self._purse is not None:
             try:
                 self._purse.close(now.timestamp())
-                self._tell(self._purse, _TOLD_MAX)
+                self._thresholds.tell(self._purse, REMEMBERED_MAX)
             except LedgerFault as fault:
                 self._failed(fault)
             self._purse.bank.close()
@@ -298,10 +234,7 @@ class Gate:
             learnt = self._shares.reserve(route, worst, budget.quantile)
             wanted.append(Wanted(one.key, budget.limit_pusd, learnt))
             wanted.append(Wanted(bound_of(one.key), budget.limit_pusd + budget.overshoot_pusd, worst))
-        if one.key not in self._windows:
-            if len(self._windows) >= _TOLD_MAX:
-                self._windows.clear()
-            self._windows[one.key] = one
+        self._thresholds.watch(one)
 
     def _reserved(
         self, wanted: list[Wanted], worst_pusd: int | None, route: str, now_s: float
@@ -335,29 +268,6 @@ class Gate:
             if left is not None and (tightest is None or left < tightest.left_pusd):
                 tightest = Left(budget.name, left, budget.limit_pusd, one.window.ends_at)
         return tightest
-
-    def _tell(self, purse: Purse, most: int) -> None:
-        """Thresholds that were reached and that nobody has told yet; of about so many accounts at the most."""
-        asked = 0
-        for key, one in list(self._windows.items()):
-            shares, pocket = one.budget.alert_at, purse.pockets.get(key)
-            if pocket is None:
-                self._windows.pop(key)
-                continue
-            if not pocket.fresh or asked >= most:
-                continue
-            told, reached = self._told.get(key, 0), self._alerts[key.budget]
-            while told < len(shares) and pocket.total_spent_pusd >= reached[told]:
-                asked += 1
-                if purse.bank.first(key, f"alert {shares[told]}"):
-                    window = one.window.starts_at
-                    spent, limit = pocket.total_spent_pusd, one.budget.limit_pusd
-                    self._on_threshold(Threshold(key.budget, key.value, window, shares[told], spent, limit))
-                told += 1
-                if len(self._told) >= _TOLD_MAX:
-                    self._told.clear()
-                self._told[key] = told
-            pocket.fresh = False
 
     def _bank_there(self, now_s: float) -> Purse | None:
         if self._purse is None and abs(now_s - self._opened_s) >= _REOPEN_S:  # the clock may be set back

@@ -11,15 +11,13 @@ The file must lie on a local disk; locks of network disks cannot be trusted.
 
 from __future__ import annotations
 
-import fcntl
-import os
-import re
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from farthing.errors import LedgerFault
 from farthing.ledger.sqlite import WAL, Layout, open_file, transaction
+from farthing.limits.locks import Locks
 from farthing.limits.protocol import PLEDGE, WANTED_S, AccountKey, Granted, Line, Short, State, granted
 
 if TYPE_CHECKING:
@@ -52,7 +50,6 @@ CREATE TABLE mark (account INTEGER NOT NULL, mark TEXT NOT NULL, PRIMARY KEY (ac
 """,
 )
 _PLEDGES = f"{PLEDGE}*"
-_HOLDER = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 class SqliteBank:
@@ -70,27 +67,21 @@ class SqliteBank:
 
     def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
         self._path = path
-        self._locks = path.with_name(path.name + "-holders")
-        self._held: dict[str, int] = {}
+        self._locks = Locks(path.with_name(path.name + "-holders"))
         with self._faults():
             self._db = open_file(path, _LAYOUT, busy_s=busy_s, pragmas=WAL)
 
     def close(self) -> None:
         """Release the file. Holders that joined here and did not leave count as dead."""
-        for descriptor in self._held.values():
-            os.close(descriptor)
-        self._held.clear()
+        self._locks.close()
         self._db.close()
 
     # -- holders ------------------------------------------------------------------------------------------------------
 
     def join(self, holder: str) -> None:
         """See :class:`~farthing.limits.protocol.Bank`."""
-        assert _HOLDER.fullmatch(holder), "a holder's name is a file's name"
         with self._faults():
-            self._locks.mkdir(parents=True, exist_ok=True)
-            if holder not in self._held:
-                self._held[holder] = _locked(self._locks / holder)
+            self._locks.take(holder)
             with transaction(self._db):
                 self._db.execute("INSERT OR REPLACE INTO holder VALUES (?, 1)", (holder,))
 
@@ -101,10 +92,7 @@ class SqliteBank:
             rows = self._db.execute("SELECT account, reported, lease FROM share WHERE holder = ?", (holder,)).fetchall()
             if not any(int(lease) for _, _, lease in rows):
                 self._fold(holder, [(account, int(reported)) for account, reported, _ in rows])
-        descriptor = self._held.pop(holder, None)
-        if descriptor is not None:
-            os.close(descriptor)
-            self._unlock(holder)
+        self._locks.drop(holder)
 
     def bury(self) -> list[str]:
         """See :class:`~farthing.limits.protocol.Bank`."""
@@ -112,17 +100,13 @@ class SqliteBank:
             self._db.executemany("UPDATE holder SET alive = 0 WHERE holder = ?", [(one,) for one in self._gone()])
             found = self._db.execute("SELECT holder FROM holder WHERE alive = 0 ORDER BY holder").fetchall()
         for (holder,) in found:
-            self._unlock(holder)
+            self._locks.forget(holder)
         return [holder for (holder,) in found]
 
     def _gone(self) -> list[str]:
         """Holders that were alive and are not."""
         listed = self._db.execute("SELECT holder FROM holder WHERE alive = 1").fetchall()
-        return [holder for (holder,) in listed if holder not in self._held and _is_free(self._locks / holder)]
-
-    def _unlock(self, holder: str) -> None:
-        with suppress(OSError):
-            (self._locks / holder).unlink(missing_ok=True)
+        return [holder for (holder,) in listed if self._locks.is_free(holder)]
 
     # -- slices -------------------------------------------------------------------------------------------------------
 
@@ -293,28 +277,3 @@ class SqliteBank:
             yield
         except (sqlite3.Error, OSError, ValueError) as error:
             raise LedgerFault(f"the budgets' store {self._path.name} does not answer: {error}") from error
-
-
-def _locked(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _is_free(path: Path) -> bool:
-    """Whether nobody holds the lock."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
