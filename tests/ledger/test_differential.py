@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from farthing.call import Call, ExtraPass, PassKind, PromptBlock, Request, Served, Usage, call_identity
-from farthing.ledger import reprice
+from farthing.ledger import relations, reprice
 from farthing.ledger.duckdb import DuckDBLedger
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.ledger.memory import MemoryLedger
@@ -180,9 +180,16 @@ class BothEngines(RuleBasedStateMachine):
             return
         assert list(self.plain.calls(Query())) == list(self.duck.calls(Query()))
         assert self.plain.corrections() == self.duck.corrections()
-        for bucket, relation in (("hour", "rollup"), ("day", "rollup_days")):
-            everything = Query(by=("model", "tenant", "kind", "stop_reason", "source"), bucket=bucket)
-            assert dated(self.duck._report(everything, relation)) == dated(self.plain.report(everything))
+        everything = ("model", "tenant", "kind", "stop_reason", "source")
+        for bucket, by, relation in (
+            ("hour", everything, "rollup"),
+            ("day", everything, "rollup_days"),
+            ("hour", ("feature", "model", "kind"), relations.hourly(("feature", "model"))),
+            ("hour", ("tenant", "kind"), relations.hourly(("tenant",))),
+            ("day", ("source", "model", "kind"), relations.daily(("source", "model"))),
+        ):
+            query = Query(by=by, bucket=bucket)
+            assert dated(self.duck._report(query, relation)) == dated(self.plain.report(query))
 
 
 def dated(rows):
@@ -219,8 +226,12 @@ def test_merging_the_rollup_changes_no_sum(monkeypatch, make):
             assert duck._report(query, "rollup") == duck._report(query, "measures")
             days = msgspec.structs.replace(query, bucket="day")
             assert duck._report(days, "rollup_days") == duck._report(days, "measures")
-        for table in ("rollup", "rollup_days"):
+            for asked in (query, days):
+                assert duck.report(asked) == duck._report(asked, "measures")
+        for table in ("rollup", "rollup_days", "rollup_rates"):
             assert duck._number(f"SELECT count(*) FROM {table}") < 12
+        for table in ("rollup_names", "rollup_name_days"):
+            assert duck._number(f"SELECT count(*) FROM {table} WHERE name = 'tenant'") < 12
 
 
 @pytest.mark.parametrize("bucket", [None, "hour", "day", "month"])

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from tests.ledger.conftest import NOON
 
-from farthing.ledger import open_ledger, reading
+from farthing.call import Usage
+from farthing.ledger import open_ledger, reading, rollup
 from farthing.ledger.interface import Query
 from farthing.ledger.memory import MemoryLedger
 from farthing.ledger.reading import DuckDBReader
@@ -75,3 +76,29 @@ def test_a_session_of_many_calls_is_read_as_any_others_are(kept, path, monkeypat
     with DuckDBReader(path) as reader:
         assert len(found := list(reader.calls(query))) > 3
         assert found == list(kept.calls(query))
+
+
+def test_sessions_and_request_ids_are_found_whatever_became_of_their_calls(path, make, monkeypatch):
+    """A call that is known better comes in its place with another session, and days are merged."""
+    monkeypatch.setattr(rollup, "LOOSE_MAX", 3)
+    plain = MemoryLedger()
+    with open_ledger(path) as ledger:
+        for number in range(30):
+            records = [
+                make(
+                    f"c{number % 7}",
+                    at=NOON + timedelta(hours=9 * number),
+                    request=f"r{number % 7}",
+                    usage=Usage(output_tokens=number),
+                    dims={"session": f"s{number % 4}"},
+                ),
+                make(f"d{number}", at=NOON + timedelta(minutes=number), request="shared", dims={"session": "long"}),
+            ]
+            assert ledger.add(records) == plain.add(records)
+        assert ledger._number("SELECT count(*) - count(DISTINCT (session_key, sent_at)) FROM session_hours") < 5
+    with DuckDBReader(path) as reader:
+        for session in ("s0", "s1", "s2", "s3", "long"):
+            query = Query(where={"session": (session,)})
+            assert list(reader.calls(query)) == list(plain.calls(query))
+        for name in (*(f"r{number}" for number in range(7)), "shared", "r9"):
+            assert reader.get(name) == plain.get(name)

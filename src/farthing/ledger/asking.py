@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from farthing.call import DIMENSIONS
+from farthing.ledger import relations
 from farthing.ledger.interface import FACTS, PARTS_OF_TIME
 from farthing.ledger.merge import YEAR_MAX, YEAR_MIN
 from farthing.ledger.question import TAG, plain
 from farthing.ledger.staging import naive
 from farthing.ledger.store import sql
 from farthing.ledger.sums import OTHER
-from farthing.ledger.zones import bucket_start, segments, whole_hours
+from farthing.ledger.zones import Segment, bucket_start, segments, whole_hours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator
     from zoneinfo import ZoneInfo
 
     from farthing.ledger.interface import Query
-    from farthing.ledger.zones import Segment
 
 NOT_ROLLED_UP = ("user", "session")
 """Dimensions of too many values for hourly sums; tags are not rolled up either."""
@@ -43,11 +43,11 @@ class Asked:
     Args:
         query: The question, already checked.
         zone: Its time zone.
-        span: First and last instant of all calls, aware, UTC.
+        span: First and last instant of all calls, aware, UTC; asked only where the zone is ahead of UTC or behind it.
 
     """
 
-    def __init__(self, query: Query, zone: ZoneInfo, span: tuple[datetime, datetime]) -> None:
+    def __init__(self, query: Query, zone: ZoneInfo, span: Callable[[], tuple[datetime, datetime]]) -> None:
         self.query = within_years(query)
         self.zone = zone
         self.parameters: dict[str, Any] = {}
@@ -55,7 +55,7 @@ class Asked:
 
     @cached_property
     def _segments(self) -> list[Segment]:
-        return segments(self.zone, *self._span)
+        return [Segment(_FIRST, 0)] if self.zone.key == "UTC" else segments(self.zone, *self._span())
 
     @property
     def rolled_up(self) -> bool:
@@ -81,17 +81,35 @@ class Asked:
         looks_at_days = query.bucket is not None or "weekday" in names
         return not looks_at_days or all(segment.offset_s == 0 for segment in self._segments)
 
-    def relation(self) -> str:
-        """What has fewest rows of all that can answer it."""
-        return self.days() if self.by_days else "rollup" if self.rolled_up else "measures"
+    def relation(self, names: Collection[str] | None = None) -> str:
+        """
+        What has fewest rows of all that can answer it.
 
-    def days(self) -> str:
+        Args:
+            names: Dimensions to tell apart, of those that it groups by; None: all of them.
+
+        """
+        if not self.rolled_up:
+            return "measures"
+        wanted = self._summed(self.query.by if names is None else names)
+        return self._days(wanted) if self.by_days else relations.hourly(wanted)
+
+    def hours(self) -> str:
+        """The same for a question hour by hour."""
+        return relations.hourly(self._summed(())) if self.rolled_up else "measures"
+
+    def _summed(self, by: Collection[str]) -> set[str]:
+        """The dimensions that these groups and the filters need of the sums."""
+        return {plain(name) for name in (*by, *self.query.where)}.difference(PARTS_OF_TIME)
+
+    def _days(self, names: Collection[str]) -> str:
         """The daily sums of the whole days that it is about, and the hourly ones of the hours before and after."""
         since, until = self.query.since, self.query.until
         first = since and _midnight(since + _DAY - _INSTANT)
         beyond = until and _midnight(until)
+        by_hours = relations.hourly(names)
         if first and beyond and first >= beyond:
-            return "rollup"
+            return by_hours
         days, hours = [], []
         if first and since:
             self.parameters["first_day"] = naive(first)
@@ -101,12 +119,12 @@ class Asked:
             self.parameters["beyond_days"] = naive(beyond)
             days.append("sent_at < $beyond_days::TIMESTAMP")
             hours += ["sent_at >= $beyond_days::TIMESTAMP"] if beyond < until else []
-        whole = f"SELECT * FROM rollup_days WHERE {' AND '.join(days) or 'TRUE'}"  # noqa: S608 - ours
-        edges = "".join(f" UNION ALL SELECT * FROM rollup WHERE {edge}" for edge in hours)  # noqa: S608 - as above
+        whole = f"SELECT * FROM {relations.daily(names)} WHERE {' AND '.join(days) or 'TRUE'}"  # noqa: S608 - ours
+        edges = "".join(f" UNION ALL BY NAME SELECT * FROM {by_hours} WHERE {edge}" for edge in hours)  # noqa: S608 - as above
         return f"({whole}{edges})"
 
     def report(self, relation: str) -> str:
-        """The text of the query over ``rollup``, :meth:`days` or ``measures``; ``parameters`` has its parameters."""
+        """The text of the query over any relation that can answer it; ``parameters`` has its parameters."""
         limit = self.query.limit
         limited = limit is not None and bool(self.query.by)
         if limited and relation == "measures":
@@ -114,20 +132,25 @@ class Asked:
         text = self._sums(relation, {name: self.value(dimension) for name, dimension in self._named()})
         return self._limited(text, limit or 0) if limited else text
 
-    def dearest(self, relation: str, names: Sequence[str], number: int) -> str:
-        """The place among *names* and the value of their dearest values, each list in its order."""
-        keys = {f"key_{n}": self.value(name) for n, name in enumerate(names)}
+    def dearest(self, number: int) -> str:
+        """The place among the dimensions that it groups by and the value of their dearest, each list in its order."""
+        names, conditions, once = self.query.by, self.conditions(), ""
+        if self.rolled_up:
+            values = [f"{self.value(name)} AS value FROM {self.relation((name,))} WHERE {conditions}" for name in names]
+        else:  # calls are gone through only once
+            columns = ", ".join(f"{self.value(name)} AS key_{place}" for place, name in enumerate(names))
+            once = (
+                f"WITH grouped AS MATERIALIZED (SELECT {columns}, sum(calls) AS calls, sum(list_pusd) AS list_pusd "  # noqa: S608 - ours
+                f"FROM measures WHERE {conditions} GROUP BY ALL) "
+            )
+            values = [f"key_{place} AS value FROM grouped" for place in range(len(names))]
         each = (
-            f"(SELECT {n} AS place, {key} AS value, sum(list_pusd) AS list_pusd FROM grouped GROUP BY value "  # noqa: S608 - ours
-            f"HAVING sum(calls) <> 0 ORDER BY sum(list_pusd) DESC, coalesce(value, '') LIMIT {int(number)})"
-            for n, key in enumerate(keys)
+            f"(SELECT {place} AS place, value, sum(list_pusd) AS pusd FROM (SELECT calls, list_pusd, {of_name}) "  # noqa: S608 - as above
+            f"GROUP BY value HAVING sum(calls) <> 0 ORDER BY pusd DESC, coalesce(value, '') LIMIT {int(number)})"
+            for place, of_name in enumerate(values)
         )
-        columns = ", ".join(f"{value} AS {key}" for key, value in keys.items())
-        return (
-            f"WITH grouped AS MATERIALIZED (SELECT {columns}, sum(calls) AS calls, sum(list_pusd) AS list_pusd "  # noqa: S608 - ours
-            f"FROM {relation} WHERE {self.conditions()} GROUP BY ALL) "
-            f"SELECT place, value FROM ({' UNION ALL '.join(each)}) ORDER BY place, list_pusd DESC, coalesce(value, '')"
-        )
+        every = " UNION ALL ".join(each)
+        return f"{once}SELECT place, value FROM ({every}) ORDER BY place, pusd DESC, coalesce(value, '')"  # noqa: S608 - as above
 
     def _named(self) -> Iterator[tuple[str, str]]:
         return ((f"key_{n}", name) for n, name in enumerate(self.query.by))

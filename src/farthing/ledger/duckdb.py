@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from farthing.prices.book import PriceBook
 
 _CHUNK = 50_000
-_BY_ID = (
-    ("call_key = $value", "call_id"),
-    ("message_key = $value", "message_id"),
-    ("request_id = $value", "request_id"),
-)
+_FEW = 20
+_BY_KEY = {
+    "call_id": "SELECT call_no FROM calls WHERE call_key = $value",
+    "message_id": "SELECT call_no FROM calls WHERE message_key = $value",
+}
 
 
 class DuckDBLedger:
@@ -102,21 +102,19 @@ class DuckDBLedger:
         """See :meth:`farthing.ledger.interface.Ledger.get`."""
         call_id = valid_text(call_id)
         with self._using() as connection:
-            for condition, column in _BY_ID:
-                # By a narrow column first: few calls have the same key, and only theirs are read whole.
-                text = f"SELECT call_no FROM calls WHERE {condition}"  # noqa: S608 - ours
-                found = connection.execute(text, {"value": id_key(call_id) if "key" in condition else call_id})
-                numbers = [row[0] for row in found.fetchall()]
-                for stored in rows.numbered(connection, numbers, "sent_at, call_id"):
-                    if call_id == (stored.call.call_id if column == "call_id" else getattr(stored.call.served, column)):
+            # By narrow columns first: few calls have the same key, and only theirs are read whole.
+            for name in ("call_id", "message_id", "request_id"):
+                text = sql("by_request") if name == "request_id" else _BY_KEY[name]
+                found = connection.execute(text, {"value": call_id if name == "request_id" else id_key(call_id)})
+                for stored in _read(connection, [row[0] for row in found.fetchall()]):
+                    if call_id == (stored.call.call_id if name == "call_id" else getattr(stored.call.served, name)):
                         return stored
         return None
 
     def calls(self, query: Query) -> Iterator[Stored]:
         """See :meth:`farthing.ledger.interface.Ledger.calls`."""
-        zone = question.check(query)
+        asked = self._asked(query)
         with self._using() as connection:
-            asked = Asked(query, zone, self._span(query))
             # A cursor of its own: the caller may use the ledger while it takes the calls one by one.
             cursor = connection.cursor()
             conditions = asked.conditions()
@@ -127,9 +125,8 @@ class DuckDBLedger:
 
     def latest(self, query: Query, number: int, skip: int = 0) -> list[Stored]:
         """See :meth:`farthing.ledger.interface.Ledger.latest`."""
-        zone = question.check(query)
+        asked = self._asked(query)
         with self._using() as connection:
-            asked = Asked(query, zone, self._span(query))
             places = {"number": number, "skip": skip}
             text = sql("latest").replace("{conditions}", asked.conditions())
             numbers = [row[0] for row in connection.execute(text, asked.parameters | places).fetchall()]
@@ -138,22 +135,19 @@ class DuckDBLedger:
     def hours(self, query: Query) -> list[Hour]:
         """See :meth:`farthing.ledger.interface.Ledger.hours`."""
         plain = msgspec.structs.replace(query, by=(), bucket=None, limit=None)
-        zone = question.check(plain)
+        asked = self._asked(plain)
         with self._using() as connection:
-            asked = Asked(plain, zone, self._span(plain))
             text = sql("hours").replace("{conditions}", asked.conditions())
-            text = text.replace("{relation}", "rollup" if asked.rolled_up else "measures")
+            text = text.replace("{relation}", asked.hours())
             found = connection.execute(text, asked.parameters).fetchall()
         return [Hour(start.replace(tzinfo=UTC), *sums_of_it) for start, *sums_of_it in found]
 
     def dearest(self, query: Query, names: Sequence[str], number: int) -> dict[str, list[str | None]]:
         """See :meth:`farthing.ledger.interface.Ledger.dearest`."""
         plain = msgspec.structs.replace(query, by=tuple(names), bucket=None, limit=None)
-        zone = question.check(plain)
+        asked = self._asked(plain)
         with self._using() as connection:
-            asked = Asked(plain, zone, self._span(plain))
-            text = asked.dearest(asked.relation(), names, number)
-            found = connection.execute(text, asked.parameters).fetchall()
+            found = connection.execute(asked.dearest(number), asked.parameters).fetchall()
         return {name: [value for place, value in found if place == at] for at, name in enumerate(names)}
 
     def report(self, query: Query) -> list[Row]:
@@ -163,19 +157,18 @@ class DuckDBLedger:
     def price_groups(self, query: Query, split: Split) -> list[Group]:
         """See :meth:`farthing.ledger.price_groups.Grouping.price_groups`."""
         with self._using() as connection:
-            return price_groups.groups(connection, price_groups.asked_of(query, self._span(query)), split)
+            return price_groups.groups(connection, self._asked(query), split)
 
     def special_calls(self, query: Query, split: Split) -> Iterator[Stored]:
         """See :meth:`farthing.ledger.price_groups.Grouping.special_calls`."""
         with self._using() as connection:
-            asked = price_groups.asked_of(query, self._span(query))
-            return price_groups.specials(connection.cursor(), asked, split)
+            return price_groups.specials(connection.cursor(), self._asked(query), split)
 
     def spending(self, query: Query, wanted: spending.Wanted) -> list[spending.Spending]:
         """What calls of the query's range and filters cost, summed as is *wanted*."""
-        zone = question.check(query)
+        asked = self._asked(query)
         with self._using() as connection:
-            return spending.spending(connection, Asked(query, zone, self._span(query)), wanted)
+            return spending.spending(connection, asked, wanted)
 
     def reprice(
         self,
@@ -238,15 +231,15 @@ class DuckDBLedger:
 
     def shares(self, query: Query, basis: Basis = "list", tenants: Tenants = None) -> list[Share]:
         """See :meth:`farthing.ledger.outcome.OutcomeStore.shares`."""
-        zone = question.check(query)
+        asked = self._asked(query)
         with self._using() as connection:
-            return outcome_tables.shares(connection, Asked(query, zone, self._span(query)), basis, tenants)
+            return outcome_tables.shares(connection, asked, basis, tenants)
 
     def tail(self, query: Query, basis: Basis = "list") -> Tail:
         """See :meth:`farthing.ledger.outcome.OutcomeReader.tail`."""
-        zone = question.check(query)
+        asked = self._asked(query)
         with self._using() as connection:
-            return outcome_tables.tail(connection, Asked(query, zone, self._span(query)), basis)
+            return outcome_tables.tail(connection, asked, basis)
 
     def close(self) -> None:
         """See :meth:`farthing.ledger.interface.Ledger.close`."""
@@ -264,10 +257,9 @@ class DuckDBLedger:
         self.close()
 
     def _report(self, query: Query, relation: str | None) -> list[Row]:
-        """A report over ``rollup`` or ``measures``; None: what is quickest."""
-        zone = question.check(query)
+        """A report over one table of sums or ``measures``; None: what is quickest."""
+        asked = self._asked(query)
         with self._using() as connection:
-            asked = Asked(query, zone, self._span(query))
             text = asked.report(relation or asked.relation())
             found = connection.execute(text, asked.parameters).fetchall()
         kind_at = 3 + len(query.by)
@@ -275,7 +267,7 @@ class DuckDBLedger:
             sums.Group(asked.start(row[2]), row[3:kind_at], Kind(row[kind_at]), row[kind_at + 1 :]) for row in found
         ]
         # The query summed what the limit leaves out, before a quarter of a million groups could come here.
-        return sums.rows(groups, msgspec.structs.replace(query, limit=None), zone)
+        return sums.rows(groups, msgspec.structs.replace(query, limit=None), asked.zone)
 
     def _post(self, calls: Iterable[Stored], tally: Tally) -> None:
         """Post calls that were checked, within the caller's transaction."""
@@ -304,16 +296,24 @@ class DuckDBLedger:
             raise
         rollup.tidy(connection)
 
+    def _asked(self, query: Query) -> Asked:
+        return Asked(query, question.check(query), lambda: self._span(query))
+
     def _span(self, query: Query) -> tuple[datetime, datetime]:
         """First and last instant that a query can be about."""
+        ends = self._ends()
+        if ends is None:
+            return datetime.min.replace(year=2000, tzinfo=UTC), datetime.min.replace(year=2000, tzinfo=UTC)
+        asked, (first, last) = within_years(query), ends
+        first = max(first, asked.since or first)
+        return first, max(first, min(last, asked.until or last))
+
+    def _ends(self) -> tuple[datetime, datetime] | None:
+        """When the first call was sent, and the last; None: there is none."""
         with self._using() as connection:
             row = connection.execute("SELECT min(sent_at), max(sent_at) FROM calls").fetchone()
         assert row is not None
-        if row[0] is None:
-            return datetime.min.replace(year=2000, tzinfo=UTC), datetime.min.replace(year=2000, tzinfo=UTC)
-        asked, (first, last) = within_years(query), (at.replace(tzinfo=UTC) for at in row)
-        first = max(first, asked.since or first)
-        return first, max(first, min(last, asked.until or last))
+        return None if row[0] is None else (row[0].replace(tzinfo=UTC), row[1].replace(tzinfo=UTC))
 
     def _number(self, query: str) -> int:
         with self._using() as connection:
@@ -329,3 +329,10 @@ class DuckDBLedger:
                 raise LedgerFault(f"the ledger {self.path} is closed; open it again")
             with faults(self.path):
                 yield self._connection
+
+
+def _read(connection: duckdb.DuckDBPyConnection, numbers: list[int]) -> list[Stored]:
+    """Records in order of time. Calls that share a key by chance are far apart, so a few are read one by one."""
+    parts = [[number] for number in numbers] if len(numbers) <= _FEW else [numbers]
+    found = [stored for part in parts for stored in rows.numbered(connection, part, "sent_at, call_id")]
+    return sorted(found, key=lambda stored: (stored.call.sent_at, stored.call.call_id))

@@ -205,6 +205,7 @@ def _records(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> Iterab
 def _insert(connection: duckdb.DuckDBPyConnection, stretch: _Stretch) -> None:
     """Write what is staged; *stretch* may tell of more than there is by now."""
     connection.execute(sql("insert_calls"))
+    connection.execute(sql("insert_findable"))
     rollup.add_staged(connection, with_passes=stretch.with_passes > 0)
     if stretch.with_passes:
         connection.execute(sql("insert_passes"))

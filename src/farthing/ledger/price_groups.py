@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 import msgspec
 
 from farthing.call import DIMENSIONS
-from farthing.ledger import question, rows
-from farthing.ledger.asking import Asked
+from farthing.ledger import rows
 from farthing.ledger.store import sql
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from farthing.ledger.asking import Asked
     from farthing.ledger.interface import Query, Stored
 
 _SPECIAL = """
@@ -157,11 +157,6 @@ def specials(connection: duckdb.DuckDBPyConnection, asked: Asked, split: Split) 
     found = rows.read(connection, conditions, parameters, "sent_at, call_id")
     first = list(islice(found, 1))
     return (stored for _, stored in chain(first, found))
-
-
-def asked_of(query: Query, span: tuple[Any, Any]) -> Asked:
-    """A checked query as SQL."""
-    return Asked(query, question.check(query), span)
 
 
 def _values(split: Split) -> tuple[list[str], dict[str, str]]:

@@ -17,8 +17,6 @@ import duckdb
 import msgspec
 
 from farthing.errors import LedgerFault
-from farthing.ledger import question
-from farthing.ledger.asking import Asked
 from farthing.ledger.duckdb import DuckDBLedger
 from farthing.ledger.store import QUIETLY, migrations
 
@@ -30,8 +28,10 @@ if TYPE_CHECKING:
 
 _STEP_S = 0.05
 _FEW = 5_000
-_INSTANT = timedelta(microseconds=1)
+_HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SESSION_KEYS = "SELECT md5_number_lower(unnest(?::VARCHAR[]))"
+_SESSION_HOURS = "SELECT min(sent_at), max(sent_at) FROM session_hours WHERE list_contains(?::UBIGINT[], session_key)"
 _LOCKED = re.compile(r"\block\b|different configuration")  # a damaged file's message speaks of a *block*
 
 
@@ -53,7 +53,8 @@ class DuckDBReader(DuckDBLedger):
         self.path = path
         self._lock = RLock()
         self._next_no = 0
-        self._stretches: dict[bytes, tuple[datetime, datetime]] = {}
+        self._stretches: dict[tuple[str, ...], tuple[datetime, datetime]] = {}
+        self._known_ends: tuple[tuple[datetime, datetime] | None] | None = None
         self._connection = _opened(path, wait_s, memory_mb_max)
         version, newest = self._number("SELECT coalesce(max(version), 0) FROM schema_version"), migrations()[-1][0]
         if version != newest:
@@ -82,6 +83,11 @@ class DuckDBReader(DuckDBLedger):
         """See :meth:`farthing.ledger.interface.Ledger.hours`."""
         return super().hours(self._about_sessions(query))
 
+    def _ends(self) -> tuple[datetime, datetime] | None:
+        if self._known_ends is None:  # asked once: nothing changes while the file is open
+            self._known_ends = (super()._ends(),)
+        return self._known_ends[0]
+
     def _about_sessions(self, query: Query) -> Query:
         """
         A question about some sessions, narrowed to the stretch of time in which they have calls; any other as it is.
@@ -90,30 +96,24 @@ class DuckDBReader(DuckDBLedger):
         once: nothing changes while the file is open.
         """
         sessions = query.where.get("session")
-        if not sessions:
+        if not sessions or not all(sessions):
             return query
-        alone = msgspec.structs.replace(
-            query, by=(), bucket=None, limit=None, timezone="UTC", where={"session": sessions}
-        )
-        key = msgspec.json.encode(alone)
-        if key not in self._stretches:
-            self._stretches[key] = self._stretch(alone)
-        first, last = self._stretches[key]
-        beyond = last + _INSTANT
+        if sessions not in self._stretches:
+            self._stretches[sessions] = self._stretch(sessions)
+        first, beyond = self._stretches[sessions]
         return msgspec.structs.replace(
             query,
             since=first if query.since is None else max(first, query.since),
             until=beyond if query.until is None else min(beyond, query.until),
         )
 
-    def _stretch(self, query: Query) -> tuple[datetime, datetime]:
-        asked = Asked(query, question.check(query), (_EPOCH, _EPOCH))
+    def _stretch(self, sessions: tuple[str, ...]) -> tuple[datetime, datetime]:
         with self._using() as connection:
-            text = f"SELECT min(sent_at), max(sent_at) FROM calls WHERE {asked.conditions()}"  # noqa: S608 - ours
-            row = connection.execute(text, asked.parameters).fetchone()
+            keys = connection.execute(_SESSION_KEYS, [list(sessions)]).fetchall()
+            row = connection.execute(_SESSION_HOURS, [[key for (key,) in keys]]).fetchone()
         assert row is not None
         first, last = (_EPOCH if at is None else at.replace(tzinfo=UTC) for at in row)
-        return first, last
+        return first, last + _HOUR
 
 
 def _opened(path: Path, wait_s: float, memory_mb_max: int) -> duckdb.DuckDBPyConnection:

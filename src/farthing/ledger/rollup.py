@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from farthing.ledger.relations import TABLES
 from farthing.ledger.store import sql, transaction
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 LOOSE_MAX = 10_000
 """Rows added to a day before they are merged: few enough to read at once, many enough to merge seldom."""
 
-_TABLES = ("rollup", "rollup_days")
 _ROWS_AT_ONCE = 1_000_000
 _LOOSE = "SELECT day, sum(loose_rows)::BIGINT AS loose FROM rollup_loose GROUP BY day ORDER BY day"
 _ROWS = "SELECT count(*) FROM rollup WHERE sent_at >= $first AND sent_at < $beyond"
@@ -57,12 +57,13 @@ def tidy(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def merge(connection: duckdb.DuckDBPyConnection, days: list[tuple[datetime, int]]) -> None:
-    """Give every group of these days one row again; each day comes with its rows, about."""
+    """Give every group and session of these days one row again; each day comes with its rows, about."""
     for first, beyond in list(_stretches(days)):
         edges = {"first": first, "beyond": beyond}
         with transaction(connection):
-            for table in _TABLES:
-                connection.execute(sql("rollup_merge").replace("{rollup}", table), edges)
+            merging = {table: sql("rollup_merge").replace("{rollup}", table) for table in TABLES}
+            for table, text in (*merging.items(), ("session_hours", sql("sessions_merge"))):
+                connection.execute(text, edges)
                 connection.execute(f"DELETE FROM {table} WHERE sent_at >= $first AND sent_at < $beyond", edges)  # noqa: S608 - ours
                 connection.execute(f"INSERT INTO {table} SELECT * FROM merged")  # noqa: S608 - ours
             connection.execute("DELETE FROM rollup_loose WHERE day >= $first AND day < $beyond", edges)
