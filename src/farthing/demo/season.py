@@ -30,7 +30,7 @@ _RELEASED = date(2026, 10, 7)
 _IN_BATCHES = ("tenant-06", "nightly-summaries")
 _NEW, _OLD = "claude-haiku-5-5", "claude-haiku-4-5-20251001"
 _SLIP_AT = datetime(2026, 11, 19, 8, tzinfo=UTC)
-_DEAR = "claude-opus-4-1-20250805"
+_DEAR = "claude-fable-5"
 
 
 def season() -> list[Ask]:
@@ -62,7 +62,7 @@ def _as_decided(ask: Ask) -> Ask:
 
 
 def _slipped(ask: Ask) -> Ask:
-    """On the last morning somebody's support chat comes back from a release with an old, dear model."""
+    """On the last morning somebody's support chat comes back from a release with an older, dear model."""
     if ask.at >= _SLIP_AT and (ask.tags["tenant"], ask.tags["feature"]) == ("tenant-01", "support-chat"):
         return ask._replace(body=ask.body | {"model": _DEAR})
     return ask
