@@ -345,6 +345,17 @@ def test_a_rate_limit_refuses_as_the_api_does(box, limited):
     assert int(refused.response.headers["retry-after"]) >= 1
 
 
+def test_whoever_has_no_budget_left_uses_up_no_request_of_others(box, limited):
+    gateway = limited(budget("0.01", each="tenant") + RATE.format(0))
+    headers = {"x-farthing-tag-tenant": "broke"}
+    with sdk(box, gateway) as client:
+        for _ in range(5):
+            with pytest.raises(anthropic.BadRequestError, match="budget all"):
+                client.messages.create(**ASK | {"max_tokens": 5000}, extra_headers=headers)
+        for _ in range(2):
+            client.messages.create(**ASK)
+
+
 def test_a_client_that_leaves_the_queue_is_never_sent(box, limited):
     gateway = limited(RATE.format(60))
     with sdk(box, gateway) as client:

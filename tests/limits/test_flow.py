@@ -359,6 +359,25 @@ def test_tenants_share_what_their_common_credential_may_send(new_flow, virtual_t
     virtual_time.run(main())
 
 
+def test_a_call_that_was_never_sent_used_nothing_and_lets_the_next_one_through(new_flow, virtual_time):
+    flow = new_flow(rate(requests_per_minute=1, concurrent=1, queue_seconds=5))
+
+    async def main():
+        first = await flow.enter(facts())
+        waiting = asyncio.create_task(flow.enter(facts()))
+        await asyncio.sleep(1)
+        flow.undo(first.ticket)
+        flow.leave(first.ticket, SERVED)
+        entered = await waiting
+        assert isinstance(entered, Entered)
+        assert entered.waited_s == pytest.approx(1)
+        flow.leave(entered.ticket, SERVED)
+        flow.undo(entered.ticket)
+        assert isinstance(await flow.enter(facts()), Refused)
+
+    virtual_time.run(main())
+
+
 # -- others that wait -----------------------------------------------------------------------------------------------
 
 

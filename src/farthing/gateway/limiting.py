@@ -203,7 +203,7 @@ class Limiter:
             is_let_through = not isinstance(admitted, Refuse)
         finally:
             if turn is not None and not is_let_through:
-                self._flow.leave(turn, None)
+                self._flow.undo(turn)
         return admitted if isinstance(admitted, Refuse) else Hold(self._gate, self._flow, turn, admitted)
 
     def _call(self, gate: Gate, asked: Asked, body: bytes | None, dims: dict[str, str]) -> GateFacts:

@@ -6,6 +6,7 @@ Rate limits for whoever forwards calls: enter before a call is sent, observe its
     entered = await flow.enter(facts)          # Refused: answer 429 with it
     flow.observe(entered.ticket, status, headers)
     flow.leave(entered.ticket, usage)          # once, always; None: nothing was served
+    flow.undo(entered.ticket)                  # instead of that: it was never sent
 
 Own rules (:mod:`farthing.limits.rates`) refuse; the upstream's limits (:mod:`farthing.limits.pace`) only delay, unless
 the upstream itself asked for a pause that is longer than a call may wait. Without a rule, and before an answer tells of
@@ -204,18 +205,25 @@ class Flow:
 
     def leave(self, ticket: Ticket, usage: Usage | None) -> None:
         """A call has ended, however; *usage* is what was served, None where nothing was. A second time does nothing."""
+        used = None
+        if usage is not None and ticket.holds:
+            fresh = usage.input_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+            used = Used(fresh + usage.cache_read_tokens * ticket.reads_count, usage.output_tokens)
+        self._end(ticket, lambda turnstile, hold, now: turnstile.settle(hold, ticket.size, used, now))
+
+    def undo(self, ticket: Ticket) -> None:
+        """A call was never sent: it used nothing, not even a request. After :meth:`leave` this does nothing."""
+        self._end(ticket, lambda turnstile, hold, now: turnstile.undo(hold, now))
+
+    def _end(self, ticket: Ticket, end: Callable[[Turnstile, Hold, float], None]) -> None:
         if ticket.left:
             return
         ticket.left = True
         if not ticket.holds:
             return
-        used = None
-        if usage is not None:
-            fresh = usage.input_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
-            used = Used(fresh + usage.cache_read_tokens * ticket.reads_count, usage.output_tokens)
         now = self._clock()
         for turnstile, hold in zip(ticket.turnstiles, ticket.holds, strict=True):
-            turnstile.settle(hold, ticket.size, used, now)
+            end(turnstile, hold, now)
         if self._turns:
             self._turns.pump()
 
