@@ -31,7 +31,7 @@ _FEW = 5_000
 _HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SESSION_KEYS = "SELECT md5_number_lower(unnest(?::VARCHAR[]))"
-_SESSION_HOURS = "SELECT min(sent_at), max(sent_at) FROM session_hours WHERE list_contains(?::UBIGINT[], session_key)"
+_SESSION_HOURS = "SELECT min(sent_at), max(sent_at) FROM session_hours WHERE session_key IN ({})"
 _LOCKED = re.compile(r"\block\b|different configuration")  # a damaged file's message speaks of a *block*
 
 
@@ -110,7 +110,8 @@ class DuckDBReader(DuckDBLedger):
     def _stretch(self, sessions: tuple[str, ...]) -> tuple[datetime, datetime]:
         with self._using() as connection:
             keys = connection.execute(_SESSION_KEYS, [list(sessions)]).fetchall()
-            row = connection.execute(_SESSION_HOURS, [[key for (key,) in keys]]).fetchone()
+            of_these = ", ".join(str(int(key)) for (key,) in keys)
+            row = connection.execute(_SESSION_HOURS.format(of_these)).fetchone()
         assert row is not None
         first, last = (_EPOCH if at is None else at.replace(tzinfo=UTC) for at in row)
         return first, last + _HOUR

@@ -6,6 +6,7 @@ Engines sum by key, kind and time; everything that needs no engine happens here,
 
 from __future__ import annotations
 
+from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -103,9 +104,7 @@ def _dearest(groups: list[Group], limit: int) -> set[Key]:
 
 
 def _row(start: datetime | None, key: Key, parts: list[Group], zone: ZoneInfo) -> Row:
-    sums = _NOTHING
-    for part in parts:
-        sums = _plus(sums, part.sums)
+    sums = reduce(_plus, (part.sums for part in parts)) if parts else _NOTHING
     calls, unpriced, unbounded, *counts = sums[:_LIST]
     list_pusd, low_pusd, high_pusd, contract_pusd = sums[_LIST:]
     return Row(

@@ -18,6 +18,7 @@ Bars then still sum to the change; the movement is *assumed*, and a note says of
 from __future__ import annotations
 
 from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.prices.card import Card, Facts
@@ -122,12 +123,24 @@ def _dearest(periods: Iterable[Sums], names: int, values_max: int) -> tuple[Coll
 
 
 class _Choice(NamedTuple):
-    """One way to price a row: facts, a band of their card, and what that comes to."""
+    """One way to price rows: facts, and a band of their card."""
 
     facts: Facts
     card: Card
     band: Band
-    pusd: int
+
+    def pusd(self, row: Row) -> int | None:
+        """What a row comes to so; None where a part of it has no rate."""
+        tokens = _at(self.band, tokens_of(row.usage))
+        return None if tokens is None else tokens + row.usage.web_search_requests * self.card.web_search_pusd
+
+
+class _Alike(NamedTuple):
+    """What all rows of the same facts have in common: those, the model's canonical id, and how they may be priced."""
+
+    facts: Facts
+    model: str
+    choices: tuple[_Choice, ...]
 
 
 class _Reading:
@@ -142,6 +155,7 @@ class _Reading:
         self._reasons: dict[str, str] = {}
         self._kinds: set[Kind] = set()
         self._ladder = Ladder(book)
+        self._known: dict[tuple[str | date | None, ...], _Alike] = {}
         self.inexact = 0
 
     def period(self, sums: Sums) -> Period:
@@ -157,8 +171,8 @@ class _Reading:
         return Period(self._segments, calls, sums.days, unpriced, kind)
 
     def _read(self, row: Row, first: date) -> None:
-        model, channel, tier, speed, geo = (row.key[place] for place in self._places)
-        facts = Facts(model or "", channel or "claude_api", None, tier or "standard", speed or "standard", geo, first)
+        alike = self._alike(tuple(row.key[place] for place in self._places), first)
+        facts = alike.facts
         if row.unpriced_calls:
             card = self._book.card(facts)
             self._unpriced[facts.model_id] += row.unpriced_calls
@@ -170,20 +184,34 @@ class _Reading:
         self._kinds.add(row.kind)
         values = row.key[: len(self._by)]
         values = values if values in self._kept else (OTHER,) * len(self._by)
-        key = (*values, model_of(self._book, facts.model_id, facts.channel))
-        segment = self._segments.setdefault(key, Segment())
+        key = (*values, alike.model)
+        segment = self._segments.get(key)
+        if segment is None:
+            segment = self._segments[key] = Segment()
         segment.calls += priced
         segment.list_pusd += row.list_pusd
         segment.charged_pusd += row.contract_pusd if self._under_contract else row.list_pusd
         segment.asked[facts.model_id, facts.channel] += priced
-        exact = next((choice for choice in self._choices(facts, row) if choice.pusd == row.list_pusd), None)
+        exact = next((choice for choice in alike.choices if choice.pusd(row) == row.list_pusd), None)
         if exact is not None and not row.unpriced_calls:
             self._add(segment, exact, priced, tokens_of(row.usage), row.usage.web_search_requests)
         else:
             self.inexact += priced
-            self._share(segment, row, list(self._choices(facts, row)))
+            priced_so = ((choice, choice.pusd(row)) for choice in alike.choices)
+            self._share(segment, row, [(choice, pusd) for choice, pusd in priced_so if pusd is not None])
 
-    def _choices(self, facts: Facts, row: Row) -> Iterator[_Choice]:
+    def _alike(self, rates: tuple[str | None, ...], first: date) -> _Alike:
+        found = self._known.get((*rates, first))
+        if found is None:
+            model, channel, tier, speed, geo = rates
+            facts = Facts(
+                model or "", channel or "claude_api", None, tier or "standard", speed or "standard", geo, first
+            )
+            name = model_of(self._book, facts.model_id, facts.channel)
+            found = self._known[*rates, first] = _Alike(facts, name, tuple(self._choices(facts)))
+        return found
+
+    def _choices(self, facts: Facts) -> Iterator[_Choice]:
         """The usual price first, then those of other bands, then those of another endpoint than the usual one."""
         known: list[tuple[Band, ...]] = []
         named = self._book.names.find(facts.model_id, facts.channel)
@@ -194,39 +222,39 @@ class _Reading:
                 continue
             known.append(card.bands)
             for band in card.bands:
-                pusd = _at(band, tokens_of(row.usage))
-                if pusd is not None:
-                    yield _Choice(one, card, band, pusd + row.usage.web_search_requests * card.web_search_pusd)
+                yield _Choice(one, card, band)
 
     def _add(self, segment: Segment, choice: _Choice, calls: int, tokens: Iterable[int], searches: int) -> None:
         segment.count(self._ladder.number(choice.facts, choice.band), calls, tokens)
         segment.searches += searches
         segment.search_pusd += searches * choice.card.web_search_pusd
 
-    def _share(self, segment: Segment, row: Row, choices: list[_Choice]) -> None:
-        """A row that one price for all of it does not explain."""
+    def _share(self, segment: Segment, row: Row, choices: list[tuple[_Choice, int]]) -> None:
+        """A row that one price for all of it does not explain, and what each price comes to."""
         posted, priced = row.list_pusd, row.calls - row.unpriced_calls
         tokens, searches = tokens_of(row.usage), row.usage.web_search_requests
         if not choices:
             segment.extra_pusd += posted
             return
-        usual = choices[0]
-        if row.unpriced_calls and posted < usual.pusd:
-            tokens = tuple(count * posted // usual.pusd for count in tokens)
-            searches = searches * posted // usual.pusd
+        usual, usual_pusd = choices[0]
+        if row.unpriced_calls and posted < usual_pusd:
+            tokens = tuple(count * posted // usual_pusd for count in tokens)
+            searches = searches * posted // usual_pusd
             counted = (_at(usual.band, tokens) or 0) + searches * usual.card.web_search_pusd
             self._add(segment, usual, priced, tokens, searches)
             segment.extra_pusd += posted - counted
             return
-        less = max((one for one in choices if one.pusd <= posted), key=lambda one: one.pusd, default=usual)
-        dearer = min((one for one in choices if one.pusd > posted), key=lambda one: one.pusd, default=less)
+        less, less_pusd = max((one for one in choices if one[1] <= posted), key=itemgetter(1), default=choices[0])
+        dearer, dearer_pusd = min(
+            (one for one in choices if one[1] > posted), key=itemgetter(1), default=(less, less_pusd)
+        )
         self._add(segment, less, priced, tokens, searches)
         has_rates = all(rate for rate, count in zip(less.band.rates, tokens, strict=True) if count)
-        if not less.pusd <= posted < dearer.pusd or not has_rates:
-            segment.extra_pusd += posted - less.pusd
+        if not less_pusd <= posted < dearer_pusd or not has_rates:
+            segment.extra_pusd += posted - less_pusd
             return
         prompts = [_at(one.band, (*tokens[:_PROMPT], 0)) or 0 for one in (less, dearer)]
-        more, whole = posted - less.pusd, dearer.pusd - less.pusd
+        more, whole = posted - less_pusd, dearer_pusd - less_pusd
         of_prompts = more * (prompts[1] - prompts[0]) // whole
         for step in range(STEPS.index("band" if dearer.facts is less.facts else "geo") + 1, len(STEPS) + 1):
             segment.prompt[step] += of_prompts
@@ -235,7 +263,10 @@ class _Reading:
 
 def _at(band: Band, tokens: Iterable[int]) -> int | None:
     """Counts at a band's rates; None where one has none."""
-    rated = list(zip(tokens, band.rates, strict=True))
-    if any(count and rate is None for count, rate in rated):
-        return None
-    return sum(count * (rate or 0) for count, rate in rated)
+    pusd = 0
+    for count, rate in zip(tokens, band.rates, strict=True):
+        if count:
+            if rate is None:
+                return None
+            pusd += count * rate
+    return pusd
