@@ -62,7 +62,7 @@ class Gateway:
 
 def settings(upstream, **changes):
     defaults = load(environment={"HOME": "/nowhere"}).config.gateway
-    return msgspec.structs.replace(defaults, upstream=upstream, **{"shutdown_seconds": 5, **changes})
+    return msgspec.structs.replace(defaults, upstream=upstream, **{"shutdown_seconds": 30, **changes})
 
 
 @pytest.fixture

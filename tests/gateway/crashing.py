@@ -101,7 +101,7 @@ def gateway(folder, upstream, kill, *, settings, port, file_bytes_max):
     if file_bytes_max:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, resource.RLIM_INFINITY))
     defaults = load(environment={"HOME": "/nowhere"}).config.gateway
-    wanted = {"shutdown_seconds": 5, "ingest_seconds": 0.02, **settings}
+    wanted = {"shutdown_seconds": 30, "ingest_seconds": 0.02, **settings}
     with contextlib.suppress(OSError), (folder / "log").open("a", encoding="utf-8", buffering=1) as log:
         server = GatewayServer(
             msgspec.structs.replace(defaults, upstream=upstream, **wanted),

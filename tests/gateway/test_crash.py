@@ -226,14 +226,15 @@ def test_the_owner_of_several_workers_is_killed(nursery, box, tmp_path, who):
             time.sleep(0.02)
             (os.killpg if who == "all" else os.kill)(process.pid, signal.SIGKILL)
             answered = loading.result()
-        for _ in range(2_000):
+        for _ in range(6_000):
             if not list(group(process.pid)):
                 break
             time.sleep(0.01)
         assert not list(group(process.pid)), "workers end with their owner"
     pid, _ = nursery.start(tmp_path, box.base_url)
     assert nursery.end(pid) == 0
-    reckon(tmp_path, box, since, answered, CLIENTS)
+    # An answer of a stated length may end a moment before it is settled, and the next call go to the other worker.
+    reckon(tmp_path, box, since, answered, CLIENTS * 2 if who == "all" else CLIENTS)
 
 
 def group(leader):
