@@ -2,6 +2,7 @@
 
 import pytest
 
+from farthing.errors import LedgerFault
 from farthing.limits import purse as purse_module
 from farthing.limits.pockets import Refusal, Ticket, Wanted
 from farthing.limits.protocol import WANTED_S, AccountKey, Ask, Granted, Share, Short
@@ -331,6 +332,24 @@ def test_a_pledge_whose_windows_are_long_over_is_forgotten_with_them(banks):
     assert bank.rebuild({}, keep_presumed=False, forget_before_s=2_000)
     assert bank.bury() == ["pledge-batch-5000"]
     assert [(one.key.start_s, one.held_pusd) for one in bank.lines()] == [(5_000, 10)]
+
+
+def test_a_pledge_that_its_process_could_not_take_off_its_lease_is_taken_off_with_the_next_sync(banks, monkeypatch):
+    bank = banks.open("p")
+    purse, report = Purse(bank, "p"), bank.report
+
+    def only_the_pledge(holder, shares, now_s):
+        if holder == "p":
+            raise LedgerFault("busy")
+        return report(holder, shares, now_s)
+
+    ticket = reserve(purse, 60, 100)
+    with monkeypatch.context() as patched:
+        patched.setattr(bank, "report", only_the_pledge)
+        purse.pledge(ticket, "batch", 0)
+    assert line(bank)[:2] == (0, 120), "for a moment it counts twice"
+    purse.sync(1)
+    assert line(bank)[:2] == (0, 60)
 
 
 def test_a_process_that_goes_on_after_a_pledge_holds_it_no_longer(banks):

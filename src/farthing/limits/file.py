@@ -14,20 +14,23 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
+from farthing.call import DIMENSIONS
 from farthing.errors import BadConfig, FarthingError
 from farthing.ledger.zones import find_zone
-from farthing.limits.budgets import Budget, Mode
+from farthing.limits.budgets import MODEL, Budget, Mode
 from farthing.limits.rates import RateRule, UpstreamRule, named_rules
 from farthing.limits.windows import WindowKind
 from farthing.money import parse_usd
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _Exact = int | str
 """A TOML number or text; floats arrive here as the text they were written as."""
 
-_ALERT_MAX = 100
+_ALERT_MAX = 10
+_WELL_KNOWN = frozenset({*DIMENSIONS, MODEL, "run", "team"})
 
 
 class _Smooth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,6 +125,8 @@ def limits_of(tree: dict[str, Any], where: str) -> Limits:
         if any(one.name == table.name for one in budgets):
             raise BadConfig(f"read limits {where}: two budgets are called {table.name!r}", "one name for each")
         budgets.append(_budget(table, f"read limits {where}: budget {table.name!r}"))
+    for rule in file.rate:
+        _check_rate(rule, f"read limits {where}: rate {rule.name!r}")
     return Limits(
         tuple(budgets),
         file.on_store_failure == "refuse",
@@ -131,7 +136,26 @@ def limits_of(tree: dict[str, Any], where: str) -> Limits:
     )
 
 
+def _check_rate(rule: RateRule, where: str) -> None:
+    names = (*rule.match, *([rule.each] if rule.each else ()))
+    _check_names(names, where)
+    if MODEL in names:
+        raise BadConfig(f"{where} tells models apart by {MODEL!r}", 'model = "a pattern", beside match and each')
+
+
+def _check_names(names: Iterable[str], where: str) -> None:
+    """Tags are free, but a limit on what no call has limits nothing: names just beside one that calls do have."""
+    for name in names:
+        plain = name.strip().lower().replace("-", "_")
+        meant = {plain, plain.removesuffix("s")} & _WELL_KNOWN
+        if name not in _WELL_KNOWN and meant:
+            raise BadConfig(f"{where} names {name!r}", "a dimension, a tag or model", f"did you mean {min(meant)}?")
+
+
 def _budget(table: _Budget, where: str) -> Budget:
+    _check_names((*table.scope, *([table.each] if table.each else ())), where)
+    if any(not patterns for patterns in table.scope.values()):
+        raise BadConfig(f"{where}: a scope is empty", "at least one pattern, or else no call falls under it")
     if (table.mode == "degrade") != (table.degrade_to is not None):
         raise BadConfig(f"{where}: mode {table.mode!r}, degrade_to {table.degrade_to!r}", "both, or neither")
     smooth = table.smooth
