@@ -60,7 +60,7 @@ EACH_PUSD = 750_000_000
 
 def download(books, status=200):
     attempt = Attempt(entry="", sent_at=NOW, route=Route.BATCH_RESULTS, model="", path=PATH, dims={})
-    return Reading(books, attempt, status, [])
+    return Reading(books, attempt, status, {})
 
 
 def test_two_downloads_at_once_tell_the_same_bill(books, told):

@@ -54,7 +54,7 @@ def stream(deltas, output_tokens=57):
 def reading(books, entry="call_1", kind=b"text/event-stream"):
     attempt = Attempt(entry, NOW, Route.MESSAGES, MODEL, "/v1/messages", {"tenant": "acme"})
     books.recorder.begin(entry, NOW, MODEL)
-    return Reading(books, attempt, 200, [(b"content-type", kind)], Request(model=MODEL))
+    return Reading(books, attempt, 200, {b"content-type": kind}, Request(model=MODEL))
 
 
 def records(books, entry):

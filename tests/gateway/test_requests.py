@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from farthing import testing
+from farthing.gateway.asked import read_request
 from farthing.gateway.fingerprint import Fingerprinter
 from farthing.gateway.owner import Owner
 from farthing.ledger import open_ledger
@@ -126,6 +127,10 @@ class Counting:
         return 0
 
 
+def read(fingerprinter, body):
+    return fingerprinter.request(read_request(body).whole, body)
+
+
 def test_hashes_are_those_that_read_prompt_gives():
     body = {
         "model": MODEL,
@@ -134,7 +139,7 @@ def test_hashes_are_those_that_read_prompt_gives():
         "system": "be brief",
         "messages": [{"role": "user", "content": [{"type": "text", "text": "caf\u00e9"}]}],
     }
-    found = Fingerprinter(pytest.fail).request(msgspec.json.encode(body))
+    found = read(Fingerprinter(pytest.fail), msgspec.json.encode(body))
     expected = read_prompt(body, Counting()).blocks
     assert [block.prefix_hash for block in found.blocks] == [block.prefix_hash for block in expected]
 
@@ -153,7 +158,7 @@ def test_hashes_are_those_that_read_prompt_gives():
 )
 def test_a_body_that_cannot_be_read_is_what_is_known_of_it(body, failures):
     failed: list[str] = []
-    request = Fingerprinter(failed.append).request(body)
+    request = read(Fingerprinter(failed.append), body)
     assert request is None or (request.model, request.max_tokens, request.blocks) == ("m", None, ())
     assert failures is None or failed == failures
 
@@ -177,7 +182,7 @@ def test_no_name_without_end_is_remembered(named):
     fingerprinter = Fingerprinter(failed.append)
     tracemalloc.start()
     try:
-        request = fingerprinter.request(data)
+        request = read(fingerprinter, data)
         kept = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farthing.call import PromptBlock
 from farthing.errors import BadInput
 from farthing.prompts.blocks import read_prompt
 from farthing.prompts.breakpoints import BadBreakpoint
@@ -82,6 +83,14 @@ def recalled(recall, body, raw=None):
     )
 
 
+def blocks_of(body):
+    """What a Call keeps of :func:`read_prompt`'s blocks."""
+    return tuple(
+        PromptBlock(block.prefix_hash, block.tokens, block.section.value, block.ttl, block.cacheable)
+        for block in read_prompt(body, ByBytes()).blocks
+    )
+
+
 def outcome(read, body):
     try:
         return read(body)
@@ -94,15 +103,33 @@ def outcome(read, body):
 def test_whatever_was_read_before_a_prompt_is_the_same(asked):
     recall = Recall()
     for body in [*asked, *asked]:
-        expected = outcome(lambda one: read_prompt(one, ByBytes()), body)
-        assert outcome(lambda one: recalled(recall, one).prompt, body) == expected
+        assert outcome(lambda one: recalled(recall, one).blocks, body) == outcome(blocks_of, body)
+
+
+def test_a_user_turn_without_blocks_ends_the_turns_before_it_too():
+    recall, model = Recall(), "claude-haiku-4-5"
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": [THOUGHT, CACHED]}]
+    for last in ([], "b", [{"type": "tool_result", "tool_use_id": "t"}], []):
+        body = {"model": model, "messages": [*turns, {"role": "user", "content": last}]}
+        assert recalled(recall, body).blocks == blocks_of(body)
+    without = {"model": model, "messages": [*turns, {"role": "user"}]}
+    assert recalled(recall, without).blocks == blocks_of(without)
+
+
+def test_what_was_read_under_other_settings_is_read_again():
+    recall = Recall()
+    body = {"model": "claude-sonnet-4-6", "messages": [{"role": "user", "content": "a"}] * 3}
+    for turned in ({}, {"speed": "fast"}, {"thinking": {"type": "disabled"}}, {"tools": [{"name": "a"}]}, {}):
+        for role in ("user", "assistant", "narrator"):
+            asked = {**body, **turned, "messages": [*body["messages"], {"role": role, "content": "a"}]}
+            assert recalled(recall, asked).blocks == blocks_of(asked)
 
 
 def test_spaces_and_escapes_make_no_difference():
     body = {"model": "claude-sonnet-4-6", "messages": [{"role": "user", "content": [{"type": "text", "text": "é/\n"}]}]}
     spaced = b'{ "messages" : [ {"content": [ { "type": "text" , "text" : "\\u00e9\\/\\n"} ], "role":"user"}], '
     spaced += b'"model":"claude-sonnet-4-6"}'
-    assert recalled(Recall(), body, spaced).prompt == recalled(Recall(), body).prompt
+    assert recalled(Recall(), body, spaced) == recalled(Recall(), body)
 
 
 def test_tools_are_counted_by_their_definitions():
@@ -133,6 +160,16 @@ def test_a_block_is_counted_once_wherever_its_breakpoint_moves():
     assert len(counted) == 5
 
 
+def memory(recall):
+    """All that is remembered, as text."""
+    stretches = [stretch for known in recall._known.values() for stretch in known.stretches]
+    inner = [
+        (stretch.after, [(part.value, part.role, part.cache_control) for part in stretch.parts])
+        for stretch in stretches
+    ]
+    return repr((vars(recall), inner))
+
+
 def test_no_text_is_remembered():
     recall = Recall()
     canary = "CANARY-TEXT"
@@ -145,8 +182,8 @@ def test_no_text_is_remembered():
         {"type": [canary], "content": [{"type": canary}], "source": {"content": [{"type": canary}]}},
     ]
     body = {"model": "m", "system": canary, "tools": [{"name": canary, "description": canary}]}
-    recalled(recall, {**body, "messages": [{"role": "user", "content": content}]})
-    assert canary not in repr(vars(recall))
+    recalled(recall, {**body, "messages": [{"role": role, "content": content} for role in ("user", canary)]})
+    assert canary not in memory(recall)
 
 
 @pytest.mark.parametrize("control", ["CANARY-TEXT", ["CANARY-TEXT"], {"type": "CANARY-TEXT" * 9}, {"CANARY-TEXT": 1}])
@@ -155,7 +192,7 @@ def test_no_text_is_remembered_in_the_place_of_a_breakpoint(control):
     body = {"model": "m", "system": [{"type": "text", "text": "t", "cache_control": control}], "messages": []}
     with pytest.raises(BadBreakpoint):
         recalled(recall, body)
-    assert "CANARY" not in repr(vars(recall))
+    assert "CANARY" not in memory(recall)
 
 
 @pytest.mark.parametrize("bound", ["_STRETCHES_MAX", "_BLOCKS_MAX"])
@@ -166,7 +203,7 @@ def test_memory_is_bounded(monkeypatch, bound):
     recall = Recall()
     for at in range(10):
         recalled(recall, {"model": "m", "messages": [{"role": "user", "content": f"text {at}"}]})
-    kept = {"_STRETCHES_MAX": recall._stretches, "_BLOCKS_MAX": recall._tokens}[bound]
+    kept = {"_STRETCHES_MAX": recall._known, "_BLOCKS_MAX": recall._tokens}[bound]
     assert len(kept) == 3
 
 
@@ -178,7 +215,7 @@ def test_blocks_are_bounded_however_many_a_message_has(monkeypatch):
     for at in range(10):
         text = [{"type": "text", "text": f"text {at}"}] * 3
         recalled(recall, {"model": "m", "messages": [{"role": "user", "content": text}] * 2})
-        assert sum(map(len, recall._stretches.values())) == recall._held_blocks <= 7
+        assert sum(len(known.outlines) for known in recall._known.values()) == recall._held_blocks <= 7
     assert recall._held_blocks == 6
 
 
@@ -197,4 +234,4 @@ def test_a_prompt_of_too_many_blocks_is_not_read(monkeypatch, form):
     }[form]
     with pytest.raises(BadInput, match="more than 3 blocks"):
         recalled(Recall(), {"model": "m", "messages": [], **body})
-    assert recalled(Recall(), {"model": "m", "messages": [{"role": "user", "content": [text] * 3}]}).prompt.blocks
+    assert recalled(Recall(), {"model": "m", "messages": [{"role": "user", "content": [text] * 3}]}).blocks

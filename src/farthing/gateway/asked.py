@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
 from farthing.gateway.hidden import hide
+from farthing.prompts.recall import Body
+from farthing.prompts.shape import mapping
 
 
-class _Metadata(msgspec.Struct):
-    user_id: str | None = None
+class Whole(Body):
+    """All of a request that is ever looked at, in one decoding: settings of whatever type, the prompt as it came."""
+
+    stream: Any = None
+    max_tokens: Any = None
+    metadata: Any = None
+    service_tier: Any = None
 
 
-class _Body(msgspec.Struct):
-    model: str = ""
-    stream: bool | None = None
-    metadata: _Metadata | None = None
-    max_tokens: int | float | str | None = None
-    speed: str | None = None
+class _Settings(msgspec.Struct):
+    """The same settings where the prompt has another shape than the API's."""
+
+    model: Any = None
+    stream: Any = None
+    max_tokens: Any = None
+    metadata: Any = None
+    speed: Any = None
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -28,6 +38,7 @@ class Asked(msgspec.Struct, frozen=True):
     Attributes:
         model: Empty where it names none that could be one. stream: whether a stream is asked for.
         user: ``metadata.user_id``. max_tokens, speed: as asked; None where absent.
+        whole: The request, decoded; None where its prompt has another shape than the API's.
 
     """
 
@@ -36,19 +47,35 @@ class Asked(msgspec.Struct, frozen=True):
     user: str | None = None
     max_tokens: int | None = None
     speed: str | None = None
+    whole: Whole | None = None
+
+    def __repr__(self) -> str:
+        return f"<Asked {self.model}>"  # the prompt stays where it is
 
 
-_decode = msgspec.json.Decoder(_Body).decode
+_decode = msgspec.json.Decoder(Whole).decode
+_decode_settings = msgspec.json.Decoder(_Settings).decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MODEL = re.compile(r"[\w.:/@-]{1,128}", re.ASCII)
 
 
 def read_request(body: bytes) -> Asked:
     """Read a request's body. One that cannot be read asks for nothing: the upstream will say what is wrong with it."""
+    whole: Whole | None = None
+    found: Whole | _Settings
     try:
-        found = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Asked()
-    model = found.model if _MODEL.fullmatch(found.model) and hide(found.model) == found.model else ""
-    most = int(found.max_tokens) if isinstance(found.max_tokens, int | float) else None
-    user = found.metadata.user_id if found.metadata else None
-    return Asked(model, bool(found.stream), user, most, found.speed)
+        found = whole = _decode(body)
+    except _UNREADABLE:
+        try:
+            found = _decode_settings(body)
+        except _UNREADABLE:
+            return Asked()
+    model, most, user = found.model, found.max_tokens, mapping(found.metadata).get("user_id")
+    return Asked(
+        model if isinstance(model, str) and _MODEL.fullmatch(model) and hide(model) == model else "",
+        found.stream is True,
+        user if isinstance(user, str) else None,
+        int(most) if type(most) in {int, float} else None,
+        found.speed if isinstance(found.speed, str) else None,
+        whole,
+    )

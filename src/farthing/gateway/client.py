@@ -149,8 +149,17 @@ class Client:
 
     # -- its answer -----------------------------------------------------------------------------------------------
 
-    def start(self, status: int, headers: Headers) -> None:
-        """Begin the answer. Its head goes out with the first piece of the body, or by itself in a moment."""
+    def start(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        """
+        Begin the answer.
+
+        Args:
+            status: Of the answer.
+            headers: Of the answer.
+            body: The first piece of its body. Where it is empty, the head goes out with whatever comes first, or by
+                itself in a moment.
+
+        """
         self.started = True
         length = b"content-length" in {name.lower() for name, _ in headers}
         self._has_body = not self._is_head and status not in _WITHOUT_BODY
@@ -163,7 +172,10 @@ class Client:
         if not self.keep_alive:
             lines.append(b"connection: close")
         self._head = b"\r\n".join([*lines, b"", b""])
-        self._flush = self._line.loop.call_soon(self._send_head)
+        if body and self._has_body:
+            self.write(body)
+        else:
+            self._flush = self._line.loop.call_soon(self._send_head)
 
     def write(self, data: bytes) -> bool:
         """Send a piece of the answer's body; False where it should get no more before :meth:`drained`."""
@@ -196,8 +208,7 @@ class Client:
 
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole answer at once."""
-        self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
-        self.write(body)
+        self.start(status, [*headers, (b"content-length", b"%d" % len(body))], body)
         self.end()
 
     # -- what its connection tells --------------------------------------------------------------------------------

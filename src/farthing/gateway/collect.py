@@ -74,12 +74,12 @@ class Collector:
         to, path = self._pool.upstream, f"/v1/messages/batches/{batch_id}/results"
         head = request_head(b"GET", to.prefix + path.encode(), for_upstream(headers, to.authority, metered=True))
         attempt = Attempt(entry="", sent_at=self._now(), route=Route.BATCH_RESULTS, model="", path=path, dims=dims)
-        connection = await self._pool.connection(fresh=True)
+        connection = await self._pool.connect()
         try:
             connection.begin(to_head=False)
             connection.write(head)
             response = await connection.head()
-            reading = Reading(self._books, attempt, response.status, response.fields)
+            reading = Reading(self._books, attempt, response.status, response.named)
             while data := await connection.body():
                 reading.feed(data)
             reading.settle(whole=True)

@@ -86,7 +86,8 @@ class Connection(asyncio.Protocol):
             Broken: The connection ended first. TooSlow: the deadline passed first.
 
         """
-        response = self._current()
+        response = self._response
+        assert response is not None
         while not response.status:
             await self._more()
         return response
@@ -99,11 +100,19 @@ class Connection(asyncio.Protocol):
             Broken: The connection ended first. TooSlow: the deadline passed first.
 
         """
-        response = self._current()
+        response = self._response
+        assert response is not None
         while not response.body and not response.complete:
             await self._more()
-        data = response.take()
-        self._resume()
+        return self.take()
+
+    def take(self) -> bytes:
+        """What there is of the body and nobody took; empty for nothing."""
+        assert self._response is not None
+        data = self._response.take()
+        if self._read_paused and self._transport is not None and not self.closed:
+            self._read_paused = False
+            self._transport.resume_reading()
         return data
 
     async def pass_to(self, sink: Callable[[bytes], bool]) -> bool:
@@ -116,10 +125,10 @@ class Connection(asyncio.Protocol):
             Broken: The connection ended first. TooSlow: the deadline passed first.
 
         """
-        response = self._current()
+        response = self._response
+        assert response is not None
         while True:
-            data = response.take()
-            self._resume()
+            data = self.take()
             if data and not sink(data):
                 return False
             if response.complete:
@@ -147,16 +156,13 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         self.closed = True
 
-    def _current(self) -> ResponseReader:
-        assert self._response is not None
-        return self._response
-
     async def _more(self) -> None:
         """Wait until something has changed."""
         if self._fault is not None:
             raise self._fault
         if self.closed:
-            raise Broken("the connection to the upstream was closed", answered=self._current().started)
+            started = self._response is not None and self._response.started
+            raise Broken("the connection to the upstream was closed", answered=started)
         self._waiter = self._loop.create_future()
         self._silence.begin()
         try:
@@ -172,11 +178,6 @@ class Connection(asyncio.Protocol):
     def _not_taking(self) -> None:
         if self._drained is not None:
             _expire(self._drained, "the upstream stopped taking the request")
-
-    def _resume(self) -> None:
-        if self._read_paused and self._transport is not None and not self.closed:
-            self._read_paused = False
-            self._transport.resume_reading()
 
     def _wake(self) -> None:
         for waiter in (self._waiter, self._drained):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from farthing.call import PromptBlock, Request
+from farthing.call import Request
 from farthing.errors import BadInput
 from farthing.prompts.parts import Section
-from farthing.prompts.recall import Body, Recall
+from farthing.prompts.recall import Recall, Recalled
 from farthing.prompts.shape import mapping
 from farthing.tokens.models import Traits, Unknowable, traits_of
 from farthing.tokens.quick import quick_block, quick_tokens, quick_tool
@@ -25,15 +25,15 @@ from farthing.tokens.tools import tool_prompt
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from farthing.gateway.asked import Whole
+
 _TOKENS_MAX = 2**31
-_NAMES = {section: section.value for section in Section}
-"""Plain text, looked up: what an enumeration's member is worth is a call."""
 _NAME_CHARS_MAX = 128
 _WORD = re.compile(rf"[\w.:/@-]{{1,{_NAME_CHARS_MAX}}}", re.ASCII)
 
 
 class _Settings(msgspec.Struct):
-    """Every setting by itself, so that one of a wrong type hides no other."""
+    """What of a request is kept that has no prompt: every setting by itself, so that one hides no other."""
 
     model: Any = None
     stream: Any = None
@@ -46,16 +46,7 @@ class _Settings(msgspec.Struct):
     cache_control: Any = None
 
 
-class _Whole(Body):
-    """The same settings and the prompt, in one decoding; one of a wrong type hides all."""
-
-    stream: Any = None
-    max_tokens: Any = None
-    service_tier: Any = None
-
-
 _settings = msgspec.json.Decoder(_Settings).decode
-_whole = msgspec.json.Decoder(_Whole).decode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -72,21 +63,25 @@ class Fingerprinter:
         self._failed = failed
         self._recall = Recall()
 
-    def request(self, body: bytes) -> Request | None:
-        """What a body asks for; None where it is no JSON object, which the upstream will refuse."""
-        try:
-            found = _whole(body)
-        except _UNREADABLE:
+    def request(self, whole: Whole | None, body: bytes) -> Request | None:
+        """
+        What a request asks for; None where it is no JSON object, which the upstream will refuse.
+
+        Args:
+            whole: The request, decoded; None where its prompt has another shape than the API's.
+            body: The same, as it came.
+
+        """
+        if whole is None:
             return self._without_prompt(body)
-        asked = _asked(found)
         try:
-            _check_names(found)
-            return self._with_prompt(asked, found)
+            _check_names(whole)
+            return _asked(whole, self._recall.read(whole, _counter(whole.model), b"%b\0" % whole.model.encode()))
         except (BadInput, *_UNREADABLE):
             self._failed("prompt not readable")
         except Exception:  # noqa: BLE001 - metering never breaks the user's call
             self._failed("prompt")
-        return asked
+        return _asked(whole)
 
     def _without_prompt(self, body: bytes) -> Request | None:
         try:
@@ -95,17 +90,6 @@ class Fingerprinter:
             return None
         self._failed("prompt not readable")
         return asked
-
-    def _with_prompt(self, asked: Request, body: Body) -> Request:
-        counter = _counter(body.model)
-        found = self._recall.read(body, counter, b"%b\0" % body.model.encode())
-        blocks = tuple(
-            [
-                PromptBlock(block.prefix_hash, block.tokens, _NAMES[block.section], block.ttl, block.cacheable)
-                for block in found.prompt.blocks
-            ]
-        )
-        return msgspec.structs.replace(asked, tools=found.tools, tools_tokens=found.tools_tokens, blocks=blocks)
 
 
 class _Counter:
@@ -147,7 +131,10 @@ def _hidden(traits: Traits, *, forced: bool) -> int:
     return tool_prompt(traits, forced=forced).tokens
 
 
-def _asked(found: _Settings | _Whole) -> Request:
+_NO_PROMPT = Recalled()
+
+
+def _asked(found: _Settings | Whole, recalled: Recalled = _NO_PROMPT) -> Request:
     thinking = mapping(found.thinking)
     return Request(
         model=_word(found.model) or "",
@@ -159,11 +146,14 @@ def _asked(found: _Settings | _Whole) -> Request:
         speed=_word(found.speed),
         inference_geo=_word(found.inference_geo),
         service_tier=_word(found.service_tier),
+        tools=recalled.tools,
+        tools_tokens=recalled.tools_tokens,
         cache_automatic=found.cache_control is not None,
+        blocks=recalled.blocks,
     )
 
 
-def _check_names(body: Body) -> None:
+def _check_names(body: Whole) -> None:
     """
     Refuse names that nobody gave: they are remembered with what was read under them, and must not be long.
 

@@ -2,7 +2,8 @@
 Headers on their way through. Pure.
 
 Hop-by-hop fields end here, on both sides (RFC 9110 7.6.1); the Host is the upstream's; fields that are addressed to a
-gateway (ours, Helicone's, LiteLLM's) are read and go no further. All others pass as they came, in their order.
+gateway (ours, Helicone's, LiteLLM's) are read and go no further. All others pass as they came, in their order, and an
+answer says besides what it cost and took.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from farthing.gateway.codings import READABLE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from farthing.gateway.wire import Headers
+    from farthing.gateway.wire import Headers, ResponseReader
+    from farthing.ledger.interface import Stored
 
 _HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te"}
@@ -42,10 +44,10 @@ def for_upstream(headers: Headers, authority: bytes, *, metered: bool) -> Header
         metered: Whether the answer's body has to be read: then only content codings that we can read are asked for.
 
     """
-    dropped = _NOT_FOR_UPSTREAM
-    if named := _named_by_connection(headers):
-        dropped |= named
-    if chunked := first(headers, b"transfer-encoding") is not None:
+    names, dropped = {name for name, _ in headers}, _NOT_FOR_UPSTREAM
+    if b"connection" in names:
+        dropped |= _named_by_connection(headers)
+    if b"transfer-encoding" in names:
         dropped |= {b"content-length"}
     passed: Headers = [(b"host", authority)]
     codings_named = False
@@ -58,26 +60,41 @@ def for_upstream(headers: Headers, authority: bytes, *, metered: bool) -> Header
             passed.append((name, readable_codings(value)))
         else:
             passed.append(field)
-    if chunked:
+    if b"transfer-encoding" in names:
         passed.append((b"transfer-encoding", b"chunked"))
     if metered and not codings_named:
         passed.append((b"accept-encoding", b"identity"))  # none at all would allow any (RFC 9110 12.5.3)
     return passed
 
 
-def for_client(headers: Headers, fields: Headers) -> Headers:
+def for_client(answer: ResponseReader) -> Headers:
+    """What the client is sent of the fields of the upstream's answer."""
+    dropped = _HOP_BY_HOP
+    if b"connection" in answer.named:
+        dropped |= _named_by_connection(answer.fields)
+    return [header for header, (name, _) in zip(answer.headers, answer.fields, strict=True) if name not in dropped]
+
+
+def from_us(entry: str, overhead_s: float, stored: Stored | None, usd: str) -> Headers:
     """
-    What the client is sent of the upstream's fields.
+    What the client is told beside it.
 
     Args:
-        headers: As they came.
-        fields: The same, names in lower case.
+        entry: The name that the gateway gave the request.
+        overhead_s: Time spent in the gateway itself.
+        stored: What the call was posted as; None where that is not known yet.
+        usd: Its price; empty: it has none, or that is not known yet.
 
     """
-    dropped = _HOP_BY_HOP
-    if named := _named_by_connection(fields):
-        dropped |= named
-    return [header for header, (name, _) in zip(headers, fields, strict=True) if name not in dropped]
+    told = [(b"x-farthing-call-id", entry.encode()), (b"x-farthing-overhead-ms", b"%.2f" % (overhead_s * 1000))]
+    if stored is not None:
+        usage = stored.call.served.usage
+        written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+        cache = b"read=%d; written=%d; uncached=%d" % (usage.cache_read_tokens, written, usage.input_tokens)
+        told.append((b"x-farthing-cache", cache))
+    if usd:
+        told.append((b"x-farthing-cost-usd", usd.encode()))
+    return told
 
 
 def readable_codings(accepted: bytes) -> bytes:
@@ -94,7 +111,5 @@ def readable_codings(accepted: bytes) -> bytes:
 
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:
     values = [value for name, value in headers if name == b"connection"]
-    if not values:
-        return frozenset()
     names = {token.strip().lower() for value in values for token in value.split(b",")}
     return frozenset(names - {b"content-length", b"host"})  # a sender that names these means no good

@@ -105,22 +105,38 @@ class Pool:
         """How many connections wait for a call."""
         return len(self._idle)
 
-    async def connection(self, *, fresh: bool = False) -> Connection:
-        """
-        An idle connection, or a new one; *fresh*: a new one in any case.
-
-        Raises:
-            NotConnected: The upstream cannot be reached in time.
-
-        """
+    def take_idle(self) -> Connection | None:
+        """A connection that has carried an exchange before; None where none waits."""
         now = time.monotonic()
-        while self._idle and not fresh:
+        while self._idle:
             connection = self._idle.pop()
             if not connection.closed and now - connection.idle_since < _IDLE_S_MAX:
                 self.open += 1
                 return connection
             connection.abort()
-        connection = await self._connect()
+        return None
+
+    async def connect(self) -> Connection:
+        """
+        A new connection.
+
+        Raises:
+            NotConnected: The upstream cannot be reached in time.
+
+        """
+        to, loop = self.upstream, asyncio.get_running_loop()
+        deadlines = self._deadlines = self._deadlines or Deadlines(self._read_timeout_s, loop)
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(deadlines), to.host, to.port, ssl=to.tls
+                )
+        except TimeoutError:
+            raise NotConnected("no connection to the upstream in time") from None
+        except ssl.SSLError as error:
+            raise NotConnected(f"no TLS with the upstream: {error.reason or 'refused'}") from error
+        except OSError as error:
+            raise NotConnected(f"no connection to the upstream: {error.strerror or 'unreachable'}") from error
         self.open += 1
         return connection
 
@@ -139,19 +155,3 @@ class Pool:
             self._idle.pop().abort()
         if self._deadlines is not None:
             self._deadlines.close()
-
-    async def _connect(self) -> Connection:
-        to, loop = self.upstream, asyncio.get_running_loop()
-        deadlines = self._deadlines = self._deadlines or Deadlines(self._read_timeout_s, loop)
-        try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(deadlines), to.host, to.port, ssl=to.tls
-                )
-        except TimeoutError:
-            raise NotConnected("no connection to the upstream in time") from None
-        except ssl.SSLError as error:
-            raise NotConnected(f"no TLS with the upstream: {error.reason or 'refused'}") from error
-        except OSError as error:
-            raise NotConnected(f"no connection to the upstream: {error.strerror or 'unreachable'}") from error
-        return connection

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.call import Call, Served, call_identity
 from farthing.gateway.codings import UnknownCoding
-from farthing.gateway.headers import first
 from farthing.gateway.hidden import only_names
 from farthing.gateway.meters import (
     BatchMeter,
@@ -29,6 +28,7 @@ from farthing.usage.interface import Known
 from farthing.usage.sse import SseMeter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from farthing.call import Request
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from farthing.gateway.content_keeper import Capture, Keeper
     from farthing.gateway.metrics import Metrics
     from farthing.gateway.recorder import Recorder
-    from farthing.gateway.wire import Headers
     from farthing.ledger.interface import Stored
     from farthing.usage.stream import EventMeter
 
@@ -84,19 +83,24 @@ class Reading:
     Args:
         books: Where its outcome goes.
         attempt: What was sent.
-        status: Of the answer. headers: its fields, names in lower case.
+        status: Of the answer. named: the first value of each of its fields, names in lower case.
         request: What was asked for; None where that could not be read.
 
     """
 
     def __init__(
-        self, books: Books, attempt: Attempt, status: int, headers: Headers, request: Request | None = None
+        self,
+        books: Books,
+        attempt: Attempt,
+        status: int,
+        named: Mapping[bytes, bytes],
+        request: Request | None = None,
     ) -> None:
         self._books = books
         self._attempt = attempt
         self._request = request
         self._status = status
-        self._headers = headers
+        self._named = named
         self._settled = False
         self._failed = ""
         self._ttft_ms: int | None = None
@@ -168,13 +172,13 @@ class Reading:
 
     def keep(self, keeper: Keeper, mode: Mode, request: bytes | None) -> None:
         """Keep what request and answer say; *request* is None where it was not held whole."""
-        attempt, headers = self._attempt, self._headers
+        attempt, named = self._attempt, self._named
         tenant = attempt.dims.get("tenant", "")
         row = Content(
             *(attempt.entry, attempt.entry, attempt.sent_at, tenant, attempt.model, mode, self._status, Part(), Part())
         )
-        is_stream = (first(headers, b"content-type") or b"").lower().startswith(b"text/event-stream")
-        self._capture = keeper.begin(row, request, first(headers, b"content-encoding") or b"", is_stream=is_stream)
+        is_stream = named.get(b"content-type", b"").lower().startswith(b"text/event-stream")
+        self._capture = keeper.begin(row, request, named.get(b"content-encoding", b""), is_stream=is_stream)
 
     def end_content(self, stored: Stored | None, *, whole: bool) -> None:
         """Hand over what was to be kept, once; *stored* is what the call was posted as."""
@@ -187,7 +191,7 @@ class Reading:
     def _begin(self) -> None:
         if not 200 <= self._status < 300:
             return
-        route, kind = self._attempt.route, (first(self._headers, b"content-type") or b"").lower()
+        route, kind = self._attempt.route, self._named.get(b"content-type", b"").lower()
         if route is Route.MESSAGES:
             known = Known(requested_model=self._attempt.model or None, request_id=self._request_id())
             self._target = stream_meter(known) if kind.startswith(b"text/event-stream") else JsonMeter(known)
@@ -196,10 +200,10 @@ class Reading:
         elif route is Route.BATCH:
             self._target = HeldBody(_BATCH_BYTES_MAX)
         if self._target is not None:
-            self._meter = decoded(self._target, first(self._headers, b"content-encoding") or b"")
+            self._meter = decoded(self._target, self._named.get(b"content-encoding", b""))
 
     def _request_id(self) -> str | None:
-        value = first(self._headers, b"request-id")
+        value = self._named.get(b"request-id")
         return value.decode("latin-1")[:128] if value else None
 
     # -- while it comes -------------------------------------------------------------------------------------------

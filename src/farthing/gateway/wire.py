@@ -45,7 +45,7 @@ class ResponseReader:
 
     Attributes:
         started: Whether any byte came. status: 0 until the final head is there (1xx answers are passed over).
-        headers: Of the final head. fields: the same, names in lower case.
+        headers: Of the final head. fields: the same, names in lower case. named: the first value of each of them.
         keep_alive: Whether the connection may be used again once it is complete.
         complete: Whether the whole body is there.
         body: Pieces of the body that nobody took yet.
@@ -57,6 +57,7 @@ class ResponseReader:
         self.status = 0
         self.headers: Headers = []
         self.fields: Headers = []
+        self.named: dict[bytes, bytes] = {}
         self.keep_alive = False
         self.complete = False
         self.body: deque[bytes] = deque()
@@ -138,8 +139,8 @@ class ResponseReader:
         self.status = status
         self.keep_alive = self._parser.should_keep_alive()
         self.fields = [(name.lower(), value) for name, value in self.headers]
-        named = dict(self.fields)
-        self._until_eof = b"content-length" not in named and b"transfer-encoding" not in named
+        self.named = dict(reversed(self.fields))
+        self._until_eof = b"content-length" not in self.named and b"transfer-encoding" not in self.named
         if self._to_head:
             self.complete, self.keep_alive = True, False
 

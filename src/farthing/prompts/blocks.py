@@ -22,7 +22,9 @@ from farthing.prompts.shape import dials_of, shape_of
 from farthing.tokens.models import Unknowable, traits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+
+    from farthing.prompts.shape import Shape
 
 HASH_BYTES = MASK_BYTES
 
@@ -104,7 +106,6 @@ def read_prompt(
     model: str | None = None,
     inference_geo: str | None = None,
     breakpoints: bool = True,
-    digest: Callable[[Part], bytes] | None = None,
 ) -> Prompt:
     """
     Read a decoded Messages request.
@@ -115,24 +116,28 @@ def read_prompt(
         model: Id to read it for in place of the body's own, as for a fallback.
         inference_geo: The one in force where the body names none.
         breakpoints: False: read no ``cache_control`` and refuse none.
-        digest: What stands for a part's content in the hashes, for a caller that remembers it; None:
-            :func:`content_digest`.
 
     Raises:
         BadBreakpoint: ``cache_control`` breaks a rule, see :func:`farthing.prompts.breakpoints.ttls_of`.
 
     """
-    asked = model or str(body.get("model"))
-    canonical, keeps = _known_as(asked)
+    canonical, keeps = known_as(model or str(body.get("model")))
     parts = parts_of(body, keeps_thinking=keeps)
     ttls = ttls_of(parts, body.get("cache_control")) if breakpoints else [None] * len(parts)
-    dials = dials_of(body, canonical, inference_geo)
-    blocks = _chained(body, parts, ttls, counter, dials=dials, digest=digest or content_digest)
+    chain = Chain(body, shape_of(body), dials_of(body, canonical, inference_geo), counter.preamble)
+    blocks, tokens = [], 0
+    for part, ttl in zip(parts, ttls, strict=True):
+        before = tokens
+        if part.section is not chain.section:
+            tokens += chain.enter(part.section)
+        prefix_hash = chain.mix(part.role.encode(), content_digest(part))
+        tokens += counter.block(part)
+        blocks.append(Block(part.section, prefix_hash, tokens - before, tokens, ttl, part.cacheable))
     return Prompt(canonical, tuple(blocks))
 
 
 @lru_cache(maxsize=256)
-def _known_as(model: str) -> tuple[str, bool]:
+def known_as(model: str) -> tuple[str, bool]:
     """A model's canonical id, and whether it reads the thinking of earlier turns; of one that is not known: yes."""
     traits = traits_of(model)
     return (model, True) if isinstance(traits, Unknowable) else (traits.model, traits.keeps_thinking)
@@ -143,38 +148,51 @@ _PLACES = {section: place for place, section in enumerate(_SECTIONS)}
 _ENTRIES = tuple(b"/" + section.encode() for section in _SECTIONS)
 
 
-def _chained(
-    body: Mapping[str, Any],
-    parts: Sequence[Part],
-    ttls: Sequence[Ttl | None],
-    counter: Counter,
-    *,
-    dials: Dials,
-    digest: Callable[[Part], bytes],
-) -> list[Block]:
-    """The blocks of one prompt: a running hash and count over its parts, and over each section as it is entered."""
-    shapes, masks = shape_of(body), masks_of(dials)
-    section, mask, entered = None, 0, 0
-    running, tokens, count = bytes(HASH_BYTES), 0, counter.block
-    blocks = []
-    for part, ttl in zip(parts, ttls, strict=True):
-        before = tokens
-        if part.section is not section:
-            section, place = part.section, _PLACES[part.section]
-            mask = masks[place]
-            for at in range(entered, place + 1):
-                running = _entered(running, _ENTRIES[at], shapes[at])
-                tokens += counter.preamble(_SECTIONS[at], body)
-            entered = max(entered, place + 1)
-        running = _mixed(running, part.role.encode(), digest(part))
-        tokens += count(part)
-        prefix_hash = (int.from_bytes(running) ^ mask).to_bytes(HASH_BYTES)
-        blocks.append(Block(section, prefix_hash, tokens - before, tokens, ttl, part.cacheable))
-    return blocks
+class Chain:
+    """
+    The hashes of one prompt, block by block.
 
+    Args:
+        body: The request. shape: its shape. dials: its dials.
+        preamble: See :meth:`Counter.preamble`.
 
-def _entered(before: bytes, entry: bytes, shape: bytes) -> bytes:
-    return (_mixed_again if len(shape) <= _PLAIN_SHAPE_BYTES else _mixed)(before, entry, shape)
+    Attributes:
+        section: The one that was entered last; None before the first.
+        running: The hash of everything so far, apart from what *mask* stands for.
+        mask: What the hashes of this section are mixed with.
+
+    """
+
+    __slots__ = ("_body", "_entered", "_masks", "_preamble", "_shape", "mask", "running", "section")
+
+    def __init__(
+        self, body: Mapping[str, Any], shape: Shape, dials: Dials, preamble: Callable[[Section, Mapping[str, Any]], int]
+    ) -> None:
+        self.section: Section | None = None
+        self.running = bytes(HASH_BYTES)
+        self.mask = 0
+        self._body = body
+        self._shape = shape
+        self._masks = masks_of(dials)
+        self._preamble = preamble
+        self._entered = 0
+
+    def enter(self, section: Section) -> int:
+        """Begin a section, and those before it that have no blocks: the tokens that the API puts before them."""
+        place, tokens = _PLACES[section], 0
+        while self._entered <= place:
+            at = self._entered
+            mix = _mixed_again if len(self._shape[at]) <= _PLAIN_SHAPE_BYTES else _mixed
+            self.running = mix(self.running, _ENTRIES[at], self._shape[at])
+            tokens += self._preamble(_SECTIONS[at], self._body)
+            self._entered = at + 1
+        self.section, self.mask = section, self._masks[place]
+        return tokens
+
+    def mix(self, role: bytes, digest: bytes) -> bytes:
+        """Add a block: its ``prefix_hash``."""
+        self.running = running = _mixed(self.running, role, digest)
+        return (int.from_bytes(running) ^ self.mask).to_bytes(HASH_BYTES)
 
 
 def _mixed(before: bytes, what: bytes, content: bytes) -> bytes:

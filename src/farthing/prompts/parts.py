@@ -66,12 +66,12 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     def cacheable(self) -> bool:
         """Whether a breakpoint may stand here: not on thinking, nor on empty text."""
         kind = self.value.get("type")
-        if kind in _THINKING:
+        if kind in THINKING:
             return False
         return bool(self.value.get("text")) if kind == "text" else True
 
 
-_THINKING = ("thinking", "redacted_thinking")
+THINKING = ("thinking", "redacted_thinking")
 ATTRIBUTION = "x-anthropic-billing-header:"
 
 
@@ -96,7 +96,7 @@ def parts_of(body: Mapping[str, Any], *, keeps_thinking: bool) -> list[Part]:
             continue
         role, place, keeps = str(message.get("role")), f"messages.{number}.content", number >= strip_before
         for at, block in _blocks(message.get("content")):
-            if keeps or block.get("type") not in _THINKING:
+            if keeps or block.get("type") not in THINKING:
                 parts.append(_part(section, role, place, at, block))
     return parts
 

@@ -46,13 +46,31 @@ def shape_of(body: Mapping[str, Any]) -> Shape:
     """The shape of one request, without its dials; anything in *body* may be of the wrong type."""
     cites = shows = False
     for block in _content_blocks(mappings(body.get("messages"))):
-        cites = cites or ("citations" in block and mapping(block["citations"]).get("enabled") is True)
+        cites = cites or cites_sources(block)
         shows = shows or block.get("type") == "image"
+    return shape_with(body, cites=cites, shows=shows)
+
+
+def shape_with(body: Mapping[str, Any], *, cites: bool, shows: bool) -> Shape:
+    """
+    The same, of a request whose messages the caller has looked at.
+
+    Args:
+        body: The decoded request; its messages are not looked at.
+        cites: Whether a block of them has citations.
+        shows: Whether there is an image among them.
+
+    """
     wanted = mapping(body.get("output_config")).get("format"), mapping(body.get("container")).get("skills")
     system = _PLAIN_SYSTEM[cites] if wanted == (None, None) else _system(cites, *wanted)
     if body.get("tools"):
         return Shape(b"true", system, _messages(shows, _tool_choice(body)))
     return Shape(b"false", system, _PLAIN_MESSAGES[shows])
+
+
+def cites_sources(block: Mapping[str, Any]) -> bool:
+    """Whether a block has citations."""
+    return "citations" in block and mapping(block["citations"]).get("enabled") is True
 
 
 def _system(cites: bool, wanted_format: Any, skills: Any) -> bytes:  # noqa: FBT001 - called by position
