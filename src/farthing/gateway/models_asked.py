@@ -9,6 +9,7 @@ twice makes the request unreadable. What people wrote (messages, the system prom
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PROSE = frozenset({"messages", "system", "metadata", "input_schema", "schema"})
+_ESCAPED_LETTER = re.compile(rb"\\u00[67]")
+"""A small letter written in another way, which may be part of a name."""
 _TELLING = frozenset({"model", "models", "fallbacks", "tools", "requests", "params"})
 
 
@@ -29,7 +32,8 @@ def models_asked(body: bytes) -> frozenset[str] | None:
     >>> sorted(models_asked(b'{"model": "a", "fallbacks": [{"model": "b"}], "messages": [{"model": "c"}]}'))
     ['a', 'b']
     """
-    if body.count(b'"model"') == 1 and b"\\u00" not in body and b'"fallbacks"' not in body and b'"params"' not in body:
+    plain = body.count(b'"model"') == 1 and b'"fallbacks"' not in body and b'"params"' not in body
+    if plain and not _ESCAPED_LETTER.search(body):
         named = read_request(body).model  # the one name there is, however deep it stands
         return frozenset({named}) if named else None
     try:
@@ -60,7 +64,7 @@ def models_of(request: bytes) -> frozenset[str] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     once = request.count(b'"params"') == 1 and params.count(b'"model"') == request.count(b'"model"') == 1
-    if once and b"\\u00" not in request and b'"fallbacks"' not in request:
+    if once and b'"fallbacks"' not in request and not _ESCAPED_LETTER.search(request):
         return models_asked(params)
     return models_asked(b'{"requests":[%b]}' % request)
 
