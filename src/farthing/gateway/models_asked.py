@@ -9,7 +9,6 @@ twice makes the request unreadable. What people wrote (messages, the system prom
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PROSE = frozenset({"messages", "system", "metadata", "input_schema", "schema"})
-_ESCAPED_LETTER = re.compile(rb"\\u00[67]")
-"""A small letter written in another way, which may be part of a name."""
 _TELLING = frozenset({"model", "models", "fallbacks", "tools", "requests", "params"})
 
 
@@ -33,7 +30,7 @@ def models_asked(body: bytes) -> frozenset[str] | None:
     ['a', 'b']
     """
     plain = body.count(b'"model"') == 1 and b'"fallbacks"' not in body and b'"params"' not in body
-    if plain and not _ESCAPED_LETTER.search(body):
+    if plain and not _has_escaped_letter(body):
         named = read_request(body).model  # the one name there is, however deep it stands
         return frozenset({named}) if named else None
     try:
@@ -64,7 +61,7 @@ def models_of(request: bytes) -> frozenset[str] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     once = request.count(b'"params"') == 1 and params.count(b'"model"') == request.count(b'"model"') == 1
-    if once and b'"fallbacks"' not in request and not _ESCAPED_LETTER.search(request):
+    if once and b'"fallbacks"' not in request and not _has_escaped_letter(request):
         return models_asked(params)
     return models_asked(b'{"requests":[%b]}' % request)
 
@@ -83,6 +80,11 @@ class _Request(msgspec.Struct):
 
 
 _decode_request = msgspec.json.Decoder(_Request).decode
+
+
+def _has_escaped_letter(body: bytes) -> bool:
+    """Whether a small letter is written in another way, which may be part of a name."""
+    return b"\\u006" in body or b"\\u007" in body
 
 
 def _is_list(value: Any) -> bool:
