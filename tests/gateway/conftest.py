@@ -261,7 +261,7 @@ def receive(connection, bytes_max=65_536):
 
 
 @contextlib.contextmanager
-def connected(base_url, timeout_s=10):
+def connected(base_url, timeout_s=60):
     """A plain connection to a gateway."""
     where = urlsplit(base_url)
     with socket.create_connection((where.hostname, where.port), timeout=timeout_s) as connection:
@@ -279,7 +279,7 @@ class Wire:
     fields = staticmethod(fields)
 
     @staticmethod
-    def talk(base_url, data, *, to_head=False, timeout_s=10):
+    def talk(base_url, data, *, to_head=False, timeout_s=60):
         """Send *data* on a connection of its own and read one answer; None where there is none."""
         with connected(base_url, timeout_s) as connection:
             with contextlib.suppress(ConnectionError):

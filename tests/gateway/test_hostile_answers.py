@@ -149,7 +149,7 @@ BOMB = gzip.compress(b"0" * 100_000_000)
 def test_a_bomb_passes_packed_and_takes_no_memory(raw_upstream, gateway, wire, field):
     raw_upstream.answer = lambda _head, _body: (answer(BOMB, field, b"content-encoding: gzip"), True)
     before = memory_mb()
-    got = wire.talk(gateway.base_url, wire.request(ASK), timeout_s=60)
+    got = wire.talk(gateway.base_url, wire.request(ASK))
     assert got.body == BOMB
     assert at_rest(gateway)
     assert memory_mb() - before < 80  # one message of at most 32 MB, held twice for a moment
@@ -254,10 +254,10 @@ def test_an_upstream_that_falls_silent_is_not_waited_for(raw_upstream, gateway_t
 def test_a_line_without_end_takes_no_memory(raw_upstream, gateway, wire):
     body = b"data: " + b"x" * 60_000_000
     raw_upstream.answer = lambda _head, _body: (answer(body, STREAM), True)
-    wire.talk(gateway.base_url, wire.request(ASK), timeout_s=60)
+    wire.talk(gateway.base_url, wire.request(ASK))
     raw_upstream.seen.clear()
     before = memory_mb()
-    got = wire.talk(gateway.base_url, wire.request(ASK), timeout_s=60)
+    got = wire.talk(gateway.base_url, wire.request(ASK))
     assert len(got.body) == len(body)
     del got
     assert at_rest(gateway)

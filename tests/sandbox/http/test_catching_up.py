@@ -43,11 +43,11 @@ def test_messages_are_answered_while_a_batch_is_worked_through(box, client, held
     found = []
     poll = threading.Thread(target=lambda: found.append(client.messages.batches.retrieve(batch.id)))
     poll.start()
-    assert began.wait(10)
+    assert began.wait(60)
     assert client.messages.create(**PARAMS).usage.input_tokens > 0  # with the whole backlog before it
     assert not found
     gate.set()
-    poll.join(10)
+    poll.join(60)
     assert found[0].processing_status == "ended"
     assert found[0].request_counts.succeeded == 30
     assert len(box.books) == 31
