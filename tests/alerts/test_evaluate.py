@@ -186,7 +186,7 @@ def test_a_forecast_that_hovers_about_its_limit_is_one_incident(now):
     assert "will pass its limit of $1.00" in opened.title
     assert budget_signal(standing(expected=False, earliest=True), now) is None
     still = budget_signal(standing(expected=False, earliest=True), now, opened.marks)
-    assert "may pass $1.00" in still.title
+    assert "may pass its limit of $1.00 a month" in still.title
     assert still.keys == opened.keys
     assert budget_signal(standing(expected=False, earliest=False), now, opened.marks) is None
 

@@ -69,6 +69,14 @@ def test_budgets_of_the_settings(farthing, tmp_path, monkeypatch):
     assert "100% of $0.01" in found["incidents"][0]["title"]
 
 
+def test_a_ledger_that_gets_no_calls_says_so(farthing, filled):
+    filled()
+    note = "nothing later could be judged"
+    assert note not in farthing("alerts", "check").stdout
+    later = (datetime.now(UTC) + 9 * HOUR).isoformat()
+    assert note in farthing("alerts", "check", "--at", later).stdout
+
+
 def test_forecast(farthing, filled):
     filled()
     found = farthing.json("alerts", "forecast")
@@ -83,12 +91,16 @@ def test_a_channel_that_does_not_answer_is_kept_for_later(farthing, filled, tmp_
     filled(burst=40, tokens=50_000)
     found = farthing.json("alerts", "check", code=2)
     assert found["delivered"] == {"sent": 0, "failed": 1, "given_up": 0}
-    assert "waits: incident-1" in farthing("alerts", "list").stdout
-    assert "cannot be reached" in farthing("alerts", "test", "ops", code=1).stderr
+    (line,) = [one for one in farthing("alerts", "list").stdout.splitlines() if one.startswith("waits: incident-1")]
+    assert line.endswith("to ops, tried 1 time: cannot be reached: connection refused")
+    told = farthing("alerts", "test", "ops", code=1).stderr
+    assert "channel ops: cannot be reached: connection refused; expected an answer of 2xx" in told
 
 
 def test_what_is_missing_says_what_to_do(farthing):
     assert "farthing import" in farthing("alerts", "check", code=1).stderr
     assert "docs/alerts.md" in farthing("alerts", "test", "ops", code=1).stderr
     assert "no incident 3" in farthing("alerts", "ack", 3, code=1).stderr
+    assert "read --at 'noon'" in farthing("alerts", "check", "--at", "noon", code=1).stderr
+    assert "no command was given; see farthing alerts --help" in farthing("alerts", code=1).stderr
     assert "30m, 8h" in farthing("alerts", "snooze", 3, "--for", "soon", code=1).stderr

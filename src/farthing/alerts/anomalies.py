@@ -57,6 +57,7 @@ class Watch(NamedTuple):
         thresholds: Per metric, the one that was used.
         series: How many series were watched; left_out: how many were too small to be among them.
         silent: Of the watched, how many have too little history to say anything.
+        latest: The newest hour with a call; None: there is none.
 
     """
 
@@ -65,6 +66,7 @@ class Watch(NamedTuple):
     series: int
     left_out: int
     silent: int
+    latest: int | None = None
 
 
 def look(hours: Hours, until: int, *, per_week: float = FALSE_PER_WEEK, judged_from: int | None = None) -> Watch:
@@ -93,7 +95,8 @@ def look(hours: Hours, until: int, *, per_week: float = FALSE_PER_WEEK, judged_f
         for member in members:
             late = [one for one in episodes(scores[member], threshold) if one.last >= judged_from]
             found += [_anomaly(metric, member, one, scores[member], hours[member]) for one in late]
-    return Watch(tuple(found), thresholds, len(kept), len(hours) - len(kept), len(kept) - len(heard))
+    latest = max((max(facts) for facts in hours.values()), default=None)
+    return Watch(tuple(found), thresholds, len(kept), len(hours) - len(kept), len(kept) - len(heard), latest)
 
 
 def _threshold(metric: Metric, scores: Mapping[Member, list[Score]], until: int, per_week: float) -> float:

@@ -60,7 +60,7 @@ def budget_signal(standing: Standing, now: datetime, told: Collection[str] = ())
     stake, stake_kind = max(0, spent - limit), Kind.MEASURED
     if is_forecast:
         assert standing.end_pusd is not None
-        said.append(_forecast_words(standing))
+        said.append(_forecast_words(standing, "it" if shares else f"its limit of {usd(limit)} a {budget.window}"))
         detail |= _forecast_detail(standing)
         stake, stake_kind = max(0, round(standing.end_pusd.expected) - limit), Kind.ASSUMED
     who = f"budget {budget.name}" + (f", {standing.value}" if standing.value else "")
@@ -79,12 +79,12 @@ def budget_signal(standing: Standing, now: datetime, told: Collection[str] = ())
     )
 
 
-def _forecast_words(standing: Standing) -> str:
-    expected, *interval = standing.over_at
-    limit = usd(standing.budget.limit_pusd)
-    when = f"will pass its limit of {limit} on {_day(expected)}" if expected else f"may pass {limit}"
-    first, last = (_day(at) if at else "not in this window" for at in interval)
-    return f"{when} ({first} to {last})"
+def _forecast_words(standing: Standing, limit: str) -> str:
+    by_day = standing.budget.window in ("week", "month")
+    expected, first, last = (None if at is None else _day(at, by_day=by_day) for at in standing.over_at)
+    if expected is None:
+        return f"may pass {limit}, on {first} at the earliest"
+    return f"will pass {limit} on {expected} ({first} to {last or 'not before its window ends'})"
 
 
 def _forecast_detail(standing: Standing) -> dict[str, Any]:
@@ -101,5 +101,5 @@ def _forecast_detail(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _day(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC" if (at.hour or at.minute) else f"{at:%Y-%m-%d}"
+def _day(at: datetime, *, by_day: bool = False) -> str:
+    return f"{at:%Y-%m-%d}" if by_day or not (at.hour or at.minute) else f"{at:%Y-%m-%d %H:%M} UTC"

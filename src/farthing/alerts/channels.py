@@ -126,7 +126,9 @@ def check_url(url: str, where: str) -> str:
     except ValueError:
         is_good = False
     if not is_good or parts.username or re.search(r"\s", url):
-        raise BadConfig(f"{where}: its url", "an http or https address without a password in it")
+        raise BadConfig(
+            f"{where}: its url" if where else "its url", "an http or https address without a password in it"
+        )
     return url
 
 
@@ -145,13 +147,13 @@ def secret(
     if variable:
         value = environment.get(variable, "").strip()
         if not value:
-            raise BadConfig(f"channel {channel.name}: ${variable} is not set", f"its {name}")
+            raise BadConfig(f"${variable} is not set", f"its {name}")
         return value
     if file:
         try:
             return Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise BadConfig(f"channel {channel.name}: {name}_file: {type(error).__name__}", "a readable file") from None
+            raise BadConfig(f"{name}_file cannot be read: {type(error).__name__}", "a readable file") from None
     return ""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import smtplib
+import socket
 import ssl
 import time
 import urllib.error
@@ -113,8 +114,7 @@ def send_message(channel: Channel, message: Message, now: datetime) -> None:
         if channel.kind == "email":
             _mail(channel, message)
             return
-        where = f"channel {channel.name}"
-        url = check_url(channel.url or secret(channel, "url"), where)
+        url = check_url(channel.url or secret(channel, "url"), "")
         if channel.kind == "webhook":
             body = _encoded(messages.webhook(message.incident, message.event, message.delivery))
             stamp = int(now.timestamp())
@@ -153,8 +153,7 @@ def _post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: int) -> 
     except HTTPException as error:
         raise Undelivered(f"answered what is no HTTP: {type(error).__name__}") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise Undelivered(f"cannot be reached: {type(reason).__name__}") from None
+        raise Undelivered(f"cannot be reached: {_why(getattr(error, 'reason', error))}") from None
 
 
 def _mail(channel: Channel, message: Message) -> None:
@@ -178,4 +177,18 @@ def _mail(channel: Channel, message: Message) -> None:
     except smtplib.SMTPException as error:
         raise Undelivered(f"mail server: {type(error).__name__}") from None
     except OSError as error:
-        raise Undelivered(f"mail server cannot be reached: {type(error).__name__}") from None
+        raise Undelivered(f"mail server cannot be reached: {_why(error)}") from None
+
+
+_WHY: tuple[tuple[type[BaseException], str], ...] = (
+    (ConnectionRefusedError, "connection refused"),
+    (ConnectionResetError, "it hung up"),
+    (TimeoutError, "no answer in time"),
+    (socket.gaierror, "its name is not known"),
+    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
+)
+
+
+def _why(error: object) -> str:
+    """In words of ours: those of the system may name the address, which may be a secret."""
+    return next((words for kind, words in _WHY if isinstance(error, kind)), type(error).__name__)

@@ -150,7 +150,7 @@ def try_(
     try:
         send_message(channels[channel], trial(channel, now), now)
     except Undelivered as fault:
-        raise BadInput(f"channel {channel}: {fault.why}", "that it takes the message") from None
+        raise BadInput(f"channel {channel}: {fault.why}", "an answer of 2xx") from None
     if as_json:
         output.print_json({"channel": channel, "sent": True})
     else:
@@ -192,9 +192,7 @@ def _time(at: str | None) -> datetime:
         return datetime.now(UTC)
     from zoneinfo import ZoneInfo
 
-    since, _ = options.time_range(at, None, None, ZoneInfo("UTC"), datetime.now(UTC))
-    assert since is not None
-    return since
+    return options.time_of(at, "--at", ZoneInfo("UTC"))
 
 
 def _delivered(store: AlertStore, channels: Sequence[Channel], now: datetime) -> Delivered:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from farthing.alerts.messages import incident_json, lines, plain, usd
+from farthing.alerts.series import hour_start
 from farthing.cli import output
 from farthing.money import usd_text
 from farthing.units import Kind
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 Waiting = tuple[str, str, int, bool, str]
 _COLORS = {"open": "bold red", "acknowledged": "yellow", "snoozed": "dim", "resolved": "green"}
 _HOURS_SHOWN = 24
+_STALE = timedelta(hours=6)
 
 
 def print_round(found: Round, delivered: Delivered | None, now: datetime) -> None:
@@ -38,12 +41,15 @@ def print_round(found: Round, delivered: Delivered | None, now: datetime) -> Non
     watch = found.watch
     silent = f", {watch.silent} of them silent: too little history yet" if watch.silent else ""
     console.print(f"[dim]watched {watch.series} series (tenant, feature, model){silent}[/]")
+    if watch.latest is not None and (latest := hour_start(watch.latest + 1)) < now - _STALE:
+        console.print(f"[yellow]no call since {latest:%Y-%m-%d %H:%M} UTC: nothing later could be judged[/]")
     if watch.left_out:
         console.print(f"[dim]{watch.left_out} small series are not watched[/]")
     if found.too_small:
         console.print(f"[dim]{found.too_small} with less at stake than alerts.stake_min_usd not shown[/]")
     if delivered is not None and (delivered.sent or delivered.faults):
-        console.print(f"{delivered.sent} messages sent, {delivered.failed} to be tried again.")
+        given_up = f", {delivered.given_up:,} given up" if delivered.given_up else ""
+        console.print(f"{delivered.sent:,} messages sent, {delivered.failed:,} to be tried again{given_up}.")
         for fault in delivered.faults:
             output.note(fault)
 
@@ -56,7 +62,9 @@ def print_incidents(found: Sequence[Incident], waiting: Sequence[Waiting], *, ev
         _print_incident(incident)
     for delivery, channel, tries, given_up, fault in waiting:
         state = "given up" if given_up else "waits"
-        output.console().print(f"{state}: {delivery} to {channel}, tried {tries} times {fault}", markup=False)
+        tried = f", tried {tries:,} time{'' if tries == 1 else 's'}" if tries else ""
+        why = f": {fault}" if fault else ""
+        output.console().print(f"{state}: {delivery} to {channel}{tried}{why}", markup=False, soft_wrap=True)
 
 
 def _print_incident(incident: Incident) -> None:
@@ -85,6 +93,7 @@ def round_json(found: Round, delivered: Delivered | None, now: datetime) -> dict
             "left_out": found.watch.left_out,
             "silent": found.watch.silent,
             "too_small": found.too_small,
+            "latest_hour": None if found.watch.latest is None else hour_start(found.watch.latest).isoformat(),
             "thresholds": found.watch.thresholds,
         },
         "budgets": [standing_json(one) for one in found.standings],

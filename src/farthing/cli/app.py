@@ -162,7 +162,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _usage_text(error: Any) -> str:
     path = error.ctx.command_path if error.ctx is not None else "farthing"
-    return f"{error.format_message().rstrip('.')}; see {path} --help"
+    message = error.format_message().rstrip(".") or "no command was given"
+    return f"{message}; see {path} --help"
 
 
 def _os_text(error: OSError) -> str:

@@ -113,6 +113,25 @@ def time_range(
     return _bound(since, "--since", zone, days=0), _bound(until, "--until", zone, days=1)
 
 
+def time_of(text: str, flag: str, zone: ZoneInfo, *, days: int = 0) -> datetime:
+    """
+    A time, or so many days after a day of *zone* begins; aware, UTC.
+
+    Raises:
+        BadInput: It is neither.
+
+    """
+    expected = "a day such as 2026-11-20 or a time such as 2026-11-20T09:00:00Z"
+    try:
+        if len(text) <= len("2026-11-20"):
+            start = date.fromisoformat(text) + timedelta(days=days)
+            return datetime(start.year, start.month, start.day, tzinfo=zone).astimezone(UTC)
+        at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise BadInput(f"read {flag} {text!r}", expected) from None
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+
+
 def names(text: str | None) -> tuple[str, ...]:
     """``"model, tenant"`` as a tuple of names, each once."""
     return tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
@@ -152,17 +171,7 @@ def filters(where: list[str] | None) -> dict[str, tuple[str, ...]]:
 
 
 def _bound(text: str | None, flag: str, zone: ZoneInfo, *, days: int) -> datetime | None:
-    if text is None:
-        return None
-    expected = "a day such as 2026-11-20 or a time such as 2026-11-20T09:00:00Z"
-    try:
-        if len(text) <= len("2026-11-20"):
-            start = date.fromisoformat(text) + timedelta(days=days)
-            return datetime(start.year, start.month, start.day, tzinfo=zone).astimezone(UTC)
-        at = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise BadInput(f"read {flag} {text!r}", expected) from None
-    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    return None if text is None else time_of(text, flag, zone, days=days)
 
 
 def _span_start(text: str, zone: ZoneInfo, now: datetime) -> datetime:

@@ -215,4 +215,6 @@ def _print_import(added: OutcomesAdded, errors: list[ErrorRecord], bad: int, pat
         stderr.print(line, markup=False, soft_wrap=True)
     if bad:
         more = " (the first 10 kinds are shown; --json has more)" if len(told) > 10 else ""
-        output.note(f"{bad:,} bad rows left out{more}; everything else is in")
+        rows = "row" if bad == 1 else "rows"
+        rest = "everything else is in" if any(added) else "nothing is in"
+        output.note(f"{bad:,} bad {rows} left out{more}; {rest}")
