@@ -288,6 +288,21 @@ def test_a_soft_account_counts_and_never_refuses(purse):
     assert line(purse.bank) == (27, 0, 0)
 
 
+def test_no_idle_slice_is_forgotten_before_its_turn_to_be_given_back(banks, monkeypatch):
+    monkeypatch.setattr(purse_module, "SYNCED_AT_ONCE", 1)
+    bank = banks.open("p")
+    purse = Purse(bank, "p")
+    for number in range(5):
+        wanted = [Wanted(AccountKey(f"b{number}"), 10_000, 1)]
+        purse.settle(purse.reserve(wanted, 1, "", 0), 1)
+        purse.settle(purse.reserve(wanted, 1, "", 0), 1)
+    assert sum(one.held_pusd for one in bank.lines()) > 5
+    for at in range(3 * IDLE_SYNCS):
+        purse.sync(at)
+    assert [(one.spent_pusd, one.held_pusd) for one in bank.lines()] == [(2, 0)] * 5
+    assert not purse.pockets
+
+
 # -- pledges: what outlives the process that reserved it --------------------------------------------------------------
 
 
