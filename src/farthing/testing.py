@@ -97,6 +97,7 @@ def sandbox(
     seed: int = 0,
     book: PriceBook | None = None,
     port: int = 0,
+    keep: int | None = None,
     **server: Any,
 ) -> Iterator[Sandbox]:
     """
@@ -108,6 +109,7 @@ def sandbox(
         seed: Decides every id and every chance.
         book: Prices; the shipped ones by default.
         port: 0: any free one.
+        keep: How many requests its books keep, the newest; None: all.
         server: For :class:`~farthing.sandbox.http.server.SandboxServer`.
 
     Raises:
@@ -117,7 +119,7 @@ def sandbox(
     from farthing.sandbox.http.server import SandboxServer  # noqa: PLC0415 - the fakes alone need no server
 
     clock = None if start is None else VirtualClock(start)
-    state = State(World(clock=clock, seed=seed, book=book, tier=tier))
+    state = State(World(clock=clock, seed=seed, book=book, tier=tier, keep=keep))
     running = SandboxServer(state, port=port, **server)
     running.start()
     try:

@@ -138,6 +138,18 @@ def test_books_can_forget_and_still_know_their_sums():
     assert books.total_pusd == before
 
 
+def test_books_that_keep_the_newest_still_know_their_sums():
+    books, whole = Books(keep=8), Books()
+    for second in range(100):
+        books.add(entry(second))
+        whole.add(entry(second))
+        assert len(books) <= 9
+    assert [e.call.call_id for e in books] == [str(second) for second in range(100)][-len(books) :]
+    assert len(books) >= 8
+    assert (books.total_pusd, books.forgotten + len(books)) == (whole.total_pusd, 100)
+    assert repr(books) == repr(whole)
+
+
 def test_a_workspace_is_replaced_by_its_id():
     world = World(clock=VirtualClock(T0))
     limited = msgspec.structs.replace(world.workspace, spend_limit_pusd=1)

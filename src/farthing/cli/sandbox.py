@@ -35,6 +35,9 @@ def sandbox(  # noqa: PLR0917  typer passes by name
     replies: Annotated[
         Path | None, typer.Option("--replies", metavar="FILE", help="JSON lines: one reply for each request to come.")
     ] = None,
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=1, metavar="N", help="Keep the newest requests only; all if not given.")
+    ] = None,
     json: output.Json = False,
 ) -> None:
     """
@@ -46,7 +49,7 @@ def sandbox(  # noqa: PLR0917  typer passes by name
     """
     from farthing.sandbox.http.server import SandboxServer
 
-    state = _state(virtual_clock, tier, seed)
+    state = _state(virtual_clock, tier, seed, keep)
     if replies is not None:
         state.answer_with(*_read_replies(replies))
     server = SandboxServer(state, host=host, port=port, log=_log)
@@ -56,7 +59,7 @@ def sandbox(  # noqa: PLR0917  typer passes by name
     server.run()
 
 
-def _state(start: str | None, tier: str, seed: int) -> State:
+def _state(start: str | None, tier: str, seed: int, keep: int | None) -> State:
     from farthing.errors import BadInput
     from farthing.limits.published import published_limits
     from farthing.sandbox.clock import VirtualClock
@@ -67,7 +70,7 @@ def _state(start: str | None, tier: str, seed: int) -> State:
     if tier not in (*tiers, _NO_TIER):
         raise BadInput(f"read --tier {tier!r}", f"{', '.join(tiers)} or {_NO_TIER}")
     clock = None if start is None else VirtualClock(_moment(start))
-    return State(World(clock=clock, seed=seed, tier=None if tier == _NO_TIER else tier))
+    return State(World(clock=clock, seed=seed, tier=None if tier == _NO_TIER else tier, keep=keep))
 
 
 def _moment(text: str) -> datetime:

@@ -45,9 +45,21 @@ class Entry(NamedTuple):
 
 
 class Books:
-    """Entries in the order in which their requests were sent. May be used from several threads."""
+    """
+    Entries in the order in which their requests were sent. May be used from several threads.
 
-    def __init__(self) -> None:
+    Args:
+        keep: How many to keep, >= 1: of more, those sent first are forgotten, an eighth of *keep* at a time; sums per
+            month and in all stay. None: all, at some 1.3 kB each.
+
+    Attributes:
+        forgotten: How many requests are no longer here.
+
+    """
+
+    def __init__(self, *, keep: int | None = None) -> None:
+        self.keep = keep
+        self.forgotten = 0
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
         self._keys: list[tuple[datetime, int]] = []
@@ -67,6 +79,8 @@ class Books:
             for scope in (None, workspace):
                 where = (organization, scope, *month)
                 self._spent[where] = self._spent.get(where, 0) + entry.pusd
+            if self.keep is not None and len(self._entries) > self.keep + self.keep // 8:
+                self._drop(len(self._entries) - self.keep)
 
     def between(self, start: datetime, end: datetime) -> list[Entry]:
         """Entries with ``start <= sent_at < end``, in order."""
@@ -89,11 +103,15 @@ class Books:
         """Drop entries sent before *at*, tell how many; sums per month stay."""
         with self._lock:
             first = bisect.bisect_left(self._keys, (at, 0))
-            del self._keys[:first], self._entries[:first]
+            self._drop(first)
             return first
 
+    def _drop(self, count: int) -> None:
+        del self._keys[:count], self._entries[:count]
+        self.forgotten += count
+
     def __repr__(self) -> str:
-        return f"<Books: {len(self)} requests, {money.usd_text(self.total_pusd)} USD>"
+        return f"<Books: {len(self) + self.forgotten} requests, {money.usd_text(self.total_pusd)} USD>"
 
     def __len__(self) -> int:
         return len(self._entries)

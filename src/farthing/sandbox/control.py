@@ -45,7 +45,8 @@ def show_state(state: State) -> dict[str, Any]:
         "organization_id": organization.id,
         "workspaces": [one.id for one in world.accounts.workspaces_of(organization.id)],
         "keys": [{"id": key.id, "kind": key.kind, "hint": key.hint} for key in world.accounts.keys.values()],
-        "requests_booked": len(books),
+        "requests_booked": len(books) + books.forgotten,
+        "requests_forgotten": books.forgotten,
         "total_usd": money.usd_text(books.total_pusd),
         "price_book": world.book.version,
     }

@@ -1,5 +1,7 @@
 """
-The Files API as far as messages need it: upload, list, look up, delete. Contents are measured and dropped.
+The Files API as far as messages need it: upload, list, look up, delete.
+
+Contents are measured and dropped: what a file counts in a prompt is kept (:mod:`farthing.sandbox.tokenizer`).
 
 Source: the official SDK's types and facts: claude-api 2 and 7.5, checked 2026-11-20.
 """
@@ -7,18 +9,21 @@ Source: the official SDK's types and facts: claude-api 2 and 7.5, checked 2026-1
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from farthing.sandbox.paging import rfc3339
 from farthing.sandbox.problems import ApiError, invalid
+from farthing.sandbox.tokenizer import GENERATIONS, file_tokens
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from farthing.sandbox.accounts import Caller
-    from farthing.sandbox.world import World
+    from farthing.sandbox.clock import Clock
+    from farthing.tokens.models import Tokenizer
 
 FILE_BYTES_MAX = 500 * 1000 * 1000
+_ID_CHARS_MAX = 64
 _BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?')
 _DISPOSITION = re.compile(rb'(?i)^content-disposition:[^\r\n]*?;\s*name="file"[^\r\n]*', re.MULTILINE)
 _FILENAME = re.compile(rb'(?i)filename="([^"\r\n]*)"')
@@ -26,7 +31,13 @@ _TYPE = re.compile(rb"(?im)^content-type:\s*([^\r\n;]+)")
 
 
 class File(NamedTuple):
-    """What is kept of one upload."""
+    """
+    What is kept of one upload.
+
+    Attributes:
+        tokens: What it counts in a prompt, by generation of tokenizer.
+
+    """
 
     id: str
     workspace_id: str
@@ -34,6 +45,7 @@ class File(NamedTuple):
     mime_type: str
     size_bytes: int
     created_at: datetime
+    tokens: dict[Tokenizer, int]
 
     def to_json(self) -> dict[str, Any]:
         """The API's object."""
@@ -49,10 +61,19 @@ class File(NamedTuple):
         }
 
 
+class Home(Protocol):
+    """What a world is to its files."""
+
+    clock: Clock
+
+    def new_id(self, prefix: str) -> str:
+        """The next id of its kind."""
+
+
 class Files:
     """The files of one world, each seen by its workspace alone."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Home) -> None:
         self._world = world
         self._files: dict[str, File] = {}
 
@@ -64,11 +85,17 @@ class Files:
             ApiError: It is another body, or too large.
 
         """
-        filename, mime_type, size_bytes = read_form(content_type, body)
-        if size_bytes > FILE_BYTES_MAX:
+        filename, mime_type, content = read_form(content_type, body)
+        if len(content) > FILE_BYTES_MAX:
             raise ApiError("request_too_large", "File exceeds the maximum size")
         file = File(
-            self._world.new_id("file_"), caller.workspace_id, filename, mime_type, size_bytes, self._world.clock.now()
+            id=self._world.new_id("file_"),
+            workspace_id=caller.workspace_id,
+            filename=filename,
+            mime_type=mime_type,
+            size_bytes=len(content),
+            created_at=self._world.clock.now(),
+            tokens={one: file_tokens(mime_type, content, one) for one in GENERATIONS},
         )
         self._files[file.id] = file
         return file
@@ -83,7 +110,7 @@ class Files:
         """
         file = self._files.get(file_id)
         if file is None or file.workspace_id != caller.workspace_id:
-            raise ApiError("not_found_error", "File not found")
+            raise ApiError("not_found_error", f"File not found: {file_id[:_ID_CHARS_MAX]}")
         return file
 
     def owned_by(self, caller: Caller) -> list[File]:
@@ -102,9 +129,9 @@ class Files:
         return {"id": file_id, "type": "file_deleted"}
 
 
-def read_form(content_type: str, body: bytes) -> tuple[str, str, int]:
+def read_form(content_type: str, body: bytes) -> tuple[str, str, bytes]:
     """
-    Name, media type and size of the part called ``file``.
+    Name, media type and content of the part called ``file``.
 
     Raises:
         ApiError: There is no such part.
@@ -122,6 +149,6 @@ def read_form(content_type: str, body: bytes) -> tuple[str, str, int]:
             return (
                 filename[1].decode("utf-8", "replace") if filename else "file",
                 media_type[1].decode("ascii", "replace").strip() if media_type else "application/octet-stream",
-                len(content.removesuffix(b"\r\n")),
+                content.removesuffix(b"\r\n"),
             )
     raise invalid("file: Field required")

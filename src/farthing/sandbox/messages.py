@@ -15,7 +15,7 @@ import msgspec
 from farthing.prompts.blocks import read_prompt
 from farthing.prompts.breakpoints import BadBreakpoint
 from farthing.sandbox import spend
-from farthing.sandbox.begun import Begun, Headers, Taken
+from farthing.sandbox.begun import Begun, Headers, Taken, counter_of
 from farthing.sandbox.cache import Scope
 from farthing.sandbox.claude_code import dims_of
 from farthing.sandbox.credit import credited
@@ -25,16 +25,13 @@ from farthing.sandbox.problems import ApiError, invalid
 from farthing.sandbox.replies import Ask
 from farthing.sandbox.stream import Event
 from farthing.sandbox.threads import unsupported
-from farthing.sandbox.tokenizer import SandboxCounter
 from farthing.sandbox.turn import Attempt, Turn, decline, serve
 from farthing.sandbox.validate import Terms, accept
-from farthing.tokens.models import Unknowable, traits_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from farthing.prices.schema import Model
     from farthing.sandbox.accounts import Caller, Key
     from farthing.sandbox.faults import Fault
     from farthing.sandbox.world import World
@@ -94,7 +91,7 @@ def count_tokens(world: World, caller: Caller, headers: Mapping[str, str], body:
             if terms.body.get("thread") is not None:
                 raise unsupported("count_tokens")
             world.limits.admit_count(world.accounts.organizations[caller.organization_id], at)
-            counter = _counter(terms.model, at)
+            counter = counter_of(world, caller, terms.model, at)
             tokens = read_prompt(terms.body, counter, model=terms.model.id, breakpoints=False).tokens
         except ApiError as error:
             return refused(world, caller, error, request_id)
@@ -181,7 +178,8 @@ def _generated(world: World, taken: Taken, attempt: Attempt, ask: Ask, fallbacks
 def _attempt(world: World, caller: Caller, terms: Terms, at: datetime) -> Attempt:
     model = terms.model
     try:
-        prompt = read_prompt(terms.body, _counter(model, at), model=model.id, inference_geo=terms.inference_geo)
+        counter = counter_of(world, caller, model, at)
+        prompt = read_prompt(terms.body, counter, model=model.id, inference_geo=terms.inference_geo)
     except BadBreakpoint as error:
         raise invalid(error.read) from None
     if prompt.tokens > model.context_window_tokens:
@@ -190,9 +188,3 @@ def _attempt(world: World, caller: Caller, terms: Terms, at: datetime) -> Attemp
     scope = Scope(caller.organization_id, caller.workspace_id if at.date() >= WORKSPACES_APART else "", model.id)
     lookup = world.cache.look_up(scope, prompt.blocks, at, tokens_min=tokens_min)
     return Attempt(terms, prompt, lookup, tokens_min)
-
-
-def _counter(model: Model, at: datetime) -> SandboxCounter:
-    traits = traits_of(model.id)
-    assert not isinstance(traits, Unknowable), "a model of the book"
-    return SandboxCounter(traits, at.date())

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from farthing.errors import BadInput
 from farthing.sandbox.batches import Batches
 from farthing.sandbox.clock import VirtualClock
-from farthing.sandbox.files import Files
 from farthing.sandbox.replies import Echo, Recorded, Scripted, checked
 from farthing.sandbox.reports import Lateness, View
 from farthing.sandbox.world import World
@@ -32,7 +31,7 @@ class State:
 
     Attributes:
         world: The present one; :meth:`reset` replaces it and everything beside it.
-        batches, files, lateness: What the world keeps no track of.
+        batches, lateness: What the world keeps no track of.
         scripted: Replies on order, asked before every other source.
 
     """
@@ -66,6 +65,7 @@ class State:
             seed=old.seed if seed is None else seed,
             book=old.book,
             tier=organization.tier if tier == "" else tier,
+            keep=old.books.keep,
         )
         self._begin(world)
         return world
@@ -146,7 +146,6 @@ class State:
     def _begin(self, world: World) -> None:
         self.world = world
         self.batches = Batches(world)
-        self.files = Files(world)
         self.lateness = Lateness()
         self.scripted = Scripted()
         world.replies.sources = [self.scripted, *(world.replies.sources or [Echo()])]

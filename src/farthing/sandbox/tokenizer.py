@@ -20,16 +20,18 @@ import msgspec
 from farthing.prompts.parts import Part, Section
 from farthing.prompts.shape import mapping, mappings
 from farthing.tokens.documents import estimate_base64_pdf, estimate_pdf
-from farthing.tokens.image_size import base64_image_size
+from farthing.tokens.image_size import base64_image_size, image_size
 from farthing.tokens.images import estimate_image
+from farthing.tokens.models import Tokenizer, image_tier
 from farthing.tokens.tools import definitions, tool_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import date
 
-    from farthing.tokens.models import Tokenizer, Traits
+    from farthing.tokens.models import Traits
 
+GENERATIONS: tuple[Tokenizer, ...] = ("pre-4.7", "4.7")
 _MARK = re.compile(rb"<<tokens:(\d{1,9})(?:/(\d{1,9}))?>>")
 _DEPTH_MAX = 8
 _WORDS = "pay the farthing and keep the change "
@@ -59,6 +61,18 @@ def mark(tokens: int) -> str:
     return f"<<tokens:{tokens}>>"
 
 
+def file_tokens(mime_type: str, content: bytes, tokenizer: Tokenizer) -> int:
+    """What an uploaded file counts in a prompt: as the same thing would in the request itself."""
+    stated, tier = dictated(content, tokenizer), image_tier(tokenizer)
+    if stated is not None:
+        return stated
+    if mime_type.startswith("image/"):
+        return estimate_image(image_size(content), tier).tokens
+    if mime_type == "application/pdf":
+        return estimate_pdf(content, tier).tokens
+    return text_tokens(content.decode("utf-8", "replace"), tokenizer)
+
+
 class SandboxCounter:
     """
     Counts one request's parts, for :func:`farthing.prompts.blocks.read_prompt`.
@@ -66,12 +80,15 @@ class SandboxCounter:
     Args:
         traits: The model.
         on: The day of the request, for dated numbers.
+        file: What the uploaded file of an id counts, by generation; it may raise where there is none. None: files are
+            of unknown content.
 
     """
 
-    def __init__(self, traits: Traits, on: date) -> None:
+    def __init__(self, traits: Traits, on: date, file: Callable[[str], Mapping[Tokenizer, int]] | None = None) -> None:
         self._traits = traits
         self._on = on
+        self._file = file
 
     def block(self, part: Part) -> int:
         """Tokens of one part, >= 0."""
@@ -104,15 +121,18 @@ class SandboxCounter:
         return self._content(part.value, 0)
 
     def _content(self, block: Mapping[str, Any], depth: int) -> int:
+        source = mapping(block.get("source"))
+        is_file = source.get("type") == "file" and block.get("type") in ("image", "document")
+        if is_file and self._file is not None:
+            return self._file(str(source.get("file_id")))[self._traits.tokenizer]
         match block.get("type") if depth < _DEPTH_MAX else None:
             case "text":
                 return text_tokens(str(block.get("text", "")), self._traits.tokenizer)
             case "image":
-                source = mapping(block.get("source"))
                 size = base64_image_size(str(source.get("data", ""))) if source.get("type") == "base64" else None
                 return estimate_image(size, self._traits.image_tier).tokens
             case "document":
-                return self._document(mapping(block.get("source")), depth)
+                return self._document(source, depth)
             case "tool_result" if isinstance(block.get("content"), list):
                 return sum(self._content(inner, depth + 1) for inner in mappings(block.get("content")))
         return self._json(block)

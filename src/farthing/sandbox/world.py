@@ -14,6 +14,7 @@ from farthing.sandbox.clock import Clock, RealClock
 from farthing.sandbox.credit import Credits
 from farthing.sandbox.diagnostics import Diagnostics
 from farthing.sandbox.faults import Faults
+from farthing.sandbox.files import Files
 from farthing.sandbox.limits import RateLimiter
 from farthing.sandbox.replies import Echo, Replies
 from farthing.sandbox.threads import Threads
@@ -36,6 +37,7 @@ class World:
         seed: Decides every id and every chance, so equal worlds give equal answers.
         book: Its prices; the shipped ones by default.
         tier: Usage tier of the organisation it starts with; None: no limits.
+        keep: How many requests its books keep; None: all.
 
     Attributes:
         lock: Held by :mod:`farthing.sandbox.messages` while a request begins or settles; whoever changes several parts
@@ -53,6 +55,7 @@ class World:
         seed: int = 0,
         book: PriceBook | None = None,
         tier: str | None = "Scale",
+        keep: int | None = None,
     ) -> None:
         self.lock = threading.RLock()
         self.clock: Clock = clock or RealClock()
@@ -67,7 +70,8 @@ class World:
         self.default_fallbacks: dict[str, tuple[str, ...]] = {}
         self.replies = Replies(Echo())
         self.faults = Faults(seed=seed)
-        self.books = Books()
+        self.books = Books(keep=keep)
+        self.files = Files(self)
         self._counts: dict[str, int] = {}
         self.organization = self.accounts.put_organization(
             Organization(id=self._uuid("organization"), name="Sandbox", tier=tier)

@@ -78,22 +78,24 @@ async def upload_file(visit: Visit) -> Response:
     """``POST /v1/files``."""
     body = await visit.body(files.FILE_BYTES_MAX + _FORM_BYTES_MAX)
     content_type = visit.headers.get("content-type", "")
-    return visit.answer(visit.state.files.upload(visit.caller, content_type, body).to_json())
+    return visit.answer(visit.state.world.files.upload(visit.caller, content_type, body).to_json())
 
 
 async def list_files(visit: Visit) -> Response:
     """``GET /v1/files``."""
-    return visit.answer(list_json([one.to_json() for one in visit.state.files.owned_by(visit.caller)], visit.query))
+    return visit.answer(
+        list_json([one.to_json() for one in visit.state.world.files.owned_by(visit.caller)], visit.query)
+    )
 
 
 async def get_file(visit: Visit) -> Response:
     """``GET /v1/files/{id}``."""
-    return visit.answer(visit.state.files.find(visit.caller, visit.request.path_params["file_id"]).to_json())
+    return visit.answer(visit.state.world.files.find(visit.caller, visit.request.path_params["file_id"]).to_json())
 
 
 async def delete_file(visit: Visit) -> Response:
     """``DELETE /v1/files/{id}``."""
-    return visit.answer(visit.state.files.delete(visit.caller, visit.request.path_params["file_id"]))
+    return visit.answer(visit.state.world.files.delete(visit.caller, visit.request.path_params["file_id"]))
 
 
 def _id(visit: Visit) -> str:
