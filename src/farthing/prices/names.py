@@ -31,6 +31,7 @@ PARTNER_CHANNELS = frozenset({"bedrock", "google_cloud"})
 
 BEDROCK_PROFILE_PREFIXES = ("us.", "eu.", "apac.", "au.", "jp.", "us-gov.", "global.")
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:[0-9]*:(?:inference-profile|foundation-model)/(?P<id>.+)")
+_NEAR_MAX = 1_000
 
 
 class Named(NamedTuple):
@@ -63,6 +64,7 @@ class NameTable:
     def __init__(self, models: Iterable[Model]) -> None:
         self._tables: dict[str, dict[str, Named]] = {channel: {} for channel in CHANNELS}
         self._owners: dict[str, Model] = {}
+        self._near: dict[tuple[str, int], list[str]] = {}  # it takes milliseconds, and is asked for every day of a page
         for model in models:
             if not model.ids.claude_api:
                 raise BadPriceBook(f"{model.name} has no Claude API id, which is its name everywhere")
@@ -84,8 +86,14 @@ class NameTable:
 
     def nearest(self, model_id: str, count: int = 3) -> list[str]:
         """Known ids that look most like *model_id*, for a message; never for a price."""
-        known = sorted({known for table in self._tables.values() for known in table})
-        return difflib.get_close_matches(model_id, known, n=count, cutoff=0.5)
+        found = self._near.get((model_id, count))
+        if found is None:
+            known = sorted({known for table in self._tables.values() for known in table})
+            found = difflib.get_close_matches(model_id, known, n=count, cutoff=0.5)
+            if len(self._near) >= _NEAR_MAX:
+                self._near.clear()
+            self._near[model_id, count] = found
+        return list(found)
 
     def all_ids(self, channel: str) -> list[str]:
         """Every id known on *channel*, sorted."""

@@ -160,7 +160,8 @@ def movement(
 def compare(before: Period, after: Period, book: PriceBook, by: tuple[str, ...]) -> Movement:
     """Take the change between two summed periods apart."""
     moved: dict[str, dict[Key, int]] = {name: {} for name in BARS}
-    olds, news = _View(before, after, book), _View(after, before, book)
+    sizes = [{key: _sizes(segment) for key, segment in period.segments.items()} for period in (before, after)]
+    olds, news = _View(before, after, book, *sizes), _View(after, before, book, *reversed(sizes))
     for key in sorted({*before.segments, *after.segments}, key=_sortable):
         change = _charged(after, key) - _charged(before, key)
         for name, pusd in _parts(olds.terms(key), news.terms(key), change).items():
@@ -189,11 +190,16 @@ def _largest_first(parts: dict[Key, int]) -> tuple[Part, ...]:
     return tuple(Part(key, pusd) for key, pusd in ordered)
 
 
+Sizes = dict[Key, dict[str, Fraction]]
+"""What :func:`_sizes` says of each segment of a period."""
+
+
 class _View:
     """One period's factors, with the other period to take from what this one lacks."""
 
-    def __init__(self, own: Period, other: Period, book: PriceBook) -> None:
+    def __init__(self, own: Period, other: Period, book: PriceBook, own_sizes: Sizes, other_sizes: Sizes) -> None:
         self._own, self._other, self._book = own, other, book
+        self._own_sizes, self._other_sizes = own_sizes, other_sizes
         self._values, self._other_values = _by_value(own), _by_value(other)
         self._without_price: dict[str, None] = {}
 
@@ -209,7 +215,7 @@ class _View:
         own, other = self._own.segments.get(key), self._other.segments.get(key)
         of_value = {} if own else _sizes(self._values.get(key[:-1]))
         of_value.pop("contract", None)  # terms are a model's
-        sizes = _DEFAULTS | _sizes(other) | of_value | _sizes(own)
+        sizes = _DEFAULTS | self._other_sizes.get(key, {}) | of_value | self._own_sizes.get(key, {})
         prices = self._prices(key, own, other)
         head = self._shares(key, own, other)
         contract = ("contract", sizes["contract"])
@@ -242,12 +248,12 @@ class _View:
 
     def _prices(self, key: Key, own: Segment | None, other: Segment | None) -> list[Fraction]:
         """Standard prices per token: as paid, or the mean over this period's calls, or the book's, or the other's."""
-        fallback = _mean_prices(other)
         if own is not None:
             prices = _mean_prices(own)
         else:
             assert other is not None
             prices = self._listed(key, other)
+        fallback = prices if all(prices) else _mean_prices(other)
         chosen = (mine or spare for mine, spare in zip(prices, fallback, strict=True))
         return [Fraction(0) if price is None else price for price in chosen]
 
