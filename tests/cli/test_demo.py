@@ -96,6 +96,8 @@ def test_without_the_sdk_the_same_is_played_without_http(farthing, folder, monke
 
 def test_the_address_that_it_prints_works_after_it_has_ended(farthing, sent, monkeypatch):
     monkeypatch.setattr(demo_pages, "_is_free", lambda _port: False)  # somebody may be looking at a demo of their own
+    for seconds in ("_STARTUP_S", "_ANSWER_S"):
+        monkeypatch.setattr(demo_pages, seconds, 120)  # on a busy machine
     started = []
     popen = subprocess.Popen
     monkeypatch.setattr(
