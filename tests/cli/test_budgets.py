@@ -97,6 +97,21 @@ def test_list_exits_with_2_where_a_hard_budget_is_used_up(farthing, file, spend)
     assert farthing.json("budgets", "list", file, code=2)["over"]
 
 
+def test_of_many_accounts_list_shows_those_with_the_least_left(farthing, file, tmp_path):
+    now = datetime.now(UTC)
+    gate = Gate(read_limits(file), lambda: SqliteBank(tmp_path / "limits.sqlite"), now)
+    for number in range(60):
+        pusd = 4 * 10**12 if number == 59 else 10**6 * (number + 1)
+        soft = GateFacts({"tenant": f"t{number:02}"}, "m", 0)
+        gate.settle(gate.admit(soft, now).ticket, pusd)
+    gate.close(now)
+    shown = farthing("budgets", "list", file, code=2).stdout
+    assert "tenant=t59" in shown
+    assert "tenant=t01" not in shown
+    assert "and 11 more, less used; --json has all" in " ".join(shown.split())
+    assert len(farthing.json("budgets", "list", file, code=2)["budgets"]) == 61
+
+
 def test_a_dry_run_says_which_calls_and_exits_with_2(farthing, file):
     rows = [farthing.row(id=f"c{number}", at=f"2026-10-0{number}T09:00:00Z") for number in range(1, 5)]
     farthing("import", "jsonl", "-", stdin=farthing.lines(*rows))

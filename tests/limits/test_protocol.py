@@ -336,6 +336,17 @@ def test_a_pledge_is_kept_whatever_the_ledger_says_until_it_is_redeemed(banks):
     assert line(again.bank) == (40, 0, 0)
 
 
+def test_a_pledge_that_was_all_but_made_when_its_process_was_killed_can_be_redeemed(banks):
+    one = banks.open("pledge-batch")  # between its report and its leave
+    one.join("pledge-batch")
+    one.report("pledge-batch", [Share(A, 0, 60)], 0)
+    banks.kill("pledge-batch")
+    other = Purse(banks.open("other"), "other")
+    assert other.redeem("batch", 25)
+    assert line(other.bank) == (25, 0, 0)
+    assert other.bank.bury() == []
+
+
 def test_a_pledge_whose_windows_are_long_over_is_forgotten_with_them(banks):
     bank = banks.open("one")
     purse = Purse(bank, "one")

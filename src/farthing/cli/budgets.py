@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -185,19 +186,33 @@ def _standing_json(budget: Budget, line: Line, window: Window) -> dict[str, Any]
     }
 
 
+def _fullest(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many as a page holds, in their order: of many tenants those matter that have least left."""
+    if len(found) <= _ACCOUNTS_SHOWN:
+        return found
+
+    def share_left(number: int) -> Decimal:
+        limit = Decimal(found[number]["limit_usd"])
+        return Decimal(found[number]["left_usd"]) / limit if limit else Decimal(0)
+
+    fullest = sorted(range(len(found)), key=share_left)[:_ACCOUNTS_SHOWN]
+    return [found[number] for number in sorted(fullest)]
+
+
 def _print_standing(found: list[dict[str, Any]]) -> None:
     from farthing.money import parse_usd
 
     table = _table("budget", "who", "spent >", "held >", "left >", "limit >", "resets", "")
-    for one in found[:_ACCOUNTS_SHOWN]:
+    shown = _fullest(found)
+    for one in shown:
         amounts = [output.usd(parse_usd(one[f"{name}_usd"])) for name in ("spent", "held", "left", "limit")]
         resets = one["resets_at"][:16].replace("T", " ") + " UTC" if one["resets_at"] else "never"
         state = "[bold red]USED UP[/]" if one["used_up"] else "[dim]soft[/]" if one["mode"] == "soft" else ""
         table.add_row(_plain(one["budget"]), _plain(one["value"] or "all"), *amounts, resets, state)
     console = output.console()
     console.print(table if found else "Nothing was counted under any budget yet.")
-    if len(found) > _ACCOUNTS_SHOWN:
-        console.print(f"[dim]and {len(found) - _ACCOUNTS_SHOWN:,} more; --json has all[/]")
+    if len(found) > len(shown):
+        console.print(f"[dim]and {len(found) - len(shown):,} more, less used; --json has all[/]")
     console.print(
         f"[dim]list prices, {Kind.MEASURED}; held: worst cases of calls under way, and slices for the next[/]"
     )
