@@ -62,22 +62,23 @@ class JsonMeter:
 
 
 class HeldBody:
-    """A body that is read as a whole, up to a bound."""
+    """A body that is read as a whole, up to a bound; whoever feeds it gathers small pieces first, for each is kept."""
 
     def __init__(self, bytes_max: int = JSON_BYTES_MAX) -> None:
-        self._held: bytearray | None = bytearray()
-        self._bytes_max = bytes_max
+        self._pieces: list[bytes] = []
+        self._bytes_left = bytes_max
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        if self._held is not None:
-            self._held += chunk
-            if len(self._held) > self._bytes_max:
-                self._held = None
+        self._bytes_left -= len(chunk)
+        if self._bytes_left >= 0:
+            self._pieces.append(chunk)
+        else:
+            self._pieces.clear()
 
     def whole(self) -> bytes | None:
         """Everything that was fed; None where that was too much."""
-        return None if self._held is None else bytes(self._held)
+        return None if self._bytes_left < 0 else b"".join(self._pieces)
 
 
 class BatchMeter:

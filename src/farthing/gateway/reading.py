@@ -161,7 +161,8 @@ class Reading:
         if self._settled:
             return None
         self._settled = True
-        self._read_rest()
+        if self._unread:
+            self._read_rest()
         try:
             return self._outcome(whole=whole, left=left)
         except Exception:  # noqa: BLE001 - as above
@@ -246,7 +247,7 @@ class Reading:
         if not 200 <= self._status < 300:
             recorder.free(entry, f"HTTP {self._status}")
             return None
-        served = target.finish() if isinstance(target, JsonMeter | SseMeter) and not self._failed else None
+        served = target.finish() if isinstance(target, (JsonMeter, SseMeter)) and not self._failed else None
         if isinstance(served, Served):
             tags = {"client_left": left} if left else {}
             return recorder.billed(entry, self._call(only_names(served), self._since_ms(), tags))

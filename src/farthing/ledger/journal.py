@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from zlib import crc32
 
 import msgspec
+from msgspec.structs import replace
 
 from farthing.errors import ErrorRecord, LedgerFault
 from farthing.ledger.interface import Begun, Stored
@@ -174,14 +175,13 @@ class JournalWriter:
 
     def _packed(self, record: Record) -> Record:
         """The record with its prompt packed, where it has one."""
-        if not isinstance(record, Seen | Settled) or record.stored is None or record.stored.call.request is None:
+        if not isinstance(record, (Settled, Seen)) or record.stored is None:
             return record
-        request = record.stored.call.request
-        if not request.blocks:
+        call = record.stored.call
+        if call.request is None or not call.request.blocks:
             return record
-        call = msgspec.structs.replace(record.stored.call, request=msgspec.structs.replace(request, blocks=()))
-        stored, prompt = Stored(call, record.stored.posting), self._packer.pack(request.blocks)
-        return msgspec.structs.replace(record, stored=stored, prompt=prompt)
+        bare = Stored(replace(call, request=replace(call.request, blocks=())), record.stored.posting)
+        return replace(record, stored=bare, prompt=self._packer.pack(call.request.blocks))
 
     def sync(self) -> None:
         """Put everything written so far on the disk."""

@@ -159,9 +159,9 @@ def refusal_category(stop_details: Any) -> str | None:
 
 def output_started(content: Any) -> bool | None:
     """Whether any block of *content* holds output; None where *content* is not a list of blocks."""
-    if not isinstance(content, list | tuple):
+    if not isinstance(content, (list, tuple)):
         return None
-    return any(isinstance(block, dict | Mapping) and block_has_output(block) for block in content)
+    return any(isinstance(block, (dict, Mapping)) and block_has_output(block) for block in content)
 
 
 def block_has_output(block: Mapping[str, Any]) -> bool:
