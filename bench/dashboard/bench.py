@@ -46,6 +46,7 @@ class Days(NamedTuple):
     first: date
     last: date
     call_ids: list[str]
+    request_ids: list[str]
     sessions: list[str]
 
 
@@ -90,9 +91,15 @@ QUESTIONS = (
     Question("explore by model and feature", ROLLUP_MS, _page("/explore", by="model,feature")),
     Question("explore by hour", ROLLUP_MS, _page("/explore", by="feature", bucket="hour")),
     Question("explore, Berlin", ROLLUP_MS, _page("/explore", by="feature", tz="Europe/Berlin")),
+    Question("explore by tenant, Berlin", ROLLUP_MS, _page("/explore", by="tenant", tz="Europe/Berlin")),
     Question("cache", ROLLUP_MS, _page("/cache")),
     Question("cache, one tenant", DRILL_MS, _page("/cache", tenants=True)),
     Question("models", ROLLUP_MS, _page("/models")),
+    Question("outcomes", ROLLUP_MS, _page("/outcomes")),
+    Question("outcomes, one tenant", DRILL_MS, _page("/outcomes", tenants=True)),
+    Question("batches", ROLLUP_MS, _page("/batches")),
+    Question("alerts", ROLLUP_MS, lambda *_: "/alerts"),
+    Question("estimator", ROLLUP_MS, _page("/estimator")),
     Question("budgets", ROLLUP_MS, lambda *_: "/budgets"),
     Question("health", ROLLUP_MS, lambda *_: "/health"),
     Question("prices", ROLLUP_MS, lambda *_: "/prices"),
@@ -100,6 +107,7 @@ QUESTIONS = (
     Question("calls, one tenant", DRILL_MS, _page("/calls", tenants=True)),
     Question("calls, page 20", DRILL_MS, _page("/calls", page="20")),
     Question("one call", DRILL_MS, _opened("/call", lambda days: days.call_ids)),
+    Question("one call, by its request id", DRILL_MS, _opened("/call", lambda days: days.request_ids)),
     Question("sessions", DRILL_MS, _page("/sessions")),
     Question("one session", DRILL_MS, _opened("/sessions", lambda days: days.sessions)),
     Question("explore by user", DRILL_MS, _page("/explore", by="user")),
@@ -214,11 +222,12 @@ def _days(ledger: Path) -> tuple[int, Days]:
         connection = reader._connection  # noqa: SLF001 - a bench may
         assert connection is not None
         found = connection.execute(
-            "SELECT call_id, session FROM calls WHERE call_no IN (SELECT 1 + n * $calls // 40 FROM range(40) t(n))",
+            "SELECT call_id, request_id, session FROM calls "
+            "WHERE call_no IN (SELECT 1 + n * $calls // 40 FROM range(40) t(n))",
             {"calls": calls},
         ).fetchall()
     starts = [row.start.date() for row in rows if row.start is not None]
-    return calls, Days(starts[0], starts[-1], [row[0] for row in found], [row[1] for row in found])
+    return calls, Days(starts[0], starts[-1], *([row[n] for row in found] for n in range(3)))
 
 
 _OWNER = """

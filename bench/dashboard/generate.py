@@ -43,6 +43,7 @@ HERE = Path(__file__).parent
 UNPRICED_MODEL = "claude-next-preview"
 TENANTS = 200
 _NEW_MODEL_SINCE = datetime(2026, 10, 8, tzinfo=UTC)
+_STAGED = "FROM staged"
 _TOUCHED = "call_no IN (SELECT call_no FROM touched)"
 
 
@@ -259,6 +260,9 @@ def _day(
     condition = f"call_no >= {words['first']} AND call_no < {words['beyond']}"
     connection.execute(sql("rollup_add").replace(_TOUCHED, condition), {"sign": 1})
     connection.execute(sql("rollup_spread"))
+    findable = sql("insert_findable")
+    assert findable.count(_STAGED) == 2, "queries/insert_findable.sql has changed: adapt the generator"
+    connection.execute(findable.replace(_STAGED, f"FROM (SELECT * FROM calls WHERE {condition})"))
     connection.execute("COMMIT")
 
 

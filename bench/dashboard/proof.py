@@ -6,8 +6,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from farthing.call import DIMENSIONS
-from farthing.ledger import rows
-from farthing.ledger.interface import FACTS, Posting
+from farthing.ledger import relations, rows
+from farthing.ledger.interface import FACTS, Posting, Query
 from farthing.ledger.reading import DuckDBReader
 from farthing.ledger.staging import id_key
 from farthing.ledger.sums import MEASURES
@@ -36,6 +36,7 @@ def prove(path: Path, book: PriceBook) -> str:
         connection = ledger._connection  # noqa: SLF001 - a bench may
         assert connection is not None
         compared = _calls(connection, book)
+        _findable(ledger, compared)
         sums = _sums(connection)
     return f"{compared:,} calls cost what the engine says, and {sums:,} sums are those of a recount"
 
@@ -68,15 +69,25 @@ def _calls(connection: duckdb.DuckDBPyConnection, book: PriceBook) -> int:
     return compared
 
 
+def _findable(ledger: DuckDBReader, number: int) -> None:
+    """Calls are found by their request ids, and among those of their sessions."""
+    for stored in ledger.latest(Query(), 5, number):
+        assert ledger.get(stored.call.served.request_id or "") == stored
+        session = stored.call.dims.get("session")
+        assert session is None or stored in ledger.calls(Query(where={"session": (session,)}))
+
+
 def _sums(connection: duckdb.DuckDBPyConnection) -> int:
-    """By each rolled-up dimension and month, the rollup's sums against those over the calls."""
+    """By each rolled-up dimension and month, the sums of every table that has it against those over the calls."""
     compared = 0
     for name in _ROLLED_UP:
         sums = ", ".join(f"sum({measure})" for measure in MEASURES)
         text = f"SELECT date_trunc('month', sent_at), coalesce(\"{name}\", '') AS key, {sums} FROM {{}} GROUP BY ALL"
-        both = [sorted(connection.execute(text.format(one)).fetchall()) for one in ("rollup", "measures")]
-        assert both[0] == both[1], f"the rollup's sums by {name} are not those of the calls"
-        compared += len(both[0]) * len(MEASURES)
+        wanted = sorted(connection.execute(text.format("measures")).fetchall())
+        for relation in ("rollup", "rollup_days", relations.hourly((name,)), relations.daily((name,))):
+            found = sorted(connection.execute(text.format(relation)).fetchall())
+            assert found == wanted, f"the sums by {name} in {relation} are not those of the calls"
+            compared += len(found) * len(MEASURES)
     return compared
 
 
