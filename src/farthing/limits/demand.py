@@ -7,9 +7,10 @@ token of each byte of text; JSON escapes only lengthen text, and what the API pu
 images, the hidden tool prompt, Anthropic's own tools. Where neither holds (a PDF, a URL, a file, a server-side thread,
 a field or a block that we do not know) nothing is proven, and the model's context window is the bound.
 
-Three assumptions are left. Sealed content (signatures, encrypted blocks) may be compressed, so each of its bytes counts
-twice; citations add unpublished tokens, so a cited document counts twice as well; and a loop of server tools has a
-limit of iterations, whose number is published nowhere that we could check, nor how many searches one may make.
+Four assumptions are left. Of two equal names in an object the last one counts, as in most readers of JSON. Sealed
+content (signatures, encrypted blocks) may be compressed, so each of its bytes counts twice; citations add unpublished
+tokens, so a cited document counts twice as well; and a loop of server tools has a limit of iterations, whose number is
+published nowhere that we could check, nor how many searches one may make.
 
 Source: facts: claude-api 2, 3.4, 7.2 to 7.4, checked 2026-11-20.
 """
