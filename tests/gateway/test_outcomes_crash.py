@@ -173,7 +173,7 @@ def crash(nursery, folder, kill):
 
 def test_a_gateway_that_is_killed_at_a_line_about_outcomes(nursery, tmp_path):
     dice = random.Random("outcomes")
-    steps = sorted(dice.sample(range(60, 2_500), 160 if DEEP else 4))
+    steps = sorted(dice.sample(range(60, 2_500 if DEEP else 1_300), 160 if DEEP else 4))
     lives = []
     for n in steps:
         folder = tmp_path / str(n)
