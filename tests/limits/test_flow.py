@@ -402,9 +402,10 @@ def test_whoever_may_not_wait_is_not_refused_because_others_wait_for_what_it_doe
     virtual_time.run(main())
 
 
-def test_a_full_queue_loses_nobody_to_a_call_that_need_not_wait(new_flow, virtual_time):
+@pytest.mark.parametrize("shared", [(), (rate(name="all"),)], ids=["other limits", "one in common, with room"])
+def test_a_full_queue_loses_nobody_to_a_call_that_need_not_wait(new_flow, virtual_time, shared):
     patient = rate(name="a", match={"tenant": "a"}, requests_per_minute=None, concurrent=1, queue_seconds=20)
-    flow = new_flow(patient, rate(name="b", match={"tenant": "b"}), queue_length_max=2)
+    flow = new_flow(patient, rate(name="b", match={"tenant": "b"}), *shared, queue_length_max=2)
 
     async def main():
         first = await flow.enter(facts("a"))

@@ -101,8 +101,13 @@ class FairQueue:
     def __len__(self) -> int:
         return self._length
 
-    def put(self, waiting: Waiting) -> Waiting | None:
-        """Let a call wait; the one that had to go for it where the queue was full, which may be itself."""
+    def put(self, waiting: Waiting, *, stays: bool = True) -> Waiting | None:
+        """
+        Let a call wait; the one that had to go for it where the queue was full, which may be itself.
+
+        Who does not stay, because its deadline has come already and it only asks whether it is its turn, pushes out
+        nobody.
+        """
         self._number += 1
         waiting.number = self._number
         line = self._lines.get(waiting.place)
@@ -113,7 +118,7 @@ class FairQueue:
         line.calls[waiting] = None
         heapq.heappush(self._deadlines, (waiting.deadline, waiting.number, waiting))
         self._length += 1
-        if self._length <= self._length_max:
+        if self._length <= self._length_max or not stays:
             return None
         longest = max(self._lines.values(), key=lambda one: len(one.calls) / one.head.weight)
         dropped = min(longest.calls, key=lambda one: (one.deadline, one.number))

@@ -50,7 +50,7 @@ class Turns:
         """
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._futures[waiting] = future
-        dropped = self._queue.put(waiting)
+        dropped = self._queue.put(waiting, stays=waiting.deadline > self._clock())
         if dropped is not None:
             self._answer(dropped, through=False)
         self.pump()
