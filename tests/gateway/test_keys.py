@@ -123,7 +123,6 @@ def test_own_credentials_pass_only_where_the_file_says_so_and_ours_never():
     open_ring = ring("disabled = true", mode="virtual or own")
     own = shown(api_key("sk-ant-own"), (b"accept-encoding", b"br"))
     assert admit(open_ring, own, NOW) == Caller(own.headers)
-    assert admit(None, own, NOW) == Caller(own.headers)
     smuggled = [shown(api_key("sk-ant-own"), (b"cookie", OTHER.encode())), shown(api_key("x"), query=OTHER.encode())]
     for turned_away in (shown(api_key(ACME)), shown(api_key(new_key())), *smuggled):
         assert isinstance(admit(open_ring, turned_away, NOW), Refuse)

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from farthing.gateway.decide import Refuse
-from farthing.gateway.keys import PREFIX
+from farthing.gateway.keys import PREFIX, Entry
 from farthing.gateway.models_asked import models_asked
 from farthing.gateway.routes import OUTCOMES, Route, route_of
+from farthing.gateway.wire import Headers
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from farthing.gateway.keys import Credential, Entry, Ring
-    from farthing.gateway.wire import Headers
+    from farthing.gateway.keys import Credential, Ring
 
 _PREFIX = PREFIX.encode()
 _BOUND_TO_CREDENTIAL = frozenset({b"x-api-key", b"authorization", b"anthropic-workspace-id"})
@@ -39,7 +41,7 @@ class Shown(NamedTuple):
         return f"<Shown {self.method} {self.path}>"
 
 
-class Caller(NamedTuple):
+class Caller(msgspec.Struct, frozen=True, gc=False):
     """
     Somebody who was let in.
 
@@ -56,18 +58,16 @@ class Caller(NamedTuple):
         return f"<Caller {self.key.id if self.key else 'with a credential of its own'}>"
 
 
-def admit(ring: Ring | None, shown: Shown, now: datetime) -> Caller | Refuse:
+def admit(ring: Ring, shown: Shown, now: datetime) -> Caller | Refuse:
     """
     Let a caller in, or say why not.
 
     Args:
-        ring: The keys in force; None: callers use their own, and nothing is looked at.
+        ring: The keys in force.
         shown: The request's head.
         now: The time; aware, UTC.
 
     """
-    if ring is None:
-        return Caller(shown.headers)
     presented = presented_by(shown.headers)
     known = {key: found for key in presented if (found := ring.find(key)) is not None}
     if not known:

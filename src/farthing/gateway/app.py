@@ -12,7 +12,7 @@ import msgspec
 
 from farthing.gateway import decide as deciding
 from farthing.gateway.addresses import origin_of
-from farthing.gateway.admit import Shown, admit, may_be_sent, names_models
+from farthing.gateway.admit import Caller, Shown, admit, may_be_sent, names_models
 from farthing.gateway.client import ClientGone
 from farthing.gateway.content import mode_under
 from farthing.gateway.desk import Came
@@ -28,7 +28,6 @@ from farthing.gateway.tellers import may_tell, tenant_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from farthing.gateway.admit import Caller
     from farthing.gateway.asked import Asked
     from farthing.gateway.client import Client
     from farthing.gateway.content import Mode
@@ -93,11 +92,14 @@ class App:
         if isinstance(action, deciding.Refuse):
             self._refuse(scope, client, action)
             return
-        shown = Shown(scope["method"], meant(path), _target(scope), headers)
-        caller = admit(self._running.ring, shown, self._running.now())
-        if isinstance(caller, deciding.Refuse):
-            self._refuse(scope, client, caller)
-            return
+        ring, caller = self._running.ring, Caller(headers)
+        if ring is not None:
+            shown = Shown(scope["method"], meant(path), _target(scope), headers)
+            admitted = admit(ring, shown, self._running.now())
+            if isinstance(admitted, deciding.Refuse):
+                self._refuse(scope, client, admitted)
+                return
+            caller = admitted
         if isinstance(action, deciding.Tell):
             await self._tell(scope, client, caller)
             return
@@ -167,15 +169,22 @@ class App:
             ruled = content_under(options.rules, path, asked.model, headers, self._stated(headers, asked.user, caller))
             return mode_under(ruled or allowed, headers)
 
-        entry, method, target = f"call_{random.getrandbits(96):024x}", scope["method"], _target(scope)
-        came = Came(entry, method, path, target, caller.headers, dims_of)
-        if options.content is not None:
-            came = came._replace(content_of=functools.partial(content_of, allowed=options.content))
-        if key is None:
-            return came
-        is_bound = key.models and method == "POST" and names_models(path)
-        check = functools.partial(may_be_sent, key) if is_bound else None
-        return came._replace(check=check, origin=origin_of(headers), upstream=f"key {key.upstream}")
+        entry, method = f"call_{random.getrandbits(96):024x}", scope["method"]
+        check = None
+        if key is not None and key.models and method == "POST" and names_models(path):
+            check = functools.partial(may_be_sent, key)
+        return Came(
+            entry,
+            method,
+            path,
+            _target(scope),
+            caller.headers,
+            dims_of,
+            check=check,
+            origin=None if key is None else origin_of(headers),
+            upstream="" if key is None else f"key {key.upstream}",
+            content_of=None if options.content is None else functools.partial(content_of, allowed=options.content),
+        )
 
     def _refuse(self, scope: Scope, client: Client, refusal: deciding.Refuse) -> None:
         self._metrics.count("farthing_requests_total", str(refusal.status))

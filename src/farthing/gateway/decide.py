@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from farthing.gateway.routes import OUTCOMES, Route, is_api, is_own, is_tricky, meant, route_of
 
 
-class RequestFacts(NamedTuple):
+class RequestFacts(msgspec.Struct, frozen=True, gc=False):
     """
     What is known of a request when its head is there.
 
@@ -41,13 +43,13 @@ class Policy(NamedTuple):
     retries: int = 0
 
 
-class State(NamedTuple):
+class State(msgspec.Struct, frozen=True, gc=False):
     """What is so right now: requests under way that are forwarded, this one not counted."""
 
     calls: int = 0
 
 
-class Forward(NamedTuple):
+class Forward(msgspec.Struct, frozen=True, gc=False):
     """Send it upstream, at most *attempts_max* times, and read the answer as *route* says."""
 
     route: Route

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
+from farthing.gateway.asked import Asked
+from farthing.gateway.content import Mode
+from farthing.gateway.decide import Refuse
+from farthing.gateway.wire import Headers
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
-    from farthing.gateway.asked import Asked
-    from farthing.gateway.content import Mode
     from farthing.gateway.content_keeper import Keeper
-    from farthing.gateway.decide import Refuse
     from farthing.gateway.drain import Drain
     from farthing.gateway.fingerprint import Fingerprinter
     from farthing.gateway.limiting import Limiter
     from farthing.gateway.pool import Pool
     from farthing.gateway.reading import Books
-    from farthing.gateway.wire import Headers
 
 
-class Came(NamedTuple):
+class Came(msgspec.Struct, frozen=True, gc=False):
     """
     A request as it came.
 

@@ -7,7 +7,10 @@ Whatever goes wrong in here is counted by a word and by nothing else: the client
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from farthing.call import Call, Served, call_identity
 from farthing.gateway.codings import UnknownCoding
@@ -29,7 +32,6 @@ from farthing.usage.sse import SseMeter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from farthing.call import Request
     from farthing.gateway.batches import Batches
@@ -53,7 +55,7 @@ class Books(NamedTuple):
     metrics: Metrics
 
 
-class Attempt(NamedTuple):
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """
     One request as it was sent upstream once.
 
