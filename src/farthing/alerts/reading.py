@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from farthing.alerts.store import VERSION, read_incident
+from farthing.alerts.records import read_incident
+from farthing.alerts.store import VERSION
 from farthing.errors import LedgerFault
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from farthing.alerts.incidents import Incident, Step, advance
+from farthing.alerts.incidents import Step, advance
+from farthing.alerts.records import incident_bytes, read_incident
 from farthing.errors import BadInput, LedgerFault
 from farthing.ledger.sqlite import WAL, Layout, open_file, transaction
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from farthing.alerts.channels import Channel
-    from farthing.alerts.incidents import EventName, Signal
+    from farthing.alerts.incidents import EventName, Incident, Signal
 
 STORE_NAME = "alerts.sqlite"
 """The store's file, beside the ledger."""
@@ -167,7 +168,7 @@ class AlertStore:
         return [read_incident(row) for row in rows]
 
     def _keep(self, incident: Incident) -> Incident:
-        record = msgspec.json.encode(_stored(incident))
+        record = incident_bytes(incident)
         values = (incident.state, incident.last_at.timestamp(), record)
         if incident.id:
             statement = "UPDATE incident SET state = ?, last_at = ?, record = ? WHERE id = ?"
@@ -188,7 +189,7 @@ class AlertStore:
             "woken": f"woken-{int(now.timestamp())}",
             "renewed": f"renewed-{int(now.timestamp()) // 3600}",
         }
-        record = msgspec.json.encode(_stored(incident))
+        record = incident_bytes(incident)
         for channel in channels:
             is_wanted = not set(channel.tells).isdisjoint(topics)
             if not (is_wanted if event in _BEGINS else self._was_told(incident, channel)):
@@ -289,29 +290,3 @@ class AlertStore:
 def backoff_s(tries: int) -> float:
     """Seconds until a message is due again after so many tries: half a minute, doubling, at most six hours."""
     return float(min(BACKOFF_MAX_S, 30 * 2 ** (tries - 1)))
-
-
-class _Stored(msgspec.Struct, frozen=True):
-    """An incident as JSON; the amount is text."""
-
-    stake: str | None
-    incident: Incident
-
-
-def read_incident(row: tuple[int, bytes]) -> Incident:
-    """
-    An incident from its number and its record.
-
-    Raises:
-        msgspec.MsgspecError: The record is none.
-
-    """
-    number, record = row
-    kept = msgspec.json.decode(record, type=_Stored)
-    stake = None if kept.stake is None else int(kept.stake)
-    return msgspec.structs.replace(kept.incident, id=number, stake_pusd=stake)
-
-
-def _stored(incident: Incident) -> _Stored:
-    stake = None if incident.stake_pusd is None else str(incident.stake_pusd)
-    return _Stored(stake, msgspec.structs.replace(incident, stake_pusd=None))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from farthing.ledger.outcome import Outcome, Replaced, Share
-    from farthing.reports.outcomes import OutcomeReport, OutcomeRow
+    from farthing.reports.outcome_rows import OutcomeReport, OutcomeRow
 
 _DEAREST = 5
 _NAMES = 12

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from farthing.dashboard.scope import Reader
     from farthing.dashboard.visit import Visit
     from farthing.ledger.outcome import Basis
-    from farthing.reports.outcomes import OutcomeReport
+    from farthing.reports.outcome_rows import OutcomeReport
 
 CALLS_JOINED_MAX = 300_000
 OUTCOMES_READ_MAX = 200_000

@@ -10,7 +10,6 @@ from farthing.ledger import question
 from farthing.ledger.outcome import (
     DEAREST,
     DearCall,
-    Finder,
     JoinedBy,
     Outcome,
     OutcomesAdded,
@@ -21,6 +20,7 @@ from farthing.ledger.outcome import (
     is_of,
     verdict,
 )
+from farthing.ledger.outcome_join import Finder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from farthing.call import DIMENSIONS
-from farthing.ledger.outcome import Finder
+from farthing.ledger.outcome_join import Finder
 from farthing.ledger.question import TAG
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from farthing.units import Kind, weakest
 
 if TYPE_CHECKING:
     from farthing.ledger.outcome import Outcome
-    from farthing.reports.outcomes import OutcomeReport, OutcomeRow
+    from farthing.reports.outcome_rows import OutcomeReport, OutcomeRow
 
 _PLACES = 6
 

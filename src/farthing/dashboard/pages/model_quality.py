@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from farthing.dashboard.visit import Visit
-    from farthing.reports.outcomes import OutcomeReport
+    from farthing.reports.outcome_rows import OutcomeReport
 
 _PERCENTS = (50, 95)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from farthing.dashboard.visit import Visit
     from farthing.ledger.interface import Row
-    from farthing.reports.outcomes import OutcomeReport, OutcomeRow
+    from farthing.reports.outcome_rows import OutcomeReport, OutcomeRow
 
 OWN = ("from",)
 

@@ -8,7 +8,7 @@ from farthing.dashboard.blocks import Block, Cell, Column, Field, Form, Note, Pa
 from farthing.dashboard.joining import basis_of
 from farthing.dashboard.pages.outcome_cells import STATUS_TONES, UNKNOWN, call_link, mean, moment, share_cell, unsure
 from farthing.ledger.outcome import STATUSES
-from farthing.reports.outcomes import Dear
+from farthing.reports.outcome_rows import Dear
 from farthing.reports.sums import percent
 from farthing.units import Kind, weakest
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from farthing.dashboard.visit import Visit
-    from farthing.reports.outcomes import OutcomeReport
+    from farthing.reports.outcome_rows import OutcomeReport
 
 PER_PAGE = 50
 _FREE_SHOWN = 12

@@ -32,7 +32,7 @@ from farthing.units import Kind, weakest
 
 if TYPE_CHECKING:
     from farthing.dashboard.visit import Visit
-    from farthing.reports.outcomes import OutcomeReport, OutcomeRow
+    from farthing.reports.outcome_rows import OutcomeReport, OutcomeRow
 
 OWN = ("outcome", "status")
 _BARS, _ROWS_SHOWN = 8, 100
