@@ -139,6 +139,7 @@ def test_what_looks_like_those_is_taken():
         ({"output_config": {"effort": "huge"}}, "output_config.effort"),
         ({"inference_geo": "eu"}, "inference_geo: Input should be 'global' or 'us'"),
         ({"thinking": {"type": "some"}}, "thinking.type: Input should be"),
+        ({"context_management": []}, "context_management: Input should be a valid dictionary"),
         ({"compaction": {"type": "summarize"}}, "compaction: Extra inputs are not permitted"),
         ({"fallbacks": [{"model": "claude-opus-5"}]}, "fallbacks: Extra inputs are not permitted"),
         ({"raw": b"{"}, "The request body is not valid JSON"),

@@ -127,6 +127,7 @@ class Begun:
             "content": [segment.block for segment in turn.segments],
             **self._ending(),
             "diagnostics": self._diagnostics,
+            **self._edited(),
             "usage": passes.usage_json(turn.passes, self._served_as, iterations=turn.shows_iterations)
             | self._claimed(),
         }
@@ -153,7 +154,7 @@ class Begun:
         yield from play(
             self._start(),
             turn.segments,
-            {"delta": self._ending(), "usage": usage},
+            {"delta": self._ending(), "usage": usage, **self._edited()},
             chunk_chars=reply.chunk_chars,
             event_s=reply.event_s,
         )
@@ -195,6 +196,11 @@ class Begun:
             "stop_details": details,
             "container": None,
         }
+
+    def _edited(self) -> dict[str, Any]:
+        """What a response says of its context edits: nothing where none were asked for."""
+        edits = self._attempts[-1].edits
+        return {} if edits is None else {"context_management": {"applied_edits": edits}}
 
     def _claimed(self) -> dict[str, Any]:
         """What ``usage`` says of a fallback credit."""

@@ -19,6 +19,7 @@ from farthing.sandbox.begun import Begun, Headers, Taken, counter_of
 from farthing.sandbox.cache import Scope
 from farthing.sandbox.claude_code import dims_of
 from farthing.sandbox.credit import credited
+from farthing.sandbox.editing import edited
 from farthing.sandbox.fallbacks import fallbacks_of
 from farthing.sandbox.limits import Charge
 from farthing.sandbox.problems import ApiError, invalid
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from farthing.prices.schema import Model
     from farthing.sandbox.accounts import Caller, Key
     from farthing.sandbox.faults import Fault
+    from farthing.sandbox.tokenizer import SandboxCounter
     from farthing.sandbox.world import World
 
 __all__ = ["Begun", "Event", "Headers", "Refused", "begin", "count_tokens"]
@@ -92,12 +95,14 @@ def count_tokens(world: World, caller: Caller, headers: Mapping[str, str], body:
                 raise unsupported("count_tokens")
             world.limits.admit_count(world.accounts.organizations[caller.organization_id], at)
             counter = counter_of(world, caller, terms.model, at)
-            tokens = read_prompt(terms.body, counter, model=terms.model.id, breakpoints=False).tokens
+            read, edits = edited(terms.body, lambda body: _count(body, counter, terms.model))
+            tokens = _count(read, counter, terms.model)
+            before = _count(terms.body, counter, terms.model) if edits else tokens
         except ApiError as error:
             return refused(world, caller, error, request_id)
     answer: dict[str, Any] = {"input_tokens": tokens}
     if terms.has_beta("context-management-"):
-        answer["context_management"] = {"original_input_tokens": tokens}
+        answer["context_management"] = {"original_input_tokens": before}
     return 200, identity_headers(caller, request_id), msgspec.json.encode(answer)
 
 
@@ -176,10 +181,11 @@ def _generated(world: World, taken: Taken, attempt: Attempt, ask: Ask, fallbacks
 
 
 def _attempt(world: World, caller: Caller, terms: Terms, at: datetime) -> Attempt:
-    model = terms.model
+    model, counter = terms.model, counter_of(world, caller, terms.model, at)
+    body, edits = edited(terms.body, lambda body: _count(body, counter, model))
+    terms = terms._replace(body=body)
     try:
-        counter = counter_of(world, caller, model, at)
-        prompt = read_prompt(terms.body, counter, model=model.id, inference_geo=terms.inference_geo)
+        prompt = read_prompt(body, counter, model=model.id, inference_geo=terms.inference_geo)
     except BadBreakpoint as error:
         raise invalid(error.read) from None
     if prompt.tokens > model.context_window_tokens:
@@ -187,4 +193,8 @@ def _attempt(world: World, caller: Caller, terms: Terms, at: datetime) -> Attemp
     tokens_min = model.cacheable_prefix.tokens_min or UNCONFIRMED_TOKENS_MIN
     scope = Scope(caller.organization_id, caller.workspace_id if at.date() >= WORKSPACES_APART else "", model.id)
     lookup = world.cache.look_up(scope, prompt.blocks, at, tokens_min=tokens_min)
-    return Attempt(terms, prompt, lookup, tokens_min)
+    return Attempt(terms, prompt, lookup, tokens_min, edits)
+
+
+def _count(body: Mapping[str, Any], counter: SandboxCounter, model: Model) -> int:
+    return read_prompt(body, counter, model=model.id, breakpoints=False).tokens

@@ -35,6 +35,7 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "thinking": (dict, "dictionary"),
     "output_config": (dict, "dictionary"),
     "metadata": (dict, "dictionary"),
+    "context_management": (dict, "dictionary"),
     "stop_sequences": (list, "list"),
     "stream": (bool, "boolean"),
 }

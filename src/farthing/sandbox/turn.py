@@ -39,10 +39,11 @@ class Attempt(NamedTuple):
     One model's try at a request.
 
     Attributes:
-        terms: The request as this model gets it.
+        terms: The request as this model gets it, after its context was edited.
         prompt: The request's blocks, for that model.
         lookup: What it reads from the cache and writes to it.
         tokens_min: The model's shortest cacheable prefix.
+        edits: ``applied_edits`` of the response; None where none were asked for.
 
     """
 
@@ -50,6 +51,7 @@ class Attempt(NamedTuple):
     prompt: Prompt
     lookup: Lookup
     tokens_min: int
+    edits: list[dict[str, Any]] | None = None
 
     def __repr__(self) -> str:
         return f"<Attempt {self.model.id}, {self.prompt.tokens} tokens>"
