@@ -89,16 +89,15 @@ def days(draw, zone):
     return tuple(datetime(one.year, one.month, one.day, tzinfo=zone).astimezone(UTC) for one in (first, last))
 
 
-@pytest.mark.parametrize("basis", ["list", "contract"])
 @pytest.mark.parametrize("seed", range(9))
-def test_every_figure_is_the_sum_of_its_raw_rows(seed, basis, tmp_path):
+def test_every_figure_is_the_sum_of_its_raw_rows(seed, tmp_path):
     draw = random.Random(seed)
     calls = [a_call(draw, number) for number in range(draw.randint(5, 60))]
     told = [an_outcome(draw, number, calls) for number in range(draw.randint(1, 25))]
     otherwise = [one | {"status": "failure", "revenue_usd": "-0.5"} for one in told[:2]]
     words, outcomes = (told, [*told[:3], *otherwise]), {one["id"]: one for one in [*told, *otherwise]}
     zone = ZoneInfo(draw.choice(ZONES))
-    with open_ledger(tmp_path / "ledger.duckdb" if seed % 3 == 0 else None) as ledger:
+    with open_ledger(tmp_path / "ledger.duckdb" if seed % 4 == 0 else None) as ledger:
         late = draw.random() < 0.5
         for is_calls in (late, not late):
             if is_calls:
@@ -108,7 +107,8 @@ def test_every_figure_is_the_sum_of_its_raw_rows(seed, basis, tmp_path):
                     ledger.add_outcomes([read_outcome(one, received_at=START) for one in some], received_at=START)
         for since, until in ((None, None), days(draw, zone)):
             query = Query(by=("tenant",), since=since, until=until, timezone=zone.key)
-            check(outcome_report(ledger, query, basis), calls, outcomes, (since, until))
+            for basis in ("list", "contract"):
+                check(outcome_report(ledger, query, basis), calls, outcomes, (since, until))
 
 
 def check(report, calls, outcomes, span):
