@@ -161,7 +161,7 @@ def test_one_that_keeps_dying_is_started_again_a_few_times_and_then_said_to_be_g
     monkeypatch.setattr(beside, "RESTARTS_MAX", 1)
     told = []
     with beside.kept_beside("the watcher", ["no-such-command"], told.append, pause_s=0.001):
-        for _ in range(600):
+        for _ in range(2_400):
             if told and "not started again" in told[-1]:
                 break
             time.sleep(0.05)
@@ -176,7 +176,7 @@ def test_one_that_is_killed_is_started_again(spiked, tmp_path):
     lock = tmp_path / "alerts.sqlite.watcher"
 
     def other(than=""):
-        for _ in range(600):
+        for _ in range(2_400):
             if lock.exists() and (found := lock.read_text()) not in ("", than):
                 return found
             time.sleep(0.05)

@@ -86,7 +86,7 @@ def test_the_dashboard_is_there_and_ends_with_the_gateway_however_that_ends(star
             assert b"Overview" in page.read()
         process.send_signal(number)
         process.communicate(timeout=60)
-    for _ in range(200):
+    for _ in range(2_400):
         try:
             urllib.request.urlopen(facts["dashboard"], timeout=5).close()  # a port that is free may even answer itself
         except OSError:
@@ -140,7 +140,7 @@ def test_the_watcher_of_alerts_runs_beside_it_comes_back_and_ends_with_it_even_i
     lock = tmp_path / "alerts.sqlite.watcher"
 
     def watcher(other_than=0):
-        for _ in range(400):
+        for _ in range(2_400):
             if lock.exists() and int(lock.read_text() or 0) not in (0, other_than):
                 return int(lock.read_text())
             time.sleep(0.05)
@@ -155,7 +155,7 @@ def test_the_watcher_of_alerts_runs_beside_it_comes_back_and_ends_with_it_even_i
         process.send_signal(signal.SIGKILL)
         _, log = process.communicate(timeout=60)
     assert "the watcher of alerts ended with -9; it starts again in 1 s" in log
-    for _ in range(200):
+    for _ in range(2_400):
         try:
             os.kill(second, 0)
         except ProcessLookupError:

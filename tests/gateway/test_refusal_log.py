@@ -66,7 +66,7 @@ class Kept:
 
     def write(self, now=NOW):
         self.log.tick(now)
-        self.log.close(now)
+        self.log.close(now, 60)
 
     @property
     def lost(self):
