@@ -254,6 +254,15 @@ def test_late_rows_revise_figures_that_looked_final():
     assert tokens_in(buckets(usage, state, ("bucket_width", "1d"))) == whole
 
 
+def test_analytics_say_up_to_when_they_are_whole():
+    state = traffic([ONE])
+    state.world.clock.set(START + timedelta(hours=2))
+    state.lateness = Lateness(visible_after_s=300)
+    for report in (analytics_usage, analytics_cost):
+        told = report(view(state), Query([("starting_at", "2026-11-01")]))["data_refreshed_at"]
+        assert datetime.fromisoformat(told) == START + timedelta(hours=2) - timedelta(minutes=5)
+
+
 def test_groups_beyond_the_cap_are_missing_without_a_row_for_the_rest():
     sizes = [
         ONE | {"model": model, "prompt_tokens": size}

@@ -85,7 +85,7 @@ def analytics_usage(view: View, query: Query) -> dict[str, Any]:
         usage = {**usage_json(total), "total_tokens": total.total_tokens, "requests": total.requests}
         return {**_bounds(row), "group": _group(groups, row.key, DIMENSIONS), "usage": usage}
 
-    return _page(query, [[row] for row in rows], shown)
+    return _page(view, query, [[row] for row in rows], shown)
 
 
 def analytics_cost(view: View, query: Query) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def analytics_cost(view: View, query: Query) -> dict[str, Any]:
         names = [*plain, *FAN_OUT] if fanned else plain
         return {**_bounds(row), "group": _group(names, row.key, (*DIMENSIONS, *FAN_OUT)), "cost": cost}
 
-    return _page(query, fans, shown)
+    return _page(view, query, fans, shown)
 
 
 def _tagged(view: View, entries: Iterable[Entry], pieces: Callable[[Entry], Iterator[Any]]) -> Iterator[Any]:
@@ -230,9 +230,13 @@ def _group(names: list[str], key: tuple[str, ...], shown: Iterable[str]) -> dict
     return {name: values.get(name) for name in shown}
 
 
-def _page(query: Query, fans: list[list[Row]], shown: Callable[[Row], dict[str, Any]]) -> dict[str, Any]:
+def _page(view: View, query: Query, fans: list[list[Row]], shown: Callable[[Row], dict[str, Any]]) -> dict[str, Any]:
     """One page; the rows that one row fans out to count once."""
     limit, first = query.count("limit", 20, 1000), offset_of(query.one("page"))
-    data = [shown(row) for fan in fans[first : first + limit] for row in fan]
     has_more = first + limit < len(fans)
-    return {"data": data, "has_more": has_more, "next_page": cursor(first + limit) if has_more else None}
+    return {
+        "data": [shown(row) for fan in fans[first : first + limit] for row in fan],
+        "has_more": has_more,
+        "next_page": cursor(first + limit) if has_more else None,
+        "data_refreshed_at": rfc3339(view.now - timedelta(seconds=view.lateness.visible_after_s)),
+    }
