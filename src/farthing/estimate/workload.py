@@ -196,10 +196,10 @@ def sizes_of(workload: Workload) -> dict[str, Size]:
         ("tokens", workload.tokens),
         ("cache", workload.cache),
     ):
-        for field in msgspec.structs.fields(part):
-            value = getattr(part, field.name)
+        for name in part.__struct_fields__:
+            value = getattr(part, name)
             if isinstance(value, (Range, Decimal)):
-                found[f"{table}.{field.name}"] = value
+                found[f"{table}.{name}"] = value
     found["batch_share"] = workload.batch_share
     found["web_searches_per_call"] = workload.web_searches_per_call
     return found

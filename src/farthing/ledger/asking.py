@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 NOT_ROLLED_UP = ("user", "session")
 """Dimensions of too many values for hourly sums; tags are not rolled up either."""
 _FIRST, _BEYOND = datetime(YEAR_MIN, 1, 1, tzinfo=UTC), datetime(YEAR_MAX + 1, 1, 1, tzinfo=UTC)
-_DAY, _INSTANT = timedelta(days=1), timedelta(microseconds=1)
+_DAY, _HOUR, _INSTANT = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 
 
 class Asked:
@@ -59,15 +59,12 @@ class Asked:
 
     @property
     def rolled_up(self) -> bool:
-        """Whether hourly sums can answer it: whole hours, and no dimension that they leave out."""
+        """Whether sums can answer it but for the parts of hours at its ends: they have all its dimensions."""
         query = self.query
         for dimension in (*query.by, *query.where):
             name = plain(dimension)
             if name in NOT_ROLLED_UP or name.startswith(TAG):
                 return False
-        edges = [at for at in (query.since, query.until) if at is not None]
-        if any(at.timestamp() % 3600 for at in edges):
-            return False
         looks_at_clock = query.bucket is not None or any(n in PARTS_OF_TIME for n in (*query.by, *query.where))
         return not looks_at_clock or whole_hours(self._segments)
 
@@ -92,36 +89,36 @@ class Asked:
         if not self.rolled_up:
             return "measures"
         wanted = self._summed(self.query.by if names is None else names)
-        return self._days(wanted) if self.by_days else relations.hourly(wanted)
+        hours = self._whole(_HOUR, relations.hourly(wanted), "measures")
+        return self._whole(_DAY, relations.daily(wanted), hours) if self.by_days else hours
 
     def hours(self) -> str:
         """The same for a question hour by hour."""
-        return relations.hourly(self._summed(())) if self.rolled_up else "measures"
+        return self._whole(_HOUR, relations.hourly(self._summed(())), "measures") if self.rolled_up else "measures"
 
     def _summed(self, by: Collection[str]) -> set[str]:
         """The dimensions that these groups and the filters need of the sums."""
         return {plain(name) for name in (*by, *self.query.where)}.difference(PARTS_OF_TIME)
 
-    def _days(self, names: Collection[str]) -> str:
-        """The daily sums of the whole days that it is about, and the hourly ones of the hours before and after."""
+    def _whole(self, unit: timedelta, sums: str, finer: str) -> str:
+        """*sums* for the whole days or hours that it is about, and what is *finer* for the time before and after."""
         since, until = self.query.since, self.query.until
-        first = since and _midnight(since + _DAY - _INSTANT)
-        beyond = until and _midnight(until)
-        by_hours = relations.hourly(names)
+        first, beyond = since and _begun(since + unit - _INSTANT, unit), until and _begun(until, unit)
         if first and beyond and first >= beyond:
-            return by_hours
-        days, hours = [], []
-        if first and since:
-            self.parameters["first_day"] = naive(first)
-            days.append("sent_at >= $first_day::TIMESTAMP")
-            hours += ["sent_at < $first_day::TIMESTAMP"] if since < first else []
-        if beyond and until:
-            self.parameters["beyond_days"] = naive(beyond)
-            days.append("sent_at < $beyond_days::TIMESTAMP")
-            hours += ["sent_at >= $beyond_days::TIMESTAMP"] if beyond < until else []
-        whole = f"SELECT * FROM {relations.daily(names)} WHERE {' AND '.join(days) or 'TRUE'}"  # noqa: S608 - ours
-        edges = "".join(f" UNION ALL BY NAME SELECT * FROM {by_hours} WHERE {edge}" for edge in hours)  # noqa: S608 - as above
-        return f"({whole}{edges})"
+            return finer
+        inside, outside = [], []
+        for name, at, edge, is_within, is_beside in (
+            (f"from_{unit.days}", first, since, ">=", "<"),
+            (f"to_{unit.days}", beyond, until, "<", ">="),
+        ):
+            if at is not None and at != edge:
+                self.parameters[name] = naive(at)
+                inside.append(f"sent_at {is_within} ${name}::TIMESTAMP")
+                outside.append(f"sent_at {is_beside} ${name}::TIMESTAMP")
+        if not outside:
+            return sums
+        edges = "".join(f" UNION ALL BY NAME SELECT * FROM {finer} WHERE {edge}" for edge in outside)  # noqa: S608 - ours
+        return f"(SELECT * FROM {sums} WHERE {' AND '.join(inside)}{edges})"  # noqa: S608 - as above
 
     def report(self, relation: str) -> str:
         """The text of the query over any relation that can answer it; ``parameters`` has its parameters."""
@@ -278,5 +275,6 @@ def within_years(query: Query) -> Query:
     return msgspec.structs.replace(query, since=since, until=until)
 
 
-def _midnight(at: datetime) -> datetime:
-    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+def _begun(at: datetime, unit: timedelta) -> datetime:
+    """The start of the day or hour of UTC that it is in."""
+    return at - (at - _FIRST) % unit
