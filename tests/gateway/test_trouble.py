@@ -16,6 +16,7 @@ import pytest
 from tests.announced import announced
 
 from farthing import testing
+from farthing.gateway.client import Client
 from farthing.ledger import open_ledger
 from farthing.ledger.interface import Query
 from farthing.ledger.journal import Begun, Settled, read
@@ -259,6 +260,22 @@ def serve(tmp_path):
     for process in running:
         process.kill()
         process.communicate()
+
+
+def test_a_stream_ends_after_its_outcome_is_written(box, gateway, monkeypatch):
+    """Whoever saw the end of one and begins another has no more than that one under way."""
+    written, end = [], Client.end
+
+    def watched(client):
+        written.append(gateway.journal.count(b'"is":"settled"'))
+        end(client)
+
+    monkeypatch.setattr(Client, "end", watched)
+    with anthropic.Anthropic(base_url=gateway.base_url, api_key=box.key, max_retries=0) as client:
+        for _ in range(3):
+            with client.messages.stream(**BODY) as stream:
+                stream.get_final_message()
+    assert written == [1, 2, 3]
 
 
 def test_killed_under_load_each_call_is_known_once(live, serve, tmp_path):
