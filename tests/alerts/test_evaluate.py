@@ -205,7 +205,7 @@ def test_a_budget_has_one_thing_to_say(now, spent, expected, marks, stake):
     end = Total(80 * CENT, 120 * CENT, 160 * CENT)
     one = budget_signal(Standing(budget(100), "", now - 9 * HOUR, now + 99 * HOUR, spent * CENT, end, over_at), now)
     assert (one.marks, (one.stake_pusd // CENT, str(one.stake_kind))) == (marks, stake)
-    assert ("is reached" in one.title, "will pass" in one.title) == (spent >= 50, "forecast" in marks)
+    assert ("is reached" in one.title, " on 2026-" in one.title) == (spent >= 50, "forecast" in marks)
 
 
 def test_a_budget_for_each_tenant(ledger, quiet, now):

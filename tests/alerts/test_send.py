@@ -293,3 +293,13 @@ def test_a_password_is_not_sent_in_the_clear(tmp_path):
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(BadConfig, match="password is sent"):
         read_channels(tmp_path / "c.toml")
+
+
+@pytest.mark.parametrize(
+    "address", ["d@e.f,x@evil.example", "Ann <d@e.f>", "d@e.f;x@y.z", 'd"@e.f', "d@e.f\r\nBcc: x@y.z"]
+)
+def test_an_address_is_one_plain_address(tmp_path, address):
+    text = f'[[channel]]\nname="m"\nkind="email"\nhost="h"\nsender="a@b.c"\nto=[{json.dumps(address)}]\n'
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(BadConfig, match="plain addresses"):
+        read_channels(tmp_path / "c.toml")

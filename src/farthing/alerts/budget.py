@@ -60,7 +60,8 @@ def budget_signal(standing: Standing, now: datetime, told: Collection[str] = ())
     stake, stake_kind = max(0, spent - limit), Kind.MEASURED
     if is_forecast:
         assert standing.end_pusd is not None
-        said.append(_forecast_words(standing, "it" if shares else f"its limit of {usd(limit)} a {budget.window}"))
+        goal = "reach 100%" if shares else f"pass its limit of {usd(limit)} a {budget.window}"
+        said.append(_forecast_words(standing, goal))
         detail |= _forecast_detail(standing)
         stake, stake_kind = max(0, round(standing.end_pusd.expected) - limit), Kind.ASSUMED
     who = f"budget {budget.name}" + (f", {standing.value}" if standing.value else "")
@@ -79,12 +80,12 @@ def budget_signal(standing: Standing, now: datetime, told: Collection[str] = ())
     )
 
 
-def _forecast_words(standing: Standing, limit: str) -> str:
+def _forecast_words(standing: Standing, goal: str) -> str:
     by_day = standing.budget.window in ("week", "month")
     expected, first, last = (None if at is None else _day(at, by_day=by_day) for at in standing.over_at)
     if expected is None:
-        return f"may pass {limit}, on {first} at the earliest"
-    return f"will pass {limit} on {expected} ({first} to {last or 'not before its window ends'})"
+        return f"may {goal}, on {first} at the earliest"
+    return f"will {goal} on {expected} ({f'{first} to {last}' if last else f'{first} at the earliest, or not at all'})"
 
 
 def _forecast_detail(standing: Standing) -> dict[str, Any]:

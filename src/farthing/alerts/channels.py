@@ -68,7 +68,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
-_ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
+_ADDRESS = re.compile(r"""[^@\s<>()\[\],;:"\\]+@[^@\s<>()\[\],;:"\\]+""")
 
 
 def read_channels(path: Path) -> tuple[Channel, ...]:

@@ -93,6 +93,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "stake_usd": None if incident.stake_pusd is None else usd_text(incident.stake_pusd),
         "figure_kind": str(incident.stake_kind),
         "part_of": incident.part_of or None,
+        "told": list(incident.told),
         "detail": incident.detail,
     }
 

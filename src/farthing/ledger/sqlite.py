@@ -69,7 +69,10 @@ def open_file(path: Path, layout: Layout, *, busy_s: float, pragmas: Sequence[st
         raise
     if version != layout.version:
         db.close()
-        raise LedgerFault(f"read {path.name}: version {version} of {layout.what}, expected {layout.version}")
+        raise LedgerFault(
+            f"read {path.name}: version {version} of {layout.what}, expected {layout.version}; use the farthing that "
+            "made it, or move it away: a new one is made"
+        )
     return db
 
 

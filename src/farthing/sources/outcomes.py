@@ -170,7 +170,7 @@ def _status(value: Any) -> Status:
         return "other"
     text = value.strip().lower() if isinstance(value, str) else value
     if text not in STATUSES:
-        raise BadInput("read a status that is none", f"one of {', '.join(STATUSES)}")
+        raise BadInput("read a status that nobody knows", f"one of {', '.join(STATUSES)}")
     return cast("Status", text)
 
 
