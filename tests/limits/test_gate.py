@@ -10,9 +10,13 @@ from fractions import Fraction
 
 import anthropic
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from farthing.errors import LedgerFault
+from farthing.limits import quantile
 from farthing.limits.answers import Admitted, Degrade, GateFacts
+from farthing.limits.file import limits_of
 from farthing.limits.gate import Gate
 from farthing.limits.memory_bank import MemoryBank
 from farthing.limits.pockets import Ticket
@@ -121,7 +125,7 @@ def test_leaving_the_model_out_is_no_way_past_the_budget_of_a_model(gate, worst)
 
 def test_whoever_may_be_billed_for_another_model_needs_room_for_it(gate):
     made = gate(budget(limit_usd=10, scope={"model": HAIKU}), budget(name="dear", limit_usd=1, scope={"model": SONNET}))
-    beside = GateFacts({}, HAIKU, USD, beside=(SONNET,))
+    beside = GateFacts({}, HAIKU, USD, beside=("claude-opus-5", SONNET))
     assert isinstance(made.admit(beside, NOON), Admitted)
     assert made.admit(beside, NOON).budget == "dear"
     admitted(made, 1, model=HAIKU)
@@ -172,6 +176,55 @@ def test_a_smooth_budget_never_passes_its_declared_overshoot(gate):
     spent = 60 * USD // 100 + len(tickets) * USD
     assert 100 * USD < spent <= 120 * USD
     refused(made, 1)
+
+
+_STEP = st.one_of(
+    st.tuples(st.just("admit"), st.integers(0, 1), st.integers(1, 40), st.sampled_from("ab")),
+    st.tuples(st.just("settle"), st.integers(0, 9), st.integers(0, 100)),
+    st.tuples(st.just("lost"), st.integers(0, 9)),
+    st.tuples(st.just("tick"), st.integers(0, 1)),
+)
+
+
+@given(st.lists(_STEP, max_size=60), st.integers(0, 5))
+def test_a_tree_of_hard_and_smooth_budgets_is_never_passed_by_two_processes_together(steps, learnt):
+    """What calls came to, and the worst of all without an outcome: within each limit and its declared overshoot."""
+    tree = [
+        budget(name="all", limit_usd=100, smooth={"quantile": "0.5", "overshoot_usd": 15}),
+        budget(name="tenant", limit_usd=90, each="tenant"),
+        budget(name="soft", limit_usd=1, mode="soft"),
+    ]
+    bank, now = MemoryBank(), NOON
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(quantile, "CALLS_MIN", 1)
+        limits = limits_of({"budget": tree}, "limits.toml")
+        gates = [Gate(limits, lambda: bank, now) for _ in range(2)]
+        came_to, under_way = dict.fromkeys("ab", 0), []
+        for number in range(learnt):
+            ticket = admitted(gates[number % 2], 1, tenant="a")
+            assert gates[number % 2].settle(ticket, USD // 10)
+            came_to["a"] += USD // 10
+        for kind, *told in steps:
+            now += timedelta(seconds=0.3)
+            if kind == "admit":
+                which, usd, tenant = told
+                answer = gates[which].admit(facts(usd, tenant=tenant), now)
+                if isinstance(answer, Admitted):
+                    under_way.append((gates[which], answer.ticket, usd * USD, tenant))
+            elif kind == "tick":
+                gates[told[0]].tick(now)
+            elif told[0] < len(under_way):
+                gate, ticket, worst, tenant = under_way.pop(told[0])
+                pusd = worst if kind == "lost" else worst * told[1] // 100
+                gate.settle(ticket, None if kind == "lost" else pusd)
+                came_to[tenant] += pusd  # nobody knows of a lost one, so it may have come to its worst
+            open_pusd = {name: sum(one[2] for one in under_way if one[3] == name) for name in "ab"}
+            assert all(came_to[name] + open_pusd[name] <= 90 * USD for name in "ab")
+            assert sum(came_to.values()) + sum(open_pusd.values()) <= 115 * USD
+        for gate in gates:
+            gate.close(now)
+    spent = {one.key: one for one in bank.lines() if one.key.meter == "spend"}
+    assert sum(one.spent_pusd for key, one in spent.items() if key.budget == "soft") == sum(came_to.values())
 
 
 def test_reservations_do_not_leak(gate):
