@@ -128,6 +128,16 @@ def test_a_large_call_is_not_starved_by_small_ones():
     assert order(queue.admit(0.0)) == "big"
 
 
+def test_a_large_call_is_not_starved_by_small_ones_that_share_only_what_it_waits_for():
+    shared, mine, theirs, queue = Slots(3), Slots(10), Slots(10), FairQueue()
+    queue.put(call("big", shared, mine, tokens=10))
+    for _ in range(3):
+        queue.put(call("small", shared, theirs))
+    assert queue.admit(0.0) == []
+    shared.tokens = 10
+    assert order(queue.admit(0.0)) == "big"
+
+
 def test_a_call_that_waits_for_another_gate_holds_nobody_up():
     closed, opened, queue = Slots(), Slots(5), FairQueue()
     queue.put(call("a", closed, opened))

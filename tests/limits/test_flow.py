@@ -185,6 +185,22 @@ def test_a_client_that_leaves_gives_up_its_place(new_flow, virtual_time):
     virtual_time.run(main())
 
 
+def test_when_a_large_call_leaves_those_it_kept_waiting_go_at_once(new_flow, virtual_time):
+    flow = new_flow(rate(requests_per_minute=None, input_tokens_per_minute=600, queue_seconds=100))
+
+    async def main():
+        await flow.enter(facts(prompt_tokens=600))
+        large = asyncio.create_task(flow.enter(facts(prompt_tokens=600)))
+        await asyncio.sleep(0)
+        small = asyncio.create_task(flow.enter(facts(prompt_tokens=10)))
+        await asyncio.sleep(20)
+        assert flow.waiting == 2
+        large.cancel()
+        assert (await small).waited_s == pytest.approx(20, abs=1e-3)
+
+    virtual_time.run(main())
+
+
 def test_a_client_that_leaves_at_the_very_moment_of_its_turn_gives_it_back(new_flow, virtual_time):
     flow = new_flow(rate(requests_per_minute=None, concurrent=1, queue_seconds=60))
 
