@@ -40,7 +40,7 @@ def serves_on(gateway, raw_upstream, wire):
 
 
 def at_rest(gateway):
-    for _ in range(500):
+    for _ in range(6_000):
         text = gateway.metrics.text()
         if "farthing_requests_under_way 0" in text and "farthing_upstream_connections 0" in text:
             return True

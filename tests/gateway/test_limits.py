@@ -377,7 +377,7 @@ def test_a_client_that_leaves_the_queue_is_never_sent(box, limited):
 
 
 def wait_until(true):
-    for _ in range(500):
+    for _ in range(6_000):
         if true():
             return
         time.sleep(0.01)

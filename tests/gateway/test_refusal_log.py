@@ -164,7 +164,7 @@ def test_a_log_that_cannot_be_written_changes_nothing_for_calls_and_is_counted(b
 
 
 def until(true):
-    for _ in range(500):
+    for _ in range(6_000):
         if true():
             return
         time.sleep(0.02)
