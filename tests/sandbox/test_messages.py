@@ -217,6 +217,17 @@ def test_a_loop_is_billed_in_its_band_whether_or_not_it_is_listed(show_iteration
     assert entry.pusd == (100_001 + 100_056) * 500_000 + 14 * 2_500_000 + 10**10
 
 
+def test_where_only_bounds_are_known_the_upper_one_is_charged():
+    loop = (ServerPass(result_tokens=0, output_tokens=5),)
+    sandbox = world(Reply(output_tokens=9, loop=loop))
+    question = [{"role": "user", "content": "<<tokens:60000>>"}]
+    entry = accepted(sandbox, request(model="claude-haiku-5-5", messages=question)).settle()
+    # 60,000 and 60,005: neither is past 100,000, their sum is.
+    assert entry.pusd == 120_005 * 500_000 + 14 * 2_500_000 + 10**10
+    assert sum(line.pusd or 0 for line in entry.bill.lines) == entry.pusd
+    assert "UNCONFIRMED" in " ".join(entry.bill.notes)
+
+
 def test_without_a_model_left_the_last_refusal_is_the_answer():
     declines = [Reply(refusal=Refusal(category="cyber"))] * 2
     begun = accepted(world(*declines), request(fallbacks=[{"model": "claude-opus-5"}]), betas=BETAS)

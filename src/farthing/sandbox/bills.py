@@ -2,7 +2,8 @@
 The price of a request as the sandbox knows it, which is more than its response tells.
 
 ``usage.iterations`` state neither why an attempt was declined, which decides whether it is billed, nor at which speed
-it ran; nor need they be there at all, and then nobody else knows the largest prompt of a tool loop.
+it ran; nor need they be there at all, and then nobody else knows the largest prompt of a tool loop. Where a rule is not
+documented and the price lies between bounds, the higher one is charged: somebody who bills must charge something.
 
 Source: facts: claude-api 1.1, 3.4, 3.5, checked 2026-11-20.
 """
@@ -17,7 +18,7 @@ from farthing.call import PassKind, Served
 from farthing.prices.bill import Bill
 from farthing.prices.engine import price_served
 from farthing.sandbox.passes import covered, extra_passes
-from farthing.units import weakest
+from farthing.units import Kind, weakest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ def bill_of(book: PriceBook, served: Served, ran: Sequence[Pass], at: datetime) 
             bills.append(price_served(book, _attempt(served, one), at))
             for component in bills[-1].components:
                 component.part = PassKind.DECLINED.value
-    return bills[0] if len(bills) == 1 else _together(bills)
+    return _decided(bills[0] if len(bills) == 1 else _together(bills))
 
 
 def _attempt(served: Served, one: Pass) -> Served:
@@ -66,6 +67,22 @@ def _attempt(served: Served, one: Pass) -> Served:
         stop_reason="refusal",
         refusal_category=one.declined.category,
         output_started=one.usage.output_tokens > 0,
+    )
+
+
+def _decided(bill: Bill) -> Bill:
+    """The bill at its upper bound, which is what its lines add up to, where it has bounds alone."""
+    if bill.list_pusd is not None or bill.high_pusd is None:
+        return bill
+    return Bill(
+        bill.components,
+        list_pusd=bill.high_pusd,
+        low_pusd=bill.high_pusd,
+        high_pusd=bill.high_pusd,
+        kind=Kind.ASSUMED,
+        unpriced=(),
+        notes=(*bill.notes, *bill.unpriced),
+        book_version=bill.book_version,
     )
 
 
