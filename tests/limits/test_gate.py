@@ -476,6 +476,16 @@ def test_thresholds_are_told_once_a_window_whoever_sees_them(gate):
     assert [one.share for one in told[3:]] == [Fraction(1, 2), Fraction(4, 5)]
 
 
+def test_a_share_is_reached_at_the_first_picodollar_that_is_no_less(gate):
+    told = []
+    made = gate(budget(limit_usd="0.000000000003", alert_at=["0.5"]), on_threshold=told.append)
+    for spent in (1, 2):
+        answer = made.admit(GateFacts({}, SONNET, 1), NOON)
+        made.settle(answer.ticket, 1)
+        made.tick(NOON)
+        assert [one.spent_pusd for one in told] == [2] * (spent == 2)
+
+
 def test_thresholds_that_many_reach_at_once_are_told_one_tick_after_the_other(gate, monkeypatch):
     monkeypatch.setattr("farthing.limits.gate._ASKED_AT_ONCE", 10)
     told = []
