@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from farthing.reports.movement import Movement
     from farthing.reports.movement_rows import Sums
 
-VALUES_MAX = 60
+VALUES_MAX = 40
 """Values of the dimensions that are told apart: each has some models, and each of those takes most of a millisecond."""
 
 
