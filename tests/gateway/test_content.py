@@ -225,7 +225,7 @@ def test_retention_ends_what_is_old_and_says_once_what_it_cannot(path, tmp_path)
 
 def wait_until(true):
     waiting = threading.Event()
-    for _ in range(1_000):
+    for _ in range(6_000):
         if true():
             return
         waiting.wait(0.01)

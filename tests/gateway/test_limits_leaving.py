@@ -80,7 +80,7 @@ def worst(wire, **changes):
 
 
 def until(true):
-    for _ in range(1000):
+    for _ in range(6_000):
         if true():
             return
         time.sleep(0.01)

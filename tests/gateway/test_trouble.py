@@ -32,7 +32,7 @@ def live():
 
 
 def until(true):
-    for _ in range(1_000):
+    for _ in range(6_000):
         if true():
             return
         threading.Event().wait(0.01)
