@@ -112,6 +112,20 @@ def test_again_and_again_tells_once_until_it_is_over(ledger, store, quiet, now):
     assert [delivery.split("-")[3] for delivery, *_ in store.undelivered()] == ["opened", "resolved"]
 
 
+def test_an_anomaly_is_told_again_at_each_further_power_of_ten_dollars(ledger, store, quiet, now):
+    told = []
+    for hours, pusd in enumerate((10**12, 30 * 10**12, 40 * 10**12, 500 * 10**12)):
+        quiet.calls(now + hours * HOUR, 4, pusd=pusd, tenant="acme", feature="chat")
+        found = evaluate(ledger, now + (hours + 1) * HOUR, store=store, settings=LOW)
+        told += [(step.incident.id, step.event, step.incident.told[-1]) for step in found.steps]
+    assert told == [  # some $4, $124, $284 and $2,284 above usual
+        (1, "opened", "anomaly"),
+        (1, "escalated", "anomaly:100"),
+        (1, None, "anomaly:100"),
+        (1, "escalated", "anomaly:1000"),
+    ]
+
+
 def test_too_small_is_counted_and_not_told(ledger, store, quiet, now):
     quiet.calls(now - HOUR, 30, pusd=6 * CENT, tenant="acme", feature="chat")
     found = evaluate(ledger, now, store=store, settings=Settings(stake_min_pusd=1000 * CENT))

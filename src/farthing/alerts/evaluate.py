@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from farthing.limits.budgets import Budget
 
 HISTORY_DAYS = 35
+_WORSE_USD = tuple(10**digits for digits in range(2, 9))
+"""An anomaly that has come to so many dollars at stake is worse than it was."""
 
 
 class Settings(NamedTuple):
@@ -158,6 +160,7 @@ def _anomaly_signal(ledger: Ledger, cause: Cause, until: int) -> Signal:
         title=f"{main.metric.words}, {where}{many}: {times} usual ({seen} against {usual})",
         stake_pusd=cause.stake_pusd,
         detail=detail,
+        marks=("anomaly", *(f"anomaly:{dollars}" for dollars in _WORSE_USD if cause.stake_pusd >= dollars * 10**12)),
     )
 
 
