@@ -186,7 +186,7 @@ def test_an_idle_connection_ends_with_the_server_and_an_open_request_ends_whole(
 
 def test_a_request_that_fails_by_a_fault_of_ours_is_a_500_and_ends_no_server(raw_upstream, gateway, wire, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr("farthing.gateway.app.admit", lambda *_: 1 / 0)
+        broken.setattr("farthing.gateway.decide.decide", lambda *_: 1 / 0)
         answer = wire.talk(gateway.base_url, wire.request(BODY))
     assert (answer.status, b"farthing: the gateway failed" in answer.body) == (500, True)
     assert wire.talk(gateway.base_url, wire.request(BODY)).status == 200

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from farthing.gateway.asked import Asked
     from farthing.gateway.client import Client
     from farthing.gateway.content import Mode
-    from farthing.gateway.front import Scope
+    from farthing.gateway.incoming import Scope
     from farthing.gateway.metrics import Metrics
     from farthing.gateway.rules import Rule
     from farthing.gateway.running import Running

@@ -1,30 +1,30 @@
 """
-A client's connection: requests from bytes, one served after the other, answers to bytes.
+A client's connection: one request served after the other, answers to bytes.
 
-Bytes are parsed by llhttp, strictly. What is held for a client that sends or takes slowly is bounded, and so are the
-time for a head to come, its length, and the time that an idle connection is kept.
+What is held for a client that sends or takes slowly is bounded, and so are the time for a head to come, its length, and
+the time that an idle connection is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, cast
 
-import httptools
 import msgspec
 
 from farthing.gateway.client import Client
-from farthing.gateway.heads import HEAD_BYTES_MAX, NO_HTTP, TOO_LONG, TOO_SLOW, BadHead, bad_head
+from farthing.gateway.heads import TOO_SLOW
+from farthing.gateway.incoming import RequestReader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from farthing.gateway.deadlines import Deadlines
+    from farthing.gateway.heads import BadHead
+    from farthing.gateway.incoming import Scope
     from farthing.gateway.wire import Headers
 
-    Scope = dict[str, Any]
     Serve = Callable[[Scope, Client], Awaitable[None]]
 
 
@@ -87,22 +87,14 @@ class Front(asyncio.Protocol):
         self.write_paused = False
         self._shared = shared
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpRequestParser(self)
+        self._reader = RequestReader(self)
         self._serving: Client | None = None
         self._served = False
         self._coming: Client | None = None
         self._waiting: deque[tuple[Scope, Client]] = deque()
         self._read_paused = False
         self._idle = 0
-        self._url = b""
-        self._headers: Headers = []
-        self._expects = False
-        self._head_bytes = 0
-        self._in_head = True
-        self._head_begun = False
         self._head_late = 0
-        self._bad: BadHead | None = None
-        self._upgrading: Headers | None = None
 
     # -- for clients ----------------------------------------------------------------------------------------------
 
@@ -131,7 +123,7 @@ class Front(asyncio.Protocol):
     @property
     def is_coming(self) -> bool:
         """Whether its first request, or one whose head has begun, may be on its way."""
-        return self._serving is None and (self._head_begun or not self._served)
+        return self._serving is None and (self._reader.head_begun or not self._served)
 
     # -- callbacks of asyncio -------------------------------------------------------------------------------------
 
@@ -147,22 +139,11 @@ class Front(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        if self._in_head:
-            self._head_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            if self._parser.get_method() == b"CONNECT":
-                self._refuse(NO_HTTP)
-            else:
-                self._go_on(data[upgrade.args[0] :])
-        except (httptools.HttpParserError, UnicodeDecodeError):
-            self._refuse(self._bad or NO_HTTP)
-        else:
-            if self._in_head and self._head_bytes > HEAD_BYTES_MAX:
-                self._refuse(TOO_LONG)
-            elif self._in_head and self._head_bytes and not self._head_late:
-                self._head_late = self._shared.heads.begin(self._head_is_late)
+        bad = self._reader.feed(data)
+        if bad is not None:
+            self._refuse(bad)
+        elif self._reader.head_bytes and not self._head_late:
+            self._head_late = self._shared.heads.begin(self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It ended."""
@@ -179,55 +160,14 @@ class Front(asyncio.Protocol):
         if self._serving is not None:
             self._serving.wake()
 
-    # -- callbacks of the parser ----------------------------------------------------------------------------------
+    # -- what its bytes come to -----------------------------------------------------------------------------------
 
-    def on_message_begin(self) -> None:
-        """A new request."""
-        self._url, self._headers, self._expects, self._in_head = b"", [], False, True
-        self._head_begun = True
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of the request's target."""
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, or one trailer, which RFC 9110 6.5.1 lets a recipient drop."""
-        if self._in_head:
-            name = name.lower()
-            self._headers.append((name, value))
-            if name == b"expect":
-                self._expects = value.lower() == b"100-continue"
-
-    def on_headers_complete(self) -> None:
-        """The head is there."""
-        self._head_bytes = 0
-        self._in_head = self._head_begun = False
+    def head_came(self, scope: Scope, *, is_1_1: bool, keep_alive: bool, expects: bool) -> None:
+        """A request begins."""
         if self._head_late:
             self._shared.heads.end(self._head_late)
             self._head_late = 0
-        parser, headers = self._parser, self._headers
-        if parser.should_upgrade():
-            self._upgrading = headers
-            return
-        if self._upgrading is not None:
-            headers, self._upgrading = self._upgrading, None
-        version = parser.get_http_version()
-        self._bad = bad_head(version, self._url, headers)
-        if self._bad is not None:
-            raise ValueError(self._bad.message)  # the parser stops, and says so
-        method = parser.get_method().decode("ascii")
-        raw_path, _, query = self._target().partition(b"?")
-        path = raw_path.decode("ascii")
-        scope = {
-            "method": method,
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "headers": headers,
-        }
-        is_1_1 = version == "1.1"
-        keep_alive = is_1_1 and parser.should_keep_alive()
-        client = Client(self, method, is_1_1=is_1_1, keep_alive=keep_alive, expects=self._expects)
+        client = Client(self, scope["method"], is_1_1=is_1_1, keep_alive=keep_alive, expects=expects)
         self._coming = client
         if self._serving is None and not self._waiting:
             self._begin(scope, client)
@@ -236,15 +176,14 @@ class Front(asyncio.Protocol):
             self._pause()
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body, which nobody wants once the answer is whole."""
+        """A piece of its body, which nobody wants once the answer is whole."""
         client = self._coming
         if client is not None and not client.ended and not client.came(data):
             self._pause()
 
-    def on_message_complete(self) -> None:
-        """The request is whole."""
-        self._in_head = True
-        if self._upgrading is None and self._coming is not None:
+    def body_ended(self) -> None:
+        """It is whole."""
+        if self._coming is not None:
             self._coming.all_came()
             self._coming = None
 
@@ -291,7 +230,7 @@ class Front(asyncio.Protocol):
         self._head_late = 0
         if self._serving is not None:  # a stray byte behind a request is no reason to break its answer off
             self._head_late = self._shared.heads.begin(self._head_is_late)
-        elif self._head_begun:
+        elif self._reader.head_begun:
             self._refuse(TOO_SLOW)
         else:
             self._close()
@@ -313,28 +252,6 @@ class Front(asyncio.Protocol):
             self._shared.refused(bad.status)
             transport.close()
             self._lost()
-
-    def _go_on(self, rest: bytes) -> None:
-        """
-        A client offers another protocol: serve its request as if it had not (RFC 9110 7.8).
-
-        The parser would take what follows for that protocol, so a new one gets the head without the offer.
-        """
-        assert self._upgrading is not None
-        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
-        framing = (b"content-length", b"transfer-encoding", b"expect")
-        lines = [b"%b: %b\r\n" % header for header in self._upgrading if header[0] in framing]
-        head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self._url, version, b"".join(lines))
-        self._parser = httptools.HttpRequestParser(self)
-        self.data_received(head + rest)
-
-    def _target(self) -> bytes:
-        """Path and query, also of a request that names the whole address."""
-        if self._url.startswith(b"/"):
-            return self._url
-        parts = httptools.parse_url(self._url)
-        path, query = parts.path or b"/", parts.query
-        return path if query is None else b"%b?%b" % (path, query)
 
     def _pause(self) -> None:
         if not self._read_paused and self._transport is not None:
