@@ -163,10 +163,7 @@ def test_a_block_is_counted_once_wherever_its_breakpoint_moves():
 def memory(recall):
     """All that is remembered, as text."""
     stretches = [stretch for known in recall._known.values() for stretch in known.stretches]
-    inner = [
-        (stretch.after, [(part.value, part.role, part.cache_control) for part in stretch.parts])
-        for stretch in stretches
-    ]
+    inner = [[getattr(stretch, name) for name in stretch.__slots__] for stretch in stretches]
     return repr((vars(recall), inner))
 
 
@@ -215,7 +212,7 @@ def test_blocks_are_bounded_however_many_a_message_has(monkeypatch):
     for at in range(10):
         text = [{"type": "text", "text": f"text {at}"}] * 3
         recalled(recall, {"model": "m", "messages": [{"role": "user", "content": text}] * 2})
-        assert sum(len(known.outlines) for known in recall._known.values()) == recall._held_blocks <= 7
+        assert sum(known.number for known in recall._known.values()) == recall._held_blocks <= 7
     assert recall._held_blocks == 6
 
 

@@ -7,14 +7,12 @@ Source: prompt caching page (facts: claude-api 5.2, 5.5, 5.7), checked 2026-11-2
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from farthing.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from farthing.prompts.parts import Part
 
 Ttl = Literal["5m", "1h"]
 
@@ -26,7 +24,27 @@ class BadBreakpoint(BadInput):
     """A ``cache_control`` that the API refuses with a 400; the message is fit for its error body."""
 
 
-def ttls_of(parts: Sequence[Part], automatic: Any = None) -> list[Ttl | None]:
+class Markable(Protocol):
+    """As much of a :class:`~farthing.prompts.parts.Part` as breakpoints are about."""
+
+    @property
+    def cache_control(self) -> Any:
+        """As it came, or None."""
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether a breakpoint may stand here."""
+
+    @property
+    def kind(self) -> Any:
+        """Its type, as it came."""
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the body, for error messages."""
+
+
+def ttls_of(parts: Sequence[Markable], automatic: Any = None) -> list[Ttl | None]:
     """
     The lifetime of the breakpoint on each part, None where there is none.
 
@@ -50,15 +68,15 @@ def ttls_of(parts: Sequence[Part], automatic: Any = None) -> list[Ttl | None]:
     return ttls
 
 
-def _explicit(part: Part) -> Ttl:
+def _explicit(part: Markable) -> Ttl:
     ttl = _ttl(part.cache_control, f"{part.path}.cache_control")
     if not part.cacheable:
-        what = "empty text blocks" if part.value.get("type") == "text" else f"{part.value.get('type')} blocks"
+        what = "empty text blocks" if part.kind == "text" else f"{part.kind} blocks"
         raise BadBreakpoint(f"{part.path}: cache_control cannot be set for {what}")
     return ttl
 
 
-def _add_automatic(ttls: list[Ttl | None], parts: Sequence[Part], automatic: Any) -> None:
+def _add_automatic(ttls: list[Ttl | None], parts: Sequence[Markable], automatic: Any) -> None:
     if automatic is None:
         return
     wanted = _ttl(automatic, "cache_control")
@@ -72,7 +90,7 @@ def _add_automatic(ttls: list[Ttl | None], parts: Sequence[Part], automatic: Any
     ttls[at] = wanted
 
 
-def _check_order(ttls: Sequence[Ttl | None], parts: Sequence[Part]) -> None:
+def _check_order(ttls: Sequence[Ttl | None], parts: Sequence[Markable]) -> None:
     short_seen = False
     for ttl, part in zip(ttls, parts, strict=True):
         if ttl == "1h" and short_seen:

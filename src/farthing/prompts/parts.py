@@ -63,9 +63,14 @@ class Part(msgspec.Struct, frozen=True, gc=False):
         return msgspec.json.encode(self.value)
 
     @property
+    def kind(self) -> Any:
+        """Its type, as it came."""
+        return self.value.get("type")
+
+    @property
     def cacheable(self) -> bool:
         """Whether a breakpoint may stand here: not on thinking, nor on empty text."""
-        kind = self.value.get("type")
+        kind = self.kind
         if kind in THINKING:
             return False
         return bool(self.value.get("text")) if kind == "text" else True
@@ -112,12 +117,13 @@ def _last_user_turn(messages: Sequence[Any]) -> int:
     for at in range(len(messages) - 1, -1, -1):
         message = mapping(messages[at])
         content = message.get("content")
-        if message.get("role") == "user" and not _only_tool_results(content):
+        if message.get("role") == "user" and not only_tool_results(content):
             return at
     return 0
 
 
-def _only_tool_results(content: object) -> bool:
+def only_tool_results(content: object) -> bool:
+    """Whether a message's content is results of tools and nothing else."""
     blocks = mappings(content)
     return bool(blocks) and all(block.get("type") == "tool_result" for block in blocks)
 

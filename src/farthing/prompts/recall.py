@@ -3,8 +3,9 @@ Request bodies to prefix blocks, for whoever reads the same prompts again and ag
 
 A conversation sends everything it has sent before, and a little more. So what a stretch of the body comes to is
 remembered under a digest of its bytes: tools and the system prompt as a whole, messages one by one. A stretch that was
-seen is neither decoded nor counted again. What is remembered of a block is its kind, digest and count, never its text,
-and the hashes are those of :func:`~farthing.prompts.blocks.read_prompt`, which this hands its findings to.
+seen is neither decoded nor counted again, and where the same came before it as the last time, nor is it hashed. What is
+remembered of a block is its kind, digests and count, never its text. What comes out is what
+:func:`~farthing.prompts.blocks.read_prompt` says of the whole body.
 
 Bodies are written by strangers: what is remembered is bounded in blocks and in bytes, and so is what one body may cost.
 """
@@ -15,16 +16,17 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from farthing.call import PromptBlock
 from farthing.errors import BadInput
 from farthing.prompts.blocks import Chain, content_digest, known_as
 from farthing.prompts.breakpoints import ttls_of
-from farthing.prompts.parts import ATTRIBUTION, THINKING, Part, Section, parts_of
-from farthing.prompts.shape import cites_sources, dials_of, mapping, mappings, shape_with
+from farthing.prompts.parts import THINKING, Section, only_tool_results, parts_of
+from farthing.prompts.shape import dials_of, felt_of, mappings, shape_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Protocol
 
     class BlockCounter(Protocol):
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
             """Of a block of the system prompt or of a message."""
 
         def preamble(self, section: Section, body: Mapping[str, Any]) -> int:
-            """See :meth:`farthing.prompts.blocks.Counter.preamble`."""
+            """See :meth:`farthing.prompts.blocks.Counter.preamble`; of tools, *body* has the number."""
 
 
 _STRETCHES_MAX = 8_192
@@ -46,9 +48,7 @@ _BLOCKS_MAX = 65_536
 _PROMPT_BLOCKS_MAX = 20_000
 """Blocks of one prompt, at ten microseconds each; a context window full of short tool calls has some thousands."""
 _NAME_CHARS_MAX = 64
-"""Of a block's type; those of the API have half as many."""
-_FOUND = "\0"
-"""Where a remembered block keeps its digest and count; no block that came has it, for what it keeps is chosen here."""
+"""Of a word in a ``cache_control``; those of the API have a tenth as many."""
 
 
 class Message(msgspec.Struct):
@@ -82,9 +82,24 @@ class Recalled(NamedTuple):
     tools_tokens: int = 0
 
 
-class _Found(NamedTuple):
+class _Block(msgspec.Struct, frozen=True, gc=False):
+    """What is remembered of a block; :class:`~farthing.prompts.breakpoints.Markable`."""
+
     digest: bytes
     tokens: int
+    cacheable: bool
+    thinks: bool
+    cache_control: Any
+
+    @property
+    def kind(self) -> str:
+        """Not remembered."""
+        return "such"
+
+    @property
+    def path(self) -> str:
+        """Not remembered."""
+        return "a block"
 
 
 class _Stretch:
@@ -92,31 +107,37 @@ class _Stretch:
     What is remembered of blocks that follow one another in one section, under one role.
 
     Attributes:
-        parts: Their outlines.
+        section, blocks: Theirs.
         thinks: Whether thinking is among them. is_spoken: whether they are more than tool results.
         cites, shows: Whether there are citations, or images.
         after: What came before them when they were read last, and the hash and blocks that this led to.
 
     """
 
-    __slots__ = ("after", "cites", "is_spoken", "parts", "shows", "thinks")
+    __slots__ = ("after", "blocks", "cites", "is_spoken", "section", "shows", "thinks")
 
-    def __init__(self, parts: list[Part]) -> None:
-        self.parts = parts
-        kinds = {part.value.get("type") for part in parts}
-        inner = [*(part.value for part in parts), *(block for part in parts for block in _inside(part.value))]
-        self.thinks = not kinds.isdisjoint(THINKING)
-        self.is_spoken = kinds != {"tool_result"}
-        self.cites = any(cites_sources(block) for block in inner)
-        self.shows = any(block.get("type") == "image" for block in inner)
+    def __init__(self, section: Section, blocks: tuple[_Block, ...], content: Any) -> None:
+        self.section = section
+        self.blocks = blocks
+        self.thinks = any(block.thinks for block in blocks)
+        self.is_spoken = not only_tool_results(content)
+        self.cites, self.shows = felt_of([{"content": content}])
         self.after: tuple[tuple[bytes, int, str, int], bytes, list[PromptBlock]] | None = None
 
 
 class _Known(NamedTuple):
-    """What a stretch of a body comes to: an outline of each of its blocks, and those that are in the prompt."""
+    """
+    What a stretch of a body comes to.
 
-    outlines: list[dict[str, Any]]
-    stretches: list[_Stretch]
+    Attributes:
+        number: Of its blocks. tokens: of the tools in it.
+        stretches: Those of its blocks that are in the prompt; at least one stretch, be it empty.
+
+    """
+
+    number: int
+    tokens: int
+    stretches: tuple[_Stretch, ...]
 
 
 class Recall:
@@ -147,21 +168,24 @@ class Recall:
         tools = self._recall(body.tools, counter, tag, "tools")
         system = self._recall(body.system, counter, tag, "system")
         told = [("", stretch) for stretch in (*tools.stretches, *system.stretches)]
-        number, said = len(tools.outlines) + len(system.outlines), []
+        number, said = tools.number + system.number, []
+        cites = shows = thinks = False
         for message in body.messages:
             known = self._recall(message.content, counter, tag, "messages")
-            said.append((message.role, known.stretches[0]))
-            number += len(known.outlines)
+            stretch = known.stretches[0]
+            said.append((message.role, stretch))
+            cites, shows, thinks = cites or stretch.cites, shows or stretch.shows, thinks or stretch.thinks
+            number += known.number
             _check_number(number)
-        seen: dict[str, Any] = {"model": body.model, "tools": tools.outlines}
+        seen: dict[str, Any] = {"model": body.model, "tools": tools.number}
         for name in _DECODED:
             if (value := getattr(body, name)) is not None:
                 seen[name] = value
-        cites, shows = any(one.cites for _, one in said), any(one.shows for _, one in said)
         canonical, keeps = known_as(body.model)
         chain = Chain(seen, shape_with(seen, cites=cites, shows=shows), dials_of(seen, canonical), counter.preamble)
-        blocks = _chained(chain, told, said, 0 if keeps else _last_user_turn(said), body.cache_control)
-        return Recalled(tuple(blocks), len(tools.outlines), sum([one[_FOUND].tokens for one in tools.outlines]))
+        strip_before = _last_user_turn(said) if thinks and not keeps else 0
+        blocks = _chained(chain, told, said, strip_before, body.cache_control)
+        return Recalled(tuple(blocks), tools.number, tools.tokens)
 
     def _recall(self, raw: msgspec.Raw, counter: BlockCounter, tag: bytes, section: str) -> _Known:
         """What a stretch comes to, remembered or read."""
@@ -175,27 +199,32 @@ class Recall:
         if known is None:
             known = self._read(msgspec.json.decode(raw), counter, tag, section)
         else:
-            self._held_blocks -= len(known.outlines)
+            self._held_blocks -= known.number
         self._known[key] = known
-        self._held_blocks += len(known.outlines)
+        self._held_blocks += known.number
         while len(self._known) > _STRETCHES_MAX or self._held_blocks > _BLOCKS_MAX:
-            self._held_blocks -= len(self._known.pop(next(iter(self._known))).outlines)
+            self._held_blocks -= self._known.pop(next(iter(self._known))).number
         return known
 
     def _read(self, value: Any, counter: BlockCounter, tag: bytes, section: str) -> _Known:
         is_tools = section == "tools"
-        blocks = mappings(value) if is_tools else _listed(value)
-        _check_number(len(blocks))
-        tag += b"/tools" if is_tools else b""
-        outlines = [self._block(block, counter.tool if is_tools else counter.content, tag) for block in blocks]
-        body = {section: [{"content": outlines}] if section == "messages" else outlines}
-        parts = parts_of(body, keeps_thinking=True)
-        found = [[part for part in parts if part.section is one] for one in Section]
-        return _Known(outlines, [_Stretch(one) for one in found if one] or [_Stretch([])])
+        count, tag = (counter.tool, tag + b"/tools") if is_tools else (counter.content, tag)
+        tools = [{name: tool[name] for name in tool if name != "cache_control"} for tool in mappings(value) if is_tools]
+        number = len(tools) if is_tools else len(value) if isinstance(value, list) else 1
+        _check_number(number)
+        found: dict[Section, list[_Block]] = {}
+        for part in parts_of({section: [{"content": value}] if section == "messages" else value}, keeps_thinking=True):
+            digest = content_digest(part)
+            tokens, control = self._counted(part.value, digest, count, tag), _control(part.cache_control)
+            block = _Block(digest, tokens, part.cacheable, part.kind in THINKING, control)
+            found.setdefault(part.section, []).append(block)
+        stretches = [_Stretch(one, tuple(blocks), value) for one, blocks in found.items()]
+        return _Known(number, sum(map(count, tools)), tuple(stretches) or (_Stretch(Section.MESSAGES, (), value),))
 
-    def _block(self, block: Mapping[str, Any], count: Callable[[Mapping[str, Any]], int], tag: bytes) -> dict[str, Any]:
-        content = {name: value for name, value in block.items() if name != "cache_control"}
-        digest = content_digest(Part(Section.MESSAGES, "", "", 0, content, None))
+    def _counted(
+        self, content: Mapping[str, Any], digest: bytes, count: Callable[[Mapping[str, Any]], int], tag: bytes
+    ) -> int:
+        """Tokens of a block, remembered or counted."""
         key = tag + digest
         tokens = self._tokens.pop(key, None)
         if tokens is None:
@@ -203,10 +232,10 @@ class Recall:
         self._tokens[key] = tokens
         if len(self._tokens) > _BLOCKS_MAX:
             del self._tokens[next(iter(self._tokens))]
-        return {**_outline(block), _FOUND: _Found(digest, tokens)}
+        return tokens
 
 
-_NOTHING = _Known([], [_Stretch([])])
+_NOTHING = _Known(0, 0, (_Stretch(Section.MESSAGES, (), None),))
 _DECODED = ("tool_choice", "thinking", "output_config", "container", "speed", "inference_geo", "cache_control")
 
 
@@ -218,39 +247,37 @@ def _chained(
     automatic: Any,
 ) -> list[PromptBlock]:
     """The blocks of tools and system prompt (*told*) and of messages (*said*), read again only where they moved."""
-    blocks: list[PromptBlock] = []
-    parts: list[Part] = []
+    prompt: list[PromptBlock] = []
+    markable: list[_Block] = []
     for number, (role, stretch) in enumerate([*told, *said], -len(told)):
         strips = stretch.thinks and 0 <= number < strip_before
-        added = [part for part in stretch.parts if part.value.get("type") not in THINKING] if strips else stretch.parts
-        if not added:
+        blocks = tuple([block for block in stretch.blocks if not block.thinks]) if strips else stretch.blocks
+        if not blocks:
             continue
-        section, at = added[0].section, len(blocks)
-        preamble = chain.enter(section) if section is not chain.section else 0
-        blocks += _after(chain, stretch, added, role)
-        parts += added
+        at, preamble = len(prompt), 0 if stretch.section is chain.section else chain.enter(stretch.section)
+        prompt += _after(chain, stretch, blocks, role)
+        markable += blocks
         if preamble:
-            blocks[at] = msgspec.structs.replace(blocks[at], tokens=blocks[at].tokens + preamble)
-    for at, ttl in enumerate(ttls_of(parts, automatic)):
+            prompt[at] = replace(prompt[at], tokens=prompt[at].tokens + preamble)
+    for at, ttl in enumerate(ttls_of(markable, automatic)):
         if ttl is not None:
-            blocks[at] = msgspec.structs.replace(blocks[at], ttl=ttl)
-    return blocks
+            prompt[at] = replace(prompt[at], ttl=ttl)
+    return prompt
 
 
-def _after(chain: Chain, stretch: _Stretch, parts: list[Part], role: str) -> list[PromptBlock]:
-    """The blocks of *parts*, those of *stretch* that are read; remembered for when the same comes before them again."""
-    before = chain.running, chain.mask, role, len(parts)
+def _after(chain: Chain, stretch: _Stretch, blocks: tuple[_Block, ...], role: str) -> list[PromptBlock]:
+    """Those blocks of a stretch that are read, hashed; remembered for when the same comes before them again."""
+    before = chain.running, chain.mask, role, len(blocks)
     if stretch.after is not None and stretch.after[0] == before:
-        _, chain.running, blocks = stretch.after
-        return blocks
-    section, spoken, blocks = parts[0].section.value, role.encode(), []
-    for part in parts:
-        found = part.value[_FOUND]
-        prefix_hash = chain.mix(spoken, found.digest)
-        blocks.append(PromptBlock(prefix_hash, found.tokens, section, None, part.cacheable))
+        _, chain.running, hashed = stretch.after
+        return hashed
+    section, spoken = stretch.section.value, role.encode()
+    hashed = [
+        PromptBlock(chain.mix(spoken, block.digest), block.tokens, section, None, block.cacheable) for block in blocks
+    ]
     if role in _ROLES:
-        stretch.after = before, chain.running, blocks
-    return blocks
+        stretch.after = before, chain.running, hashed
+    return hashed
 
 
 _ROLES = frozenset({"", "user", "assistant", "system"})
@@ -262,52 +289,8 @@ def _last_user_turn(said: list[tuple[str, _Stretch]]) -> int:
     return next((at for at in range(len(said) - 1, -1, -1) if said[at][0] == "user" and said[at][1].is_spoken), 0)
 
 
-def _inside(block: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The blocks inside a tool result or a document."""
-    yield from mappings(block.get("content"))
-    yield from mappings(mapping(block.get("source")).get("content"))
-
-
-def _listed(value: Any) -> list[dict[str, Any]]:
-    """The blocks of a ``content`` or ``system``, as read_prompt takes them."""
-    if isinstance(value, str):
-        return [{"type": "text", "text": value}]
-    items = value if isinstance(value, list) else []
-    return [
-        {"type": "text", "text": item} if isinstance(item, str) else item
-        for item in items
-        if isinstance(item, dict | str)
-    ]
-
-
-def _outline(block: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a block is looked at beside its content, without its text."""
-    kept: dict[str, Any] = {}
-    if "type" in block:
-        kept["type"] = _name(block["type"])
-    if "cache_control" in block:
-        kept["cache_control"] = _control(block["cache_control"])
-    if "defer_loading" in block:
-        kept["defer_loading"] = bool(block["defer_loading"])
-    if "text" in block:
-        kept["text"] = _stand_in(block["text"])
-    if "citations" in block:
-        kept["citations"] = {"enabled": cites_sources(block)}
-    if "content" in block:
-        kept["content"] = _felt(mappings(block["content"]))
-    if "source" in block:
-        kept["source"] = {"content": _felt(mappings(mapping(block["source"]).get("content")))}
-    return kept
-
-
-def _felt(inner: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What is felt outside a block of the blocks in it, told by as few: that there are images, and citations."""
-    shows = any(block.get("type") == "image" for block in inner)
-    cites = any(cites_sources(block) for block in inner)
-    return [{"type": "image"}] * shows + [{"citations": {"enabled": True}}] * cites
-
-
 def _control(value: Any) -> dict[str, Any] | bool | None:
+    """A ``cache_control`` as far as it is looked at; of what is none, that it is something."""
     if isinstance(value, dict):
         return {name: _name(value.get(name)) for name in ("type", "ttl")}
     return None if value is None else True
@@ -316,13 +299,6 @@ def _control(value: Any) -> dict[str, Any] | bool | None:
 def _name(value: Any) -> str | bool | None:
     """A word of the API's as it is; of anything else, that it is something."""
     return value if value is None or (isinstance(value, str) and len(value) <= _NAME_CHARS_MAX) else True
-
-
-def _stand_in(text: Any) -> str:
-    """For a text: whether there is any, and whether it is Claude Code's attribution."""
-    if isinstance(text, str) and text.startswith(ATTRIBUTION):
-        return ATTRIBUTION
-    return "x" if text else ""
 
 
 def _check_number(number: int) -> None:

@@ -44,11 +44,17 @@ class Shape(NamedTuple):
 
 def shape_of(body: Mapping[str, Any]) -> Shape:
     """The shape of one request, without its dials; anything in *body* may be of the wrong type."""
-    cites = shows = False
-    for block in _content_blocks(mappings(body.get("messages"))):
-        cites = cites or cites_sources(block)
-        shows = shows or block.get("type") == "image"
+    cites, shows = felt_of(mappings(body.get("messages")))
     return shape_with(body, cites=cites, shows=shows)
+
+
+def felt_of(messages: Sequence[Mapping[str, Any]]) -> tuple[bool, bool]:
+    """Whether a block of *messages* has citations, and whether there is an image."""
+    cites = shows = False
+    for block in _content_blocks(messages):
+        cites = cites or ("citations" in block and mapping(block["citations"]).get("enabled") is True)
+        shows = shows or block.get("type") == "image"
+    return cites, shows
 
 
 def shape_with(body: Mapping[str, Any], *, cites: bool, shows: bool) -> Shape:
@@ -66,11 +72,6 @@ def shape_with(body: Mapping[str, Any], *, cites: bool, shows: bool) -> Shape:
     if body.get("tools"):
         return Shape(b"true", system, _messages(shows, _tool_choice(body)))
     return Shape(b"false", system, _PLAIN_MESSAGES[shows])
-
-
-def cites_sources(block: Mapping[str, Any]) -> bool:
-    """Whether a block has citations."""
-    return "citations" in block and mapping(block["citations"]).get("enabled") is True
 
 
 def _system(cites: bool, wanted_format: Any, skills: Any) -> bytes:  # noqa: FBT001 - called by position
