@@ -118,10 +118,16 @@ def tail(connection: duckdb.DuckDBPyConnection, asked: Asked, basis: Basis) -> T
         _filled("outcome_tail", {"conditions": conditions, "cost": cost}), asked.parameters
     ).fetchone()
     assert row is not None
-    dearest = connection.execute(
-        f"SELECT call_id, sent_at, model, {cost} AS pusd FROM calls WHERE {conditions} AND {cost} IS NOT NULL "  # noqa: S608 - our own words
-        f"ORDER BY pusd DESC, call_id LIMIT {DEAREST}",
+    # By amounts alone first, so that ids are read of few calls.
+    amounts = connection.execute(
+        f"SELECT {cost} AS pusd FROM calls WHERE {conditions} AND {cost} IS NOT NULL "  # noqa: S608 - our own words
+        f"ORDER BY pusd DESC LIMIT {DEAREST}",
         asked.parameters,
+    ).fetchall()
+    dearest = connection.execute(
+        f"SELECT call_id, sent_at, model, {cost} AS pusd FROM calls WHERE {conditions} AND {cost} >= $least::HUGEINT "  # noqa: S608 - our own words
+        f"ORDER BY pusd DESC, call_id LIMIT {DEAREST}",
+        asked.parameters | {"least": str(amounts[-1][0]) if amounts else None},
     ).fetchall()
     calls, pusd, top_1_pusd, top_5_pusd = row
     named = tuple(DearCall(name, at.replace(tzinfo=UTC), model, cost) for name, at, model, cost in dearest)
@@ -230,12 +236,14 @@ def _outcome(row: tuple[Any, ...]) -> Outcome:
 
 
 def _names(connection: duckdb.DuckDBPyConnection, conditions: str) -> str:
-    """What calls are called, as SQL: of tags only those that some outcome names."""
+    """What calls are called, as SQL: only as some outcome calls its calls."""
     used = connection.execute("SELECT DISTINCT tag_name FROM outcomes WHERE tag_name IS NOT NULL").fetchall()
     tags = {name for (name,) in used}
+    [(requests, sessions)] = connection.execute("SELECT count(request), count(session) FROM outcomes").fetchall()
+    ids = ("call_id", "message_id", "request_id", "tags['gateway_call']") if requests else ("NULL::VARCHAR",)
     ways = [
-        *(("0", "''", one) for one in ("call_id", "message_id", "request_id", "tags['gateway_call']")),
-        ("1", "''", "session"),
+        *(("0", "''", one) for one in ids),
+        *([("1", "''", "session")] if sessions else []),
         *(("2", f"'{name}'", f'"{name}"') for name in DIMENSIONS if name in tags),
     ]
     parts = [
