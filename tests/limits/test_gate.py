@@ -361,6 +361,26 @@ def test_one_call_that_is_too_dear(gate):
     assert "max_tokens" in answer.message
 
 
+def test_each_window_of_a_tree_ends_by_itself_and_the_wait_is_rounded_up(gate):
+    made = gate(budget(name="month", limit_usd=100, window="month"), budget(name="hour", window="hour"))
+    made.settle(admitted(made, 10), 10 * USD)
+    late = NOON + timedelta(minutes=59, seconds=59, milliseconds=500)
+    answer = refused(made, 1, now=late)
+    assert (answer.budget, answer.retry_after_s) == ("hour", 1)
+    assert refused(made, 1, now=NOON + timedelta(minutes=59, milliseconds=500)).retry_after_s == 60
+    made.settle(admitted(made, 10, now=NOON + timedelta(hours=1)), 10 * USD)
+    assert refused(made, 1, now=NOON + timedelta(hours=1)).budget == "hour"
+    assert refused(made, 1, now=late).budget == "hour", "a clock that was set back is in the hour before"
+
+
+def test_what_would_just_fit_is_busy_and_one_more_is_used_up(gate):
+    made = gate(budget(limit_usd=10))
+    made.settle(admitted(made, 4), 4 * USD)
+    admitted(made, 6)
+    assert refused(made, 6).why == "busy"
+    assert refused(made, 7).why == "used up"
+
+
 @pytest.mark.parametrize("window", ["day", "session", "total"])
 def test_a_call_above_the_whole_budget_is_not_told_to_wait(gate, window):
     made = gate(budget(limit_usd=1, window=window, each="tenant"))

@@ -102,6 +102,21 @@ def test_what_its_bytes_do_not_bound_the_context_window_does(block):
     assert worst(body) == WINDOW * rate(SONNET, "input") + 100 * rate(SONNET, "output")
 
 
+def test_an_hour_asked_for_once_counts_for_all():
+    blocks = [{"type": "text", "text": "x", "cache_control": one} for one in (HOUR, {"type": "ephemeral"})]
+    for order in (blocks, blocks[::-1]):
+        body = request(order)
+        assert worst(body) == prompt_bound(body) * rate(SONNET, "cache_write_1h") + 100 * rate(SONNET, "output")
+
+
+def test_a_cited_document_counts_twice_and_thinking_may_be_longer_than_the_answer():
+    source = {"type": "text", "media_type": "text/plain", "data": "word " * 50}
+    document = {"type": "document", "source": source, "citations": {"enabled": True}}
+    body = request([document], thinking={"type": "enabled", "budget_tokens": 2000})
+    twice = len(json.dumps(source, separators=(",", ":")))
+    assert worst(body) == (prompt_bound(body) + twice) * rate(SONNET, "input") + 2000 * rate(SONNET, "output")
+
+
 HOUR = {"type": "ephemeral", "ttl": "1h"}
 
 
