@@ -235,7 +235,10 @@ def test_cache_reads_count_only_where_the_class_counts_them(new_flow, virtual_ti
 
     async def main():
         entered = await flow.enter(facts(model=model, prompt_tokens=400))
-        flow.leave(entered.ticket, Usage(input_tokens=60, cache_write_5m_tokens=40, cache_read_tokens=300))
+        flow.leave(
+            entered.ticket,
+            Usage(input_tokens=60, cache_write_5m_tokens=30, cache_write_1h_tokens=10, cache_read_tokens=300),
+        )
         assert dict(flow.headers(entered.ticket))[b"x-farthing-ratelimit-remaining"] == str(left).encode()
 
     virtual_time.run(main())
