@@ -89,9 +89,9 @@ def test_a_ledger_from_before_gets_them(path, calls):
         found = connection.execute("SELECT * FROM session_hours ORDER BY ALL").fetchall()
         keys = connection.execute("SELECT * FROM request_keys ORDER BY ALL").fetchall()
         connection.execute("DROP TABLE session_hours; DROP TABLE request_keys")
-        connection.execute("DELETE FROM schema_version WHERE version > 9")
-    store.open_file(path, 500).close()
-    with duckdb.connect(str(path)) as connection:
+        for number, _, text in store.migrations():
+            if number in {10, 11}:
+                connection.execute(text)
         assert {name: sums(connection, name) for name in relations.TABLES} == wanted
         assert connection.execute("SELECT * FROM session_hours ORDER BY ALL").fetchall() == found
         assert connection.execute("SELECT * FROM request_keys ORDER BY ALL").fetchall() == keys
