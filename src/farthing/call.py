@@ -56,12 +56,15 @@ class ExtraPass(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         kind: Why it exists.
         usage: Its own counts.
         model: The model that ran it; None means the request's own model was not stated, so it cannot be priced.
+        refusal_category: Why an attempt was declined, as the response says where it hands over; empty where it names no
+            category; None where it does not say.
 
     """
 
     kind: PassKind
     usage: Usage
     model: str | None = None
+    refusal_category: str | None = None
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -6,6 +6,7 @@ import anthropic
 import pytest
 
 from farthing import testing
+from farthing.sandbox.replies import Refusal, Reply
 
 VERSIONS = ("2023-06-01", "2026-10-21")
 ASK = {"model": "claude-sonnet-5", "max_tokens": 400, "messages": [{"role": "user", "content": "Say <<output:40>>."}]}
@@ -38,6 +39,18 @@ def test_plain_and_streamed_calls(client, box, gateway):
     assert streamed.usage.output_tokens == 40
     same_books(gateway, box)
     assert {stored.call.served.kind for stored in gateway.calls} == {"measured"}
+
+
+def test_attempts_that_were_declined_before_any_output_cost_what_their_category_says(client, box, gateway):
+    """From 2026-09-24 a refusal for ``bio`` is billed, one for ``cyber`` is not; a fallback answers all the same."""
+    for category in ("bio", "cyber", None) * 2:
+        box.reply(Reply(refusal=Refusal(category=category)), Reply(text="Served.", output_tokens=9))
+        more = {"extra_headers": {"anthropic-beta": "server-side-fallback-2026-07-01"}}
+        ask = {**ASK, "extra_body": {"fallbacks": [{"model": "claude-haiku-4-5"}]}, **more}
+        client.messages.create(**ask)
+    same_books(gateway, box)
+    declined = [stored.call.served.extra_passes[0].refusal_category for stored in gateway.calls]
+    assert sorted(declined) == ["", "", "bio", "bio", "cyber", "cyber"]
 
 
 def test_the_answer_tells_its_price_and_its_name(client, box, gateway):

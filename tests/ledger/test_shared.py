@@ -27,6 +27,8 @@ FULL = Stored(
             extra_passes=(
                 ExtraPass(PassKind.COMPACTION, Usage(10, 20, 30, 40, 50, 45), None),
                 ExtraPass(PassKind.ADVISOR, Usage(output_tokens=2**62), "claude-haiku-4-5-20251001"),
+                ExtraPass(PassKind.DECLINED, Usage(7), "claude-opus-5", "bio"),
+                ExtraPass(PassKind.DECLINED, Usage(8), "claude-opus-5", ""),
             ),
             channel="bedrock",
             location="eu-west-1",
@@ -210,7 +212,7 @@ def test_times_of_other_zones_are_kept_in_utc(ledger, make):
 def test_sums_are_over_main_and_extra_passes(ledger):
     ledger.add([FULL])
     [row] = ledger.report(Query())
-    assert row.usage == Usage(11, 22, 33, 44, 55 + 2**62, 49, 7, 8, 9)
+    assert row.usage == Usage(11 + 7 + 8, 22, 33, 44, 55 + 2**62, 49, 7, 8, 9)
     assert (row.calls, row.unpriced_calls, row.list_pusd, row.low_pusd, row.high_pusd) == (1, 1, 0, 1, 10**30)
     assert (row.contract_pusd, row.kind) == (12345678901234567890123, Kind.ASSUMED)
 

@@ -239,11 +239,36 @@ def test_a_declined_attempt_follows_the_refusal_rule(at, expected):
         ("2026-09-24", 7, Kind.MEASURED),  # it wrote something: billed
     ],
 )
-def test_a_declined_attempt_does_not_say_its_category(at, output, kind):
+def test_of_a_declined_attempt_the_category_may_not_be_known(at, output, kind):
     declined = ExtraPass(PassKind.DECLINED, Usage(input_tokens=500, output_tokens=output), "claude-opus-4-6")
     bill = bill_of("claude-opus-4-8", at, PROMPT_ONLY, extra_passes=(declined,))
     assert bill.kind is kind
     assert ("does not say its category" in "".join(bill.notes)) == (kind is Kind.ASSUMED)
+
+
+@pytest.mark.parametrize(
+    ("at", "category", "expected"),
+    [
+        ("2026-06-01", "cyber", "0.0075"),  # every refusal was billed: 1,000 and 500 tokens at $5
+        ("2026-06-02", "bio", "0.005"),  # none was
+        ("2026-09-24", "bio", "0.0075"),
+        ("2026-09-24", "frontier_llm", "0.0075"),
+        ("2026-09-24", "reasoning_extraction", "0.0075"),
+        ("2026-09-24", "cyber", "0.005"),
+        ("2026-09-24", "general_harms", "0.005"),
+        ("2026-09-24", "", "0.005"),  # the response says that it has no category
+    ],
+)
+def test_a_declined_attempt_whose_category_is_known_is_billed_by_it(at, category, expected):
+    declined = ExtraPass(PassKind.DECLINED, Usage(input_tokens=500), "claude-opus-4-6", category)
+    assert usd("claude-opus-4-8", at, PROMPT_ONLY, extra_passes=(declined,)) == expected
+    assert bill_of("claude-opus-4-8", at, PROMPT_ONLY, extra_passes=(declined,)).kind is Kind.MEASURED
+
+
+def test_a_declined_attempt_of_a_category_that_no_rule_names_is_bounded():
+    declined = ExtraPass(PassKind.DECLINED, Usage(input_tokens=500), "claude-opus-4-6", "new_one")
+    bill = bill_of("claude-opus-4-8", "2026-09-24", PROMPT_ONLY, extra_passes=(declined,))
+    assert (bill.list_pusd, bill.low_pusd, bill.high_pusd) == (None, 5 * 10**9, 7_500_000_000)
 
 
 def test_a_declined_attempt_on_a_partner_channel_is_bounded_while_nobody_knows():

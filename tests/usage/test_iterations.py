@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from farthing.call import ExtraPass, PassKind, Usage
 from farthing.errors import BadInput
 from farthing.units import Kind
 from farthing.usage.interface import Known
-from farthing.usage.messages import read_usage
+from farthing.usage.messages import read_message, read_usage
+from farthing.usage.stream import EventMeter
 
 
 def entry(kind, input_tokens, output_tokens, read=0, written=0, **more):
@@ -86,6 +89,50 @@ def test_the_tool_loop_of_a_fallback_is_its_top_level():
     assert read.usage == Usage(5_950, 0, 0, 60_000, 100)
     assert read.extra_passes == (ExtraPass(PassKind.DECLINED, Usage(900), "claude-fable-5-1"),)
     assert (read.prompt_tokens_max_in_one_pass, read.notes) == (65_000, ())
+
+
+OPUS, FABLE, HAIKU = "claude-opus-5", "claude-fable-5-1", "claude-haiku-4-5"
+HOPS = [
+    entry("message", 900, 30, model=FABLE),  # a tool's turn of the attempt that declined then
+    entry("message", 990, 0, model=FABLE),
+    entry("message", 950, 0, model=HAIKU),
+    entry("fallback_message", 960, 40, model=OPUS),
+]
+
+
+def handed_over(*categories):
+    blocks = [{"type": "fallback", "trigger": {"type": "refusal", "category": category}} for category in categories]
+    return [{"type": "text", "text": "I will"}, *blocks, {"type": "text", "text": "Done."}]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (handed_over("bio", "cyber"), ["bio", "bio", "cyber"]),
+        (handed_over(None, "frontier_llm"), ["", "", "frontier_llm"]),
+        (handed_over("bio"), [None] * 3),  # an attempt too few, or too many: who knows which
+        (handed_over("bio", "cyber", "bio"), [None] * 3),
+        ([{"type": "fallback"}, {"type": "fallback", "trigger": {"type": "odd"}}], [None] * 3),
+        (None, [None] * 3),
+    ],
+)
+def test_why_an_attempt_was_declined_is_where_the_content_hands_over(content, expected):
+    usage = {**entry("", 960, 40), "iterations": HOPS}
+    message = {"id": "msg_1", "model": OPUS, "content": content, "usage": usage}
+    whole = read_message(json.dumps(message).encode())
+    assert [one.refusal_category for one in whole.extra_passes] == expected
+    assert read_message(message).extra_passes == whole.extra_passes
+
+    events = [{"type": "message_start", "message": {**message, "content": [], "usage": entry("", 900, 1)}}]
+    events += [{"type": "content_block_start", "index": 0, "content_block": block} for block in content or ()]
+    events += [
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage},
+        {"type": "message_stop"},
+    ]
+    meter = EventMeter()
+    for event in events:
+        meter.event(json.dumps(event).encode())
+    assert meter.finish().extra_passes == whole.extra_passes
 
 
 def test_compaction_before_a_fallback_was_run_by_the_model_that_was_asked():

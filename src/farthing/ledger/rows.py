@@ -127,5 +127,5 @@ def _served(row: tuple[Any, ...]) -> Served:
     )
 
 
-def _extra(kind: str, model: str | None, *counts: int) -> ExtraPass:
-    return ExtraPass(PassKind(kind), Usage(*counts), model)
+def _extra(kind: str, model: str | None, refusal_category: str | None, *counts: int) -> ExtraPass:
+    return ExtraPass(PassKind(kind), Usage(*counts), model, refusal_category)

@@ -38,7 +38,7 @@ def valid_stored(stored: Stored) -> Stored:
     texts += [served.location or "", served.inference_geo or "", served.stop_reason or ""]
     texts += [served.refusal_category or "", served.message_id or "", served.request_id or ""]
     texts += [*served.notes, *call.dims, *call.dims.values(), *posting.unpriced, posting.book_version]
-    texts += [extra.model or "" for extra in served.extra_passes]
+    texts += [(extra.model or "") + (extra.refusal_category or "") for extra in served.extra_passes]
     if (asked := call.request) is not None:
         texts += [asked.model, asked.effort or "", asked.thinking or "", asked.speed or ""]
         texts += [asked.inference_geo or "", asked.service_tier or ""]

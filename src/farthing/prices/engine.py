@@ -174,7 +174,7 @@ class _Long:
         served, part = self.served, extra.kind.value
         billed: int = _Billed.YES
         if extra.kind is PassKind.DECLINED and extra.usage.output_tokens == 0:
-            billed = self._refusal(None, stated=False)
+            billed = self._refusal(extra.refusal_category or None, stated=extra.refusal_category is not None)
         model = extra.model or (served.model if extra.kind is PassKind.COMPACTION else None)
         if billed == _Billed.NO:
             return  # free whatever ran it, so neither a model nor a rate is needed; _refusal has noted it
@@ -245,7 +245,7 @@ class _Long:
         return band, band
 
     def _refusal(self, category: str | None, *, stated: bool = True) -> int:
-        """Whether a refusal before any output is billed; an attempt in ``iterations`` does not state its category."""
+        """Whether a refusal before any output is billed, by its category where that is *stated*."""
         rule = self.book.refusal_rule(self.facts.valid_on, self.facts.known_on)
         doubt = ""
         if rule.channels and self.channel not in rule.channels:

@@ -1,9 +1,9 @@
 """
 The price of a request as the sandbox knows it, which is more than its response tells.
 
-``usage.iterations`` state neither why an attempt was declined, which decides whether it is billed, nor at which speed
-it ran; nor need they be there at all, and then nobody else knows the largest prompt of a tool loop. Where a rule is not
-documented and the price lies between bounds, the higher one is charged: somebody who bills must charge something.
+Nothing states at which speed a declined attempt ran; ``usage.iterations`` need not be there at all, and then nobody
+else knows the attempts, or the largest prompt of a tool loop. Where a rule is not documented and the price lies between
+bounds, the higher one is charged: somebody who bills must charge something.
 
 Source: facts: claude-api 1.1, 3.4, 3.5, checked 2026-11-20.
 """

@@ -29,7 +29,7 @@ _EXTRA = {
 
 
 class Declined(NamedTuple):
-    """Why an attempt was declined, and the speed it ran at: what ``iterations`` do not say, and its price rests on."""
+    """Why an attempt was declined, which a block of the content says, and the speed it ran at, which nothing does."""
 
     category: str | None
     speed: str
@@ -85,7 +85,12 @@ def extra_passes(passes: Sequence[Pass]) -> tuple[ExtraPass, ...]:
     """What is billed beside the top level, in order; ``iterations`` do not say how much of it was thinking."""
     serving = covered(passes)
     return tuple(
-        ExtraPass(_EXTRA[one.kind], msgspec.structs.replace(one.usage, thinking_tokens=0), one.model)
+        ExtraPass(
+            _EXTRA[one.kind],
+            msgspec.structs.replace(one.usage, thinking_tokens=0),
+            one.model,
+            None if one.declined is None else one.declined.category or "",
+        )
         for one in passes
         if one not in serving
     )

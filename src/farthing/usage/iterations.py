@@ -17,7 +17,10 @@ Source: facts 3.4 (context editing, advisor tool, refusals and fallback) and the
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from farthing.call import ExtraPass, PassKind, Usage
 from farthing.errors import BadInput
@@ -61,6 +64,7 @@ def read_iterations(
     model: str,
     requested_model: str | None,
     write_ttls: frozenset[str] | None,
+    declined_for: Sequence[str] = (),
 ) -> Passes:
     """
     Sort the passes of one response into what its top level covers and what is billed beside it.
@@ -72,6 +76,7 @@ def read_iterations(
         requested_model: The model that was asked for: it ran the attempts before a fallback, unless an entry names
             its own. None where the caller does not know.
         write_ttls: As for :func:`farthing.usage.counts.split_writes`.
+        declined_for: Category of each attempt that was declined, in order; empty text for none.
 
     Raises:
         BadInput: An entry of an unknown type with counts of its own that the top level does not provably cover, or a
@@ -92,7 +97,19 @@ def read_iterations(
     derived = bool(notes)
     notes += _disagreements(entries, covered, top)
     prompts = [sum(_totals(entry)[:3]) for entry in covered]
-    return Passes(tuple(extra), max(prompts, default=None), tuple(notes), derived)
+    return Passes(_with_categories(extra, declined_for), max(prompts, default=None), tuple(notes), derived)
+
+
+def _with_categories(extra: Sequence[ExtraPass], declined_for: Sequence[str]) -> tuple[ExtraPass, ...]:
+    """Each declined attempt, which may be passes of one model, with its category; none where they do not pair."""
+    attempts = [len(list(passes)) for _, passes in groupby(one.model for one in extra if one.kind is PassKind.DECLINED)]
+    if len(attempts) != len(declined_for):
+        return tuple(extra)
+    of_passes = [category for category, passes in zip(declined_for, attempts, strict=True) for _ in range(passes)]
+    categories = iter(of_passes)
+    return tuple(
+        replace(one, refusal_category=next(categories)) if one.kind is PassKind.DECLINED else one for one in extra
+    )
 
 
 def served_by(entries: Sequence[Iteration]) -> str | None:

@@ -6,7 +6,7 @@ Source: facts 3.1 to 3.5 (Messages API reference, SDK 2.11.0 types), checked 202
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -58,7 +58,7 @@ def read_message(payload: Payload, known: Known = NOTHING_KNOWN) -> Served:
     message = _plain(payload) or _explained(payload)
     assert message.usage is not None
     return msgspec.structs.replace(
-        served_from(message.usage, model_of(message.model, known), known),
+        served_from(message.usage, model_of(message.model, known), known, declined_for(message.content)),
         stop_reason=text_or_none(message.stop_reason),
         refusal_category=refusal_category(message.stop_details),
         output_started=output_started(message.content),
@@ -101,9 +101,9 @@ def _explained(payload: Payload) -> _Message:
     return _Message(**{**stated, "usage": usage})
 
 
-def served_from(fields: UsageFields, model: str, known: Known) -> Served:
+def served_from(fields: UsageFields, model: str, known: Known, declined_for: Sequence[str] = ()) -> Served:
     """
-    What checked *fields* say that *model* served.
+    What checked *fields* say that *model* served; *declined_for* as :func:`declined_for` gives it.
 
     Raises:
         BadInput: As :func:`read_usage`.
@@ -127,7 +127,7 @@ def served_from(fields: UsageFields, model: str, known: Known) -> Served:
         kind=Kind.MEASURED if note is None else Kind.DERIVED,
         notes=() if note is None else (note,),
     )
-    return served if not fields.iterations else _with_passes(served, fields, known)
+    return served if not fields.iterations else _with_passes(served, fields, known, declined_for)
 
 
 def usage_of(message: Mapping[str, Any]) -> Any:
@@ -155,6 +155,25 @@ def service_tier(reported: str | None) -> str:
 def refusal_category(stop_details: Any) -> str | None:
     """``stop_details.category``; None where there is none."""
     return text_or_none(stop_details.get("category")) if isinstance(stop_details, Mapping) else None
+
+
+def declined_for(content: Any) -> list[str]:
+    """
+    Why each attempt before the one that served was declined: a ``fallback`` block stands where a model hands over.
+
+    Source: the official SDK's types (``BetaFallbackBlock``), checked 2026-11-21. A category of null is an empty text.
+    """
+    blocks = content if isinstance(content, (list, tuple)) else ()
+    return [category for block in blocks if (category := handed_over_for(block)) is not None]
+
+
+def handed_over_for(block: Any) -> str | None:
+    """The category of the refusal that a ``fallback`` block tells of, empty for none; None where it tells of none."""
+    if not isinstance(block, Mapping) or block.get("type") != "fallback":
+        return None
+    trigger = block.get("trigger")
+    is_told = isinstance(trigger, Mapping) and trigger.get("type") == "refusal"
+    return refusal_category(trigger) or "" if is_told else None
 
 
 def output_started(content: Any) -> bool | None:
@@ -187,13 +206,14 @@ def with_tools(usage: Usage, tools: ServerToolUse) -> Usage:
     )
 
 
-def _with_passes(served: Served, fields: UsageFields, known: Known) -> Served:
+def _with_passes(served: Served, fields: UsageFields, known: Known, declined_for: Sequence[str]) -> Served:
     passes = read_iterations(
         fields.iterations or (),
         totals(served.usage),
         model=served.model,
         requested_model=known.requested_model,
         write_ttls=known.write_ttls,
+        declined_for=declined_for,
     )
     return msgspec.structs.replace(
         served,

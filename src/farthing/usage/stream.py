@@ -31,7 +31,7 @@ from farthing.usage.interface import (
     text_or_none,
 )
 from farthing.usage.iterations import served_by, stated_split
-from farthing.usage.messages import block_has_output, refusal_category, served_from
+from farthing.usage.messages import block_has_output, handed_over_for, refusal_category, served_from
 
 if TYPE_CHECKING:
     from farthing.call import Served
@@ -78,6 +78,7 @@ class EventMeter:
         self._message_id: str | None = None
         self._stop_reason: str | None = None
         self._refusal_category: str | None = None
+        self._declined_for: list[str] = []
         self._fields = UsageFields()
         self._placeholder_tokens = 0
         self._characters = 0
@@ -188,6 +189,8 @@ class EventMeter:
             return
         if block.get("type") == "fallback" and isinstance(served := block.get("to"), Mapping):
             self._fallback_model = text_or_none(served.get("model"))
+        if (category := handed_over_for(block)) is not None:
+            self._declined_for.append(category)
         self._output_started = self._output_started or block_has_output(block)
         self._final = False
         self._characters += sum(len(text) for text in map(block.get, ("text", "thinking")) if isinstance(text, str))
@@ -225,7 +228,7 @@ class EventMeter:
             notes.append(f"{self._events_unreadable} events of the stream could not be read")
         requested = self._known.requested_model or self._model
         known = msgspec.structs.replace(self._known, requested_model=requested)
-        served = served_from(fields, self._serving_model(), known)
+        served = served_from(fields, self._serving_model(), known, self._declined_for)
         return msgspec.structs.replace(
             served,
             stop_reason=self._stop_reason,

@@ -13,7 +13,8 @@ SELECT
     coalesce(extra[position].usage.thinking_tokens, 0),
     coalesce(extra[position].usage.web_search_requests, 0),
     coalesce(extra[position].usage.web_fetch_requests, 0),
-    coalesce(extra[position].usage.code_execution_requests, 0)
+    coalesce(extra[position].usage.code_execution_requests, 0),
+    extra[position].refusal_category
 FROM (
     SELECT call_no, extra, unnest(range(1, extra_passes + 1)) AS position
     FROM staged

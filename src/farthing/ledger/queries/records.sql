@@ -59,6 +59,7 @@ LEFT JOIN (
         list((
             pass_kind,
             model,
+            refusal_category,
             input_tokens,
             cache_write_5m_tokens,
             cache_write_1h_tokens,

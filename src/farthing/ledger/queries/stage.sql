@@ -113,7 +113,8 @@ FROM read_json(
                         web_search_requests BIGINT,
                         web_fetch_requests BIGINT,
                         code_execution_requests BIGINT
-                    )
+                    ),
+                    refusal_category VARCHAR
                 )[]
             )
         ),
