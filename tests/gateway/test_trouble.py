@@ -174,6 +174,30 @@ def test_an_idle_connection_that_died_is_replaced_once(gateway_to):
     assert gateway.unsettled == []
 
 
+def test_where_no_second_connection_can_be_had_the_first_may_have_carried_the_call(gateway_to):
+    def answer_once(listener):
+        with listener:
+            connection, _ = listener.accept()
+        with connection:  # nobody listens any more
+            body = b'{"id":"msg_1","model":"claude-sonnet-5","content":[],"usage":{"input_tokens":1,"output_tokens":1}}'
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+            connection.recv(65_536)
+            connection.sendall(head + body)
+            connection.recv(65_536)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    upstream = threading.Thread(target=answer_once, args=(listener,))
+    gateway = gateway_to(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    upstream.start()
+    with anthropic.Anthropic(base_url=gateway.base_url, api_key="sk-ant-api03-x", max_retries=0) as client:
+        assert client.messages.create(**BODY).id == "msg_1"
+        with pytest.raises(anthropic.InternalServerError) as failed:
+            client.messages.create(**BODY)
+    upstream.join()
+    assert failed.value.status_code == 502
+    assert (len(gateway.calls), len(gateway.unsettled)) == (1, 1)
+
+
 def test_no_event_of_a_stream_is_held_back(gateway_to):
     """The upstream sends the next event only when the client has seen the last one."""
     events = [b"event: ping\ndata: {}\n\n" for _ in range(5)]

@@ -11,6 +11,7 @@ import anthropic
 import pytest
 
 from farthing.gateway.keys import hash_of, new_key
+from farthing.gateway.models_asked import models_asked
 
 ASK = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Say <<output:40>>."}]}
 KEYS = {name: new_key() for name in ("acme", "bound", "late", "gone", "narrow")}
@@ -187,6 +188,26 @@ def test_own_credentials_pass_where_the_file_says_so(box, gateway_to, keys_file)
         client.messages.create(**ASK)
     names = sorted(stored.call.dims["api_key"][:4] for stored in gateway.calls)
     assert names == ["acme", "acme", "key_", "key_"]
+
+
+def test_a_long_batch_is_judged_away_from_the_loop_that_serves_the_others(box, gateway, client_of, monkeypatch):
+    judged = []
+
+    def models_asked_here(body):
+        judged.append((len(body), threading.current_thread().name))
+        return models_asked(body)
+
+    monkeypatch.setattr("farthing.gateway.admit.models_asked", models_asked_here)
+    requests = [{"custom_id": f"r{number}", "params": ASK} for number in range(5_000)]
+    with client_of(KEYS["bound"]) as client:
+        client.messages.batches.create(requests=requests)
+        dear = {"custom_id": "dear", "params": {**ASK, "model": "claude-opus-4-5"}}
+        with pytest.raises(anthropic.PermissionDeniedError, match="every model"):
+            client.messages.batches.create(requests=[*requests, dear])
+        client.messages.create(**ASK)
+    (_, first), (_, second), (_, short) = judged
+    assert short == "farthing gateway"
+    assert short not in (first, second)
 
 
 def test_a_key_in_an_address_is_refused_and_not_logged(gateway, client_of):

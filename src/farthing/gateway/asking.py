@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from farthing.gateway.client import ClientGone
-from farthing.gateway.failures import Broken
+from farthing.gateway.failures import Broken, UpstreamFault
 from farthing.gateway.headers import first, for_upstream
 from farthing.gateway.wire import LAST_CHUNK, chunk, request_head
 
@@ -78,6 +78,7 @@ class Asking:
         """
         self.waited_s = 0.0
         connection = self._pool.take_idle()
+        has_gone_out = connection is not None
         if connection is not None:
             try:
                 return await self._ask(connection, held)
@@ -86,7 +87,11 @@ class Asking:
                     raise
             self.give_back()
         waited_s = time.perf_counter()
-        connection = await self._pool.connect()
+        try:
+            connection = await self._pool.connect()
+        except UpstreamFault as fault:
+            fault.sent = has_gone_out  # over the one that was dead, or died of it: who knows
+            raise
         self.waited_s = time.perf_counter() - waited_s
         return await self._ask(connection, held)
 

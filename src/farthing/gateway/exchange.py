@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _HELD_BYTES_MAX = 40 * 2**20
 """Longest Messages request that is read before it is sent; the API takes 32 MB (facts 7.5)."""
+_CHECKED_AT_ONCE_BYTES = 512 * 2**10
+"""A longer one, such as a batch, is judged in a thread: it takes up to a second, and others wait for none of it."""
 
 
 class Exchange:
@@ -127,8 +129,13 @@ class Exchange:
                 self.model = self._asked.model
             else:
                 self._metrics.count("farthing_metering_failures_total", "request too long to read")
-        if came.check is not None and (refusal := came.check(held, client.body_complete)) is not None:
-            raise Refused(refusal)
+        if came.check is not None:
+            if len(held) < _CHECKED_AT_ONCE_BYTES:
+                refusal = came.check(held, client.body_complete)
+            else:
+                refusal = await asyncio.to_thread(came.check, held, client.body_complete)
+            if refusal is not None:
+                raise Refused(refusal)
 
     async def _admit(self, dims: dict[str, str]) -> None:
         waited_s = time.perf_counter()
