@@ -96,7 +96,8 @@ def decide(facts: RequestFacts, policy: Policy, state: State) -> Action:
         return Refuse(404, "not_found_error", "farthing: only paths below /v1 are forwarded")
     if not facts.has_credentials and not facts.path.startswith("/v1/oauth/"):  # these carry theirs in the body
         why = "says who tells, and goes no further" if is_own(facts.path) else "is passed on to the API"
-        return Refuse(401, "authentication_error", f"farthing: x-api-key or Authorization: Bearer is required; it {why}")
+        message = f"farthing: x-api-key or Authorization: Bearer is required; it {why}"
+        return Refuse(401, "authentication_error", message)
     return _own(facts) if is_own(facts.path) else _forward(facts, policy, state)
 
 
