@@ -114,7 +114,7 @@ def test_the_page_lists_what_the_command_lists(shown, kept, farthing):
     assert [row["incident"] for row in found["incidents"]] == [one["incident"] for one in standing] == [2, 1]
     assert [row["stake_usd"] for row in found["incidents"]] == [one["stake_usd"] for one in standing]
     assert [row["since"] for row in found["incidents"]] == [one["began_at"] for one in standing]
-    assert [row["incident"] for row in found["over"]] == [3]
+    assert [row["incident"] for row in found["resolved"]] == [3]
     assert found["incidents"][1]["level"] == 80
     assert found["incidents"][0]["driver"] == f"model m-{HOSTILE}"
 

@@ -32,7 +32,7 @@ _WORDS = {
     "escalated": "Worse",
     "woken": "Still going on",
     "renewed": "Still going on",
-    "resolved": "Over",
+    "resolved": "Resolved",
 }
 _STAKES = {
     ("anomaly", Kind.ASSUMED): "assumed: what is above usual, which is an estimate",

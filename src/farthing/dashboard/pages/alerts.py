@@ -88,8 +88,8 @@ def _incidents(visit: Visit, store: Incidents) -> list[Block]:
     )
     return [
         Tiles(tiles),
-        _table(visit, "incidents", "Not over", standing, "Nothing is wrong, as far as anybody watches."),
-        _table(visit, "over", "Over", over, "None yet."),
+        _table(visit, "incidents", "Active", standing, "Nothing is wrong, as far as anybody watches."),
+        _table(visit, "resolved", "Resolved", over, "None yet."),
     ]
 
 
@@ -187,7 +187,7 @@ def _month(visit: Visit, month: Coming) -> Table:
         Column("range", "Four in five"),
     )
     note = "From the days of the last weeks, at list price."
-    return Table("coming", "What is to come", columns, tuple(rows), str(Kind.ASSUMED), note)
+    return Table("coming", "Forecast", columns, tuple(rows), str(Kind.ASSUMED), note)
 
 
 def _owners(visit: Visit, found: Sequence[Standing]) -> Table:
@@ -222,7 +222,7 @@ def _owners(visit: Visit, found: Sequence[Standing]) -> Table:
         )
     note = "Spent is measured, at list price; the rest is expected from the hours so far."
     empty = "No budget of a calendar window counts any call."
-    return Table("budgets", "Budgets to come", columns, tuple(rows), str(Kind.ASSUMED), note, empty)
+    return Table("budgets", "Forecast of budgets", columns, tuple(rows), str(Kind.ASSUMED), note, empty)
 
 
 def _channels(visit: Visit, counted: dict[str, tuple[int, int, int]]) -> Block:

@@ -35,7 +35,7 @@ FIRST_STEPS = Note(
     links=(),
     code="farthing serve                      # then point ANTHROPIC_BASE_URL at it\n"
     "farthing import jsonl YOUR.jsonl    # calls you logged\n"
-    "farthing demo                       # or a made-up month",
+    "farthing demo                       # or weeks that are made up",
 )
 """What an empty ledger says."""
 
