@@ -30,6 +30,7 @@ ORDER = (
     ("whatif",),
     ("alerts",),
     ("estimate",),
+    ("serving",),
     ("sandbox",),
     ("gateway",),
     ("testing",),
@@ -57,9 +58,9 @@ THIRD_PARTY = {
     "msgspec": {room for line in ORDER for room in line},
     "pytest": {"pytest_plugin"},
     "rich": {"cli", "reports"},
-    "starlette": {"dashboard", "sandbox"},
+    "starlette": {"dashboard", "sandbox", "serving"},
     "typer": {"cli"},
-    "uvicorn": {"dashboard", "sandbox"},
+    "uvicorn": {"serving"},
     "uvloop": {"gateway"},
 }
 """Which rooms may import a package that is not ours."""

@@ -69,7 +69,7 @@ def _site(ledger: Path | None, config: Path | None, host: str) -> Site:
     from farthing.dashboard.access import read_access
     from farthing.dashboard.books import books_of
     from farthing.dashboard.web import Site
-    from farthing.sandbox.http.server import is_loopback
+    from farthing.serving.address import is_loopback
 
     settings = options.settings(config).config
     access = read_access(settings.dashboard, loopback=is_loopback(host))

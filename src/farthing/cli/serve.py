@@ -104,7 +104,7 @@ def _dashboard(port: int | None, host: str, settings: DashboardSettings, files: 
     """
     import msgspec
 
-    from farthing.sandbox.http.server import is_loopback
+    from farthing.serving.address import is_loopback
 
     if not is_loopback(host) and port is None and settings.token_file is None and settings.users is None:
         host = "127.0.0.1"
