@@ -145,7 +145,7 @@ def places_of(model: Model, on: date) -> list[Place]:
     """Where *model* could be bought: the Claude API until it retired there, and channels that have an id for it."""
     ids = model.ids
     places = []
-    if model.retired is None or on < model.retired:
+    if not model.has_retired(on):
         places.append(Place("claude_api"))
         if model.applies.inference_geo_us is True:
             places.append(Place("claude_api", geo="us"))

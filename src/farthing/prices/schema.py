@@ -162,6 +162,10 @@ class Model(_Data, frozen=True, kw_only=True):
         """The canonical Claude API id: the model's name everywhere in farthing."""
         return self.ids.claude_api[0]
 
+    def has_retired(self, on: date) -> bool:
+        """Whether the Claude API serves it no longer on that day; other platforms keep some models for longer."""
+        return self.retired is not None and self.retired <= on
+
 
 class ModelFile(_Data, frozen=True, kw_only=True):
     """One file of ``data/anthropic``."""

@@ -48,7 +48,7 @@ def find_model(book: PriceBook, wanted: Any, on: date) -> Model:
 
 def is_served(book: PriceBook, model: Model, on: date) -> bool:
     """Whether the Claude API itself served a model on that day: other platforms keep some of them for longer."""
-    return (model.retired is None or on < model.retired) and bool(_rows(book, model, on))
+    return not model.has_retired(on) and bool(_rows(book, model, on))
 
 
 def is_4_6_or_later(model: Model) -> bool:

@@ -89,7 +89,7 @@ def _capabilities(model: Model) -> dict[str, Any]:
 
 def lifecycle_of(model: Model, on: date) -> str:
     """``active``, ``deprecated`` or ``retired`` on that day."""
-    if model.retired is not None and model.retired <= on:
+    if model.has_retired(on):
         return "retired"
     return "deprecated" if model.deprecated is not None and model.deprecated <= on else "active"
 

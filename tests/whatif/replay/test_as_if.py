@@ -80,6 +80,7 @@ def test_no_cache_is_what_a_replay_without_one_says():
 def test_the_call_as_it_is_is_no_choice():
     texts = [wish.text for wish in usual_wishes(call_of(), BOOK)]
     assert "model=claude-sonnet-5-5" not in texts
+    assert "model=claude-opus-4-1-20250805" not in texts, "it has retired, though other platforms serve it"
     assert "batch=false" in [wish.text for wish in usual_wishes(call_of(service_tier="batch"), BOOK)]
     assert "geo=global" in [wish.text for wish in usual_wishes(call_of(inference_geo="us"), BOOK)]
     plain = [wish.text for wish in usual_wishes(call_of(Usage(input_tokens=10)), BOOK)]

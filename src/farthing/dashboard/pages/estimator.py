@@ -130,6 +130,6 @@ def _form(visit: Visit) -> Form:
 
 
 def _offered(visit: Visit) -> list[Model]:
-    """Models with a rate today, as the book has them, newest last."""
-    today = visit.now.date()
-    return [model for model in visit.desk.book.models if visit.desk.book.rows(model, today)]
+    """Models that can be called today, as the book has them, newest last."""
+    book, today = visit.desk.book, visit.now.date()
+    return [model for model in book.models if book.rows(model, today) and not model.has_retired(today)]

@@ -9,6 +9,7 @@ is read. Policies that place breakpoints anew need the calls around it.
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -107,14 +108,16 @@ def read_wish(text: str, book: PriceBook) -> Wish:
 
 
 def usual_wishes(call: Call, book: PriceBook) -> list[Wish]:
-    """What one may want to know of a call: each other model with a price then, batch, region, speed, each caching."""
-    served = call.served
+    """What one may want to know of a call: each other model that was there then, batch, region, speed, each caching."""
+    served, on = call.served, call.sent_at.astimezone(UTC).date()
     named = book.names.find(served.model, served.channel)
     own = None if named is None else named.model.id
     texts = [
         f"model={model.id}"
         for model in book.models
-        if model.id != own and isinstance(book.card(facts_of(_asked(call, model.id), call.sent_at)), Card)
+        if model.id != own
+        and not (served.channel == "claude_api" and model.has_retired(on))
+        and isinstance(book.card(facts_of(_asked(call, model.id), call.sent_at)), Card)
     ]
     texts.append(f"batch={'false' if served.service_tier == 'batch' else 'true'}")
     texts.append(f"geo={'global' if served.inference_geo == 'us' else 'us'}")
