@@ -9,12 +9,10 @@ import pytest
 
 from farthing.estimate.breakeven import (
     batch_share_to_match_cache,
-    cheapest_ttl,
     gap_to_pay_seconds,
     hit_share_to_pay,
     hits_to_pay,
     levers,
-    switch_to,
     with_cache,
     workload_break_evens,
 )
@@ -83,12 +81,6 @@ def test_each_band_has_its_own_line():
     ]
 
 
-def test_the_cheapest_lifetime_follows_the_gap():
-    one = plan(tokens={"system": 5000}, cache={"ttl": "5m"})
-    found = [cheapest_ttl(one, DAY, BOOK, F(gap)) for gap in (5, 900, 20_000)]
-    assert found == ["5m", "1h", "none"]
-
-
 def test_levers_save_what_the_plans_differ_by():
     one = plan(tokens={"system": 5000, "output": 100}, cache={"ttl": "5m", "hit_share": Decimal("0.9")})
     found = {lever.change: lever for lever in levers(one, DAY, BOOK)}
@@ -125,14 +117,3 @@ def test_a_cache_that_is_never_hit_needs_no_batches_to_match_it():
     """Its writes cost more than no cache at all."""
     one = plan(tokens={"system": 5000, "output": 1000}, cache={"ttl": "5m", "hit_share": 0})
     assert batch_share_to_match_cache(one, DAY, BOOK) == 0
-
-
-def test_a_switch_pays_for_its_own_failures():
-    one = plan(model="claude-opus-5", tokens={"user": 1000, "output": 100})
-    found = switch_to(one, "claude-sonnet-5", DAY, BOOK)
-    # 5/25 against 2/10: 0.4 of the price, so 2.5 calls per call and up to 60 per cent asked again
-    assert found.calls_per_call == F(5, 2)
-    assert found.fallback_share_max == F(6, 10)
-    assert found.pusd + found.fallback_share_max * pusd(one) == pusd(one)
-    assert switch_to(plan(tokens={"user": 1}), "claude-opus-5", DAY, BOOK).fallback_share_max == 0
-    assert switch_to(one, "claude-unknown", DAY, BOOK) is None

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from farthing.estimate.workload import (
     Volume,
     Workload,
     sizes_of,
-    with_size,
 )
 
 SMALL = """
@@ -169,10 +167,8 @@ def test_missing_files_and_bad_flags_give_one_line(tmp_path):
         read_workload(None, preset="light", settings=["tokens.output"])
 
 
-def test_one_size_can_be_set():
+def test_sizes_are_named_by_table_and_key():
     plan = decode({**BASE, "tokens": {"user": {"low": 1, "mode": 2, "high": 3}}}, "w")
-    assert with_size(plan, "tokens.user", Fraction(5, 2)).tokens.user == Decimal("2.5")
-    assert with_size(plan, "batch_share", Fraction(1, 4)).batch_share == Decimal("0.25")
     assert set(sizes_of(plan)) >= {"volume.calls_per_day", "tokens.user", "batch_share", "conversation.turns"}
 
 

@@ -13,7 +13,7 @@ from farthing.money import PUSD_PER_USD
 from farthing.prices.book import shipped_book
 from farthing.prices.commitments import drawdown
 from farthing.prices.contract_terms import parse_terms, read_terms
-from farthing.prices.contracts import price_all_under, price_under
+from farthing.prices.contracts import day_credits, price_under
 from farthing.prices.engine import price_served
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -213,8 +213,12 @@ calls = st.lists(
 
 
 def month(terms, served_calls):
-    priced = [(price_served(shipped_book(), served, AT), AT) for served in served_calls]
-    return sum((bill.contract for bill in price_all_under(terms, priced)), Fraction(0))
+    """What calls of one month cost, one after another."""
+    total, counted_pusd = Fraction(0), 0
+    for served in served_calls:
+        bill = price_under(terms, price_served(shipped_book(), served, AT), AT, counted_pusd)
+        total, counted_pusd = total + bill.contract, counted_pusd + bill.counted_list_pusd
+    return total
 
 
 @given(st.data(), calls, st.sampled_from([MARGINAL, WHOLE]))
@@ -245,28 +249,12 @@ def test_everything_off_is_free_and_never_below(served_calls):
 
 def test_volume_begins_anew_each_month():
     terms = parse_terms('name = "test"\n' + MARGINAL)
-    days = [
-        datetime(2026, 10, 31, 23, tzinfo=UTC),
-        datetime(2026, 10, 31, 23, tzinfo=UTC),
-        datetime(2026, 11, 1, tzinfo=UTC),
+    counted = [(date(2026, 10, 30), 100), (date(2026, 10, 31), 100), (date(2026, 11, 1), 100)]
+    found = day_credits(terms, [(day, usd * PUSD_PER_USD) for day, usd in counted])
+    assert [(day, line.contract / PUSD_PER_USD) for day, line in found] == [
+        (date(2026, 10, 31), -1),
+        (date(2026, 10, 31), -8),
     ]
-    usage = Usage(output_tokens=5_000_000)  # 100 USD
-    bills = [(bill_of(usage=usage, at=at), at) for at in days]
-    assert [bill.contract for bill in price_all_under(terms, bills)] == [
-        100 * PUSD_PER_USD,
-        (100 - 1 - 8) * PUSD_PER_USD,
-        100 * PUSD_PER_USD,
-    ]
-
-
-@given(calls, calls)
-def test_a_month_read_in_two_goes_costs_what_it_costs_in_one(first, second):
-    terms = parse_terms('name = "test"\n' + MIXED + MARGINAL)
-    priced = [[(price_served(shipped_book(), served, AT), AT) for served in part] for part in (first, second)]
-    one = list(price_all_under(terms, priced[0]))
-    counted = {(2026, 11): sum(bill.counted_list_pusd for bill in one)}
-    two = list(price_all_under(terms, priced[1], counted))
-    assert sum((bill.contract for bill in [*one, *two]), Fraction(0)) == month(terms, [*first, *second])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
@@ -14,7 +15,7 @@ from farthing.ledger.interface import Posting, Query, Stored
 from farthing.ledger.memory import MemoryLedger
 from farthing.prices.book import shipped_book
 from farthing.prices.contract_terms import parse_terms
-from farthing.prices.contracts import counted_list_pusd, day_credits, price_all_under, price_under
+from farthing.prices.contracts import counted_list_pusd, day_credits, price_under
 from farthing.prices.engine import price_served
 from farthing.reports.contract import under_contract
 
@@ -163,10 +164,11 @@ def test_months_cost_what_their_calls_cost_one_after_another(drawn, volume, fixe
     start = datetime(2026, 9, 15, tzinfo=UTC)
     calls = [call(n, start + timedelta(days=d), model, out) for n, (d, model, out) in enumerate(sorted(drawn))]
     bills = [(price_served(BOOK, one.served, one.sent_at), one.sent_at) for one in calls]
-    one_by_one = list(price_all_under(contract, bills))
-    right = sum(
-        (line.contract for bill in one_by_one for line in bill.lines if line.what == "volume credit"), Fraction(0)
-    )
+    right, before_pusd = Fraction(0), Counter()
+    for bill, at in bills:
+        priced = price_under(contract, bill, at, before_pusd[at.month])
+        before_pusd[at.month] += priced.counted_list_pusd
+        right += sum((line.contract for line in priced.lines if line.what == "volume credit"), Fraction(0))
     counted = {}
     for bill, at in bills:
         added = counted_list_pusd(contract, bill, at)

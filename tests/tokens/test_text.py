@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from farthing.tokens.figure import NOTHING
 from farthing.tokens.letters import ContentKind, makeup
-from farthing.tokens.text import MARGINS, classify, estimate_text, estimate_with_kind
+from farthing.tokens.text import MARGINS, estimate_text, estimate_with_kind
 from farthing.units import Kind
 
 PROSE = (
@@ -40,7 +40,7 @@ CODE = (
     ],
 )
 def test_kind_of_content(text, kind):
-    assert classify(text) == kind
+    assert estimate_with_kind(text, "pre-4.7")[1] == kind
 
 
 def test_english_agrees_with_the_vendors_rule_of_thumb():

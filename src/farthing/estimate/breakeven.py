@@ -67,25 +67,6 @@ class Lever(NamedTuple):
     saved_pusd: Fraction | None
 
 
-class Switch(NamedTuple):
-    """
-    Another model for the whole workload.
-
-    Attributes:
-        model: Its id.
-        pusd: Expected picodollars of the first month on it.
-        calls_per_call: How many of its calls one of today's pays for.
-        fallback_share_max: Share of its answers that may be thrown away and asked again of today's models before
-            trying it first costs more; 0 where it is no cheaper.
-
-    """
-
-    model: str
-    pusd: Fraction
-    calls_per_call: Fraction | None
-    fallback_share_max: Fraction
-
-
 def hits_to_pay(fresh: Fraction, write: Fraction, read: Fraction) -> Fraction | None:
     """
     Reads after which one write has paid for itself: (write - input) / (input - read); None where reads save nothing.
@@ -165,19 +146,6 @@ def in_batches(workload: Workload) -> Workload:
     return msgspec.structs.replace(workload, batch_share=ONE)
 
 
-def cheapest_ttl(workload: Workload, on: date, book: PriceBook, gap_seconds: Fraction) -> Ttl | None:
-    """
-    The cache plan that costs least where calls that share a prefix come this far apart; None where nothing is priced.
-
-    Later turns of a conversation keep their own gap. A tie goes to the simpler plan.
-    """
-    point = averages(workload)._replace(arrival_gap_seconds=gap_seconds, stated_hit_share=None)
-    plans: list[Ttl] = ["none", "5m", "1h"]
-    costs = [(month_pusd(with_cache(workload, ttl), on, book, point), ttl) for ttl in plans]
-    priced = [(cost, ttl) for cost, ttl in costs if cost is not None]
-    return min(priced, key=lambda pair: pair[0])[1] if priced else None
-
-
 def batch_share_to_match_cache(workload: Workload, on: date, book: PriceBook) -> Fraction | None:
     """
     Share of calls that must go into batches, uncached, to save what the workload's cache saves.
@@ -190,16 +158,6 @@ def batch_share_to_match_cache(workload: Workload, on: date, book: PriceBook) ->
     if cached is None or plain is None or batched is None or plain == batched:
         return None
     return max(Fraction(0), (plain - cached) / (plain - batched))
-
-
-def switch_to(workload: Workload, model: str, on: date, book: PriceBook) -> Switch | None:
-    """The whole workload on *model*, against its present mix; None where either has no price."""
-    now = _pusd(workload, on, book)
-    then = _pusd(on_model(workload, model, book), on, book)
-    if now is None or then is None:
-        return None
-    fallback = max(Fraction(0), 1 - then / now) if now else Fraction(0)
-    return Switch(model, then, now / then if then else None, fallback)
 
 
 def on_model(workload: Workload, model: str, book: PriceBook) -> Workload:

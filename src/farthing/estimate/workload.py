@@ -205,16 +205,6 @@ def sizes_of(workload: Workload) -> dict[str, Size]:
     return found
 
 
-def with_size(workload: Workload, key: str, value: Fraction) -> Workload:
-    """The workload with one of :func:`sizes_of` set to a plain number (to a millionth)."""
-    number = Decimal(round(value * 10**6)).scaleb(-6)
-    table, _, name = key.rpartition(".")
-    if not table:
-        return msgspec.structs.replace(workload, **{name: number})
-    part = msgspec.structs.replace(getattr(workload, table), **{name: number})
-    return msgspec.structs.replace(workload, **{table: part})
-
-
 def is_measured(workload: Workload, key: str) -> bool:
     """Whether the author says that *key* or its table was measured."""
     return key in workload.measured or key.partition(".")[0] in workload.measured

@@ -27,7 +27,7 @@ from farthing.prices.engine import utc_day
 from farthing.units import TOKEN_UNITS, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from datetime import date, datetime
 
     from farthing.prices.bill import Bill, Component, Line
@@ -131,25 +131,6 @@ def price_under(terms: ContractTerms, bill: Bill, at: datetime, month_to_date_li
     lines += _credits(terms.volume_on(day), month_to_date_list_pusd, counted)
     total = sum((line.contract for line in lines), Fraction(0))
     return ContractBill(terms.name, bill.list_pusd, total, tuple(lines), counted)
-
-
-def price_all_under(
-    terms: ContractTerms,
-    bills: Iterable[tuple[Bill, datetime]],
-    counted_before_pusd: Mapping[tuple[int, int], int] | None = None,
-) -> Iterator[ContractBill]:
-    """
-    Price many calls under a contract, each with the list volume of its own month so far, in the order given.
-
-    *counted_before_pusd* is the list volume already counted, by (year, month) in UTC; None: nothing yet.
-    """
-    volume = dict(counted_before_pusd or {})
-    for bill, at in bills:
-        day = utc_day(at)
-        month = (day.year, day.month)
-        priced = price_under(terms, bill, at, volume.get(month, 0))
-        volume[month] = volume.get(month, 0) + priced.counted_list_pusd
-        yield priced
 
 
 def counted_list_pusd(terms: ContractTerms, bill: Bill, at: datetime) -> int:

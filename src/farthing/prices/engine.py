@@ -27,7 +27,6 @@ _TIMED_NOTE = (
     "code execution is billed by container-hour per organisation and month, after free hours; "
     "no response says how long, so this bill leaves it out"
 )
-_NO_COMPONENTS: tuple[Component, ...] = ()
 _NONE: tuple[str, ...] = ()
 
 

@@ -89,10 +89,6 @@ class Prompt(msgspec.Struct, frozen=True):
         """Positions of the blocks with a breakpoint, ascending."""
         return tuple(at for at, block in enumerate(self.blocks) if block.ttl is not None)
 
-    def section_hash(self, section: Section) -> bytes | None:
-        """The hash at the end of a section; None where it has no blocks."""
-        return next((block.prefix_hash for block in reversed(self.blocks) if block.section is section), None)
-
 
 def content_digest(part: Part) -> bytes:
     """The digest of a part's content, by which it enters the hashes."""

@@ -90,11 +90,6 @@ def estimate_with_kind(text: str, tokenizer: Tokenizer) -> tuple[Estimate, Conte
     return _interval(older_tokens(parts), kind, tokenizer), kind
 
 
-def classify(text: str) -> ContentKind:
-    """The kind of content of *text*, by its characters; prose where it is empty."""
-    return makeup(text).kind
-
-
 def older_tokens(parts: Makeup) -> float:
     """Expected tokens under the older tokenizer, unrounded."""
     ascii_tokens = (

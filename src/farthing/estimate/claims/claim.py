@@ -56,9 +56,6 @@ class Claim(NamedTuple):
     kind: Kind = Kind.DERIVED
 
 
-Recompute = "Callable[[Prices], Claim]"
-
-
 class Prices:
     """Rates and expected costs from one book, in USD: what claims are made of."""
 
