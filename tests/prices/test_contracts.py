@@ -12,7 +12,7 @@ from farthing.errors import BadConfig
 from farthing.money import PUSD_PER_USD
 from farthing.prices.book import shipped_book
 from farthing.prices.commitments import drawdown
-from farthing.prices.contract_terms import parse_terms, read_terms
+from farthing.prices.contract_reading import parse_terms, read_terms
 from farthing.prices.contracts import day_credits, price_under
 from farthing.prices.engine import price_served
 

@@ -14,7 +14,7 @@ from farthing.call import Call, Served, Usage
 from farthing.ledger.interface import Posting, Query, Stored
 from farthing.ledger.memory import MemoryLedger
 from farthing.prices.book import shipped_book
-from farthing.prices.contract_terms import parse_terms
+from farthing.prices.contract_reading import parse_terms
 from farthing.prices.contracts import counted_list_pusd, day_credits, price_under
 from farthing.prices.engine import price_served
 from farthing.reports.contract import under_contract

@@ -68,7 +68,7 @@ def contract_in_force(config: Path | None) -> ContractTerms | None:
     path = settings(config).config.prices.contract
     if path is None:
         return None
-    from farthing.prices.contract_terms import read_terms
+    from farthing.prices.contract_reading import read_terms
 
     return read_terms(path)
 

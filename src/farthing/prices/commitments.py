@@ -44,7 +44,7 @@ def drawdown(commitment: Commitment, spend: Iterable[tuple[date, Fraction]]) -> 
     Every period of a commitment with its state after *spend*.
 
     Args:
-        commitment: Its terms; read by :func:`farthing.prices.contract_terms.read_terms`, so both dates are there.
+        commitment: Its terms; read by :func:`farthing.prices.contract_reading.read_terms`, so both dates are there.
         spend: UTC days with picodollars spent, at list or under the contract as the commitment says; days outside the
             commitment are left out.
 
