@@ -16,18 +16,11 @@ from farthing.errors import BadInput
 from farthing.money import parse_usd
 from farthing.prices.book import shipped_book
 from farthing.whatif.commitment_demand import demand_of, read_demand
+from farthing.whatif.commitment_draws import WEEK_H, Demand, Offer, break_even, quantiles
 from farthing.whatif.commitment_json import break_even_json, demand_json, verdict_json
 from farthing.whatif.commitment_pack import Evidence, pack
 from farthing.whatif.commitment_units import GSU, UNITS, unit_named
-from farthing.whatif.commitments import (
-    WEEK_H,
-    Demand,
-    Offer,
-    break_even,
-    discount_of,
-    judge,
-    quantiles,
-)
+from farthing.whatif.commitments import discount_of, judge
 from farthing.whatif.drift import DAY_H, drift_of
 
 BOOK = shipped_book()

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from farthing.ledger.interface import Ledger, Query
     from farthing.prices.book import PriceBook
     from farthing.whatif.commitment_demand import Collected
+    from farthing.whatif.commitment_draws import Demand
     from farthing.whatif.commitment_pack import Evidence
     from farthing.whatif.commitment_units import Draw
-    from farthing.whatif.commitments import Demand, Verdict
+    from farthing.whatif.commitments import Verdict
 
 UnitName = Annotated[str, typer.Option("--unit", metavar="NAME", help="spend, gsu, bedrock-input, priority-input, ...")]
 Discount = Annotated[str | None, typer.Option("--discount", metavar="PERCENT", help="What was offered, off on-demand.")]
@@ -63,8 +64,9 @@ def commit(  # noqa: PLR0917  flags are many
     from farthing.cli.ledger_file import ledger_path, open_ledger
     from farthing.ledger.interface import Query
     from farthing.whatif.commitment_demand import demand_of
+    from farthing.whatif.commitment_draws import Offer
     from farthing.whatif.commitment_units import unit_named
-    from farthing.whatif.commitments import Offer, judge
+    from farthing.whatif.commitments import judge
     from farthing.whatif.impact import model_named
 
     if discount is not None and price is not None:

@@ -11,8 +11,9 @@ from farthing.cli import output
 from farthing.reports import charts
 from farthing.reports.sums import compact
 from farthing.units import Kind
+from farthing.whatif.commitment_draws import WEEK_H, Offer, quantiles
 from farthing.whatif.commitment_units import unit_text
-from farthing.whatif.commitments import WEEK_H, Offer, break_even_units, quantiles
+from farthing.whatif.commitments import break_even_units
 from farthing.whatif.drift import DAY_H
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from farthing.whatif.commitment_demand import Collected
+    from farthing.whatif.commitment_draws import Demand, Size
     from farthing.whatif.commitment_units import Draw
-    from farthing.whatif.commitments import Demand, Size, Verdict
+    from farthing.whatif.commitments import Verdict
 
 _LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from farthing.ledger.interface import Ledger, Query, Stored
     from farthing.whatif.playbook.decide import Files
     from farthing.whatif.playbook.journal import Entry
-    from farthing.whatif.playbook.plan import Plan
+    from farthing.whatif.playbook.planned import Plan
 
 PASSES = 4
 """The calls are gone through about so often: to find, to try, to replay in sequence once or twice."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from farthing.whatif.playbook.advice import Finding
     from farthing.whatif.playbook.days import Monthly
     from farthing.whatif.playbook.journal import Entry
-    from farthing.whatif.playbook.plan import Plan, PlanStep
+    from farthing.whatif.playbook.planned import Plan, PlanStep
     from farthing.whatif.playbook.realised import Realised
 
 NOT_ACTED_ON = "recorded; farthing serve does not act on it yet"

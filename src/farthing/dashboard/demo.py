@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from farthing.call import Call
     from farthing.ledger.interface import Ledger
     from farthing.whatif.playbook.decide import Files
-    from farthing.whatif.playbook.plan import Plan
+    from farthing.whatif.playbook.planned import Plan
 
 LEDGER_NAME, PLAN_NAME = "ledger.duckdb", "playbook.plan.json"
 BUDGET_USD = "110"

@@ -14,8 +14,8 @@ from farthing import money
 from farthing.errors import BadInput, InexactMoney
 from farthing.money import nearest
 from farthing.prices.engine import price_served
+from farthing.whatif.commitment_draws import Demand
 from farthing.whatif.commitment_units import drawn
-from farthing.whatif.commitments import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

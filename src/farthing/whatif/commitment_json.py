@@ -6,14 +6,16 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from farthing import money
-from farthing.whatif.commitments import Offer, break_even_units, quantiles
+from farthing.whatif.commitment_draws import Offer, quantiles
+from farthing.whatif.commitments import break_even_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from farthing.whatif.commitment_demand import Collected
+    from farthing.whatif.commitment_draws import Demand, Size
     from farthing.whatif.commitment_units import Draw
-    from farthing.whatif.commitments import Demand, Size, Verdict
+    from farthing.whatif.commitments import Verdict
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 

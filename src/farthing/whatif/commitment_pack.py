@@ -21,7 +21,7 @@ from farthing import money
 from farthing.prices.engine import price_served
 from farthing.reports.sums import percent, safe_cell
 from farthing.units import TOKEN_UNITS
-from farthing.whatif.commitments import WEEK_H, quantiles
+from farthing.whatif.commitment_draws import WEEK_H, quantiles
 from farthing.whatif.drift import drift_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from farthing.call import Call
     from farthing.prices.bill import Bill
     from farthing.prices.book import PriceBook
-    from farthing.whatif.commitments import Demand, Verdict
+    from farthing.whatif.commitment_draws import Demand
+    from farthing.whatif.commitments import Verdict
 
 WEEKS = 13
 _LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)

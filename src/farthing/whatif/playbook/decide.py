@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from farthing.whatif.playbook.journal import Entry
-    from farthing.whatif.playbook.plan import Plan
+    from farthing.whatif.playbook.planned import Plan
 
 OLD = timedelta(days=14)
 """After this long a plan is said to be old: calls have changed since."""

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.money import display
 from farthing.units import Kind, weakest
+from farthing.whatif.commitment_draws import Offer
 from farthing.whatif.commitment_units import SPEND, UNITS
-from farthing.whatif.commitments import Offer, judge
+from farthing.whatif.commitments import judge
 from farthing.whatif.playbook.advice import Guide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from farthing.whatif.commitments import Demand
+    from farthing.whatif.commitment_draws import Demand
     from farthing.whatif.playbook.advice import Finding
-    from farthing.whatif.playbook.plan import Plan, PlanStep
+    from farthing.whatif.playbook.planned import Plan, PlanStep
     from farthing.whatif.playbook.profile import Profile
 
 ASKED_DISCOUNT = Fraction(1, 10)

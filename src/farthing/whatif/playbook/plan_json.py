@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from farthing.whatif.playbook.days import Monthly
     from farthing.whatif.playbook.guides import GuideRow
     from farthing.whatif.playbook.journal import Entry
-    from farthing.whatif.playbook.plan import Dropped, Plan, PlanStep
+    from farthing.whatif.playbook.planned import Dropped, Plan, PlanStep
     from farthing.whatif.playbook.realised import Realised
 
 

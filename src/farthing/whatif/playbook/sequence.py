@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from farthing.ledger.interface import Stored
 from farthing.prices.engine import price_served
 from farthing.units import Kind, weakest
-from farthing.whatif.commitments import Demand
+from farthing.whatif.commitment_draws import Demand
 from farthing.whatif.playbook.trial import is_about
 from farthing.whatif.replay.amounts import amount, without_volume
 from farthing.whatif.replay.choice import Choice

@@ -21,7 +21,7 @@ from farthing.whatif.playbook.policy import StepTable, step_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from farthing.whatif.playbook.plan import Plan, PlanStep
+    from farthing.whatif.playbook.planned import Plan, PlanStep
 
 
 FORM = 1
