@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from farthing import testing
-from farthing.sandbox.replies import Scripted
+from farthing.sandbox.answering import Scripted
 
 WANTED = os.environ.get("FARTHING_CLAUDE_CODE", "")
 PATH = os.environ.get("PATH", "/usr/bin:/bin")

@@ -11,9 +11,10 @@ from farthing.limits.demand import ITERATIONS_MAX, demand_of, read_body
 from farthing.limits.worst import worst_case
 from farthing.prices.book import shipped_book
 from farthing.prices.card import Unpriced
+from farthing.sandbox.answering import Echo, Replies, Scripted
 from farthing.sandbox.clock import VirtualClock
 from farthing.sandbox.messages import Begun, begin
-from farthing.sandbox.replies import Advice, Compaction, Echo, Refusal, Replies, Reply, Scripted, ServerPass
+from farthing.sandbox.replies import Advice, Compaction, Refusal, Reply, ServerPass
 from farthing.sandbox.world import World
 
 T0 = datetime(2026, 11, 20, 9, tzinfo=UTC)

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from farthing.sandbox.answering import Scripted
 from farthing.sandbox.clock import VirtualClock
 from farthing.sandbox.messages import Refused, begin
-from farthing.sandbox.replies import Refusal, Reply, Scripted
+from farthing.sandbox.replies import Refusal, Reply
 from farthing.sandbox.world import World
 
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)

@@ -12,20 +12,11 @@ from hypothesis import strategies as st
 from farthing.call import PassKind, Served, Usage
 from farthing.prices.book import shipped_book
 from farthing.prices.engine import price_served
+from farthing.sandbox.answering import Echo, Replies, Scripted
 from farthing.sandbox.clock import VirtualClock
 from farthing.sandbox.faults import Fault
 from farthing.sandbox.messages import Begun, Refused, begin, count_tokens
-from farthing.sandbox.replies import (
-    Advice,
-    Compaction,
-    Echo,
-    Refusal,
-    Replies,
-    Reply,
-    Scripted,
-    ServerPass,
-    ToolUse,
-)
+from farthing.sandbox.replies import Advice, Compaction, Refusal, Reply, ServerPass, ToolUse
 from farthing.sandbox.world import World
 from farthing.units import Kind
 from farthing.usage.interface import Known

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from farthing.sandbox.accounts import Caller
-from farthing.sandbox.replies import Ask, Case, Echo, Recorded, Replies, Reply, Scripted, ToolUse, last_user_text
+from farthing.sandbox.answering import Echo, Recorded, Replies, Scripted, last_user_text
+from farthing.sandbox.replies import Ask, Case, Reply, ToolUse
 
 T0 = datetime(2026, 11, 20, tzinfo=UTC)
 TOOLS = [{"name": "first"}, {"name": "second"}]

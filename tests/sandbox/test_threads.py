@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farthing.sandbox.answering import Scripted
 from farthing.sandbox.clock import VirtualClock
 from farthing.sandbox.messages import Refused, begin, count_tokens
-from farthing.sandbox.replies import Reply, Scripted
+from farthing.sandbox.replies import Reply
 from farthing.sandbox.world import World
 
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)

@@ -14,9 +14,9 @@ from farthing.call import Call, PromptBlock, Request
 from farthing.errors import BadInput
 from farthing.prompts.blocks import read_prompt
 from farthing.prompts.shape import mapping, text
+from farthing.sandbox.answering import Replies
 from farthing.sandbox.clock import VirtualClock
 from farthing.sandbox.messages import Refused, begin
-from farthing.sandbox.replies import Replies
 from farthing.sandbox.tokenizer import SandboxCounter
 from farthing.sandbox.world import World
 from farthing.tokens.models import Unknowable, traits_of

@@ -8,23 +8,19 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from farthing.call import Call, Served, call_identity
-from farthing.prompts.blocks import read_prompt
 from farthing.sandbox import passes
 from farthing.sandbox.bills import bill_of
 from farthing.sandbox.books import Entry
-from farthing.sandbox.cache import Write
 from farthing.sandbox.credit import is_eligible
 from farthing.sandbox.diagnostics import Fingerprint
 from farthing.sandbox.problems import ApiError
 from farthing.sandbox.stream import Event, Progress, play
-from farthing.sandbox.tokenizer import SandboxCounter
-from farthing.tokens.models import Unknowable, traits_of
+from farthing.sandbox.turn import loop_writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from farthing.prices.schema import Model
     from farthing.sandbox.accounts import Caller
     from farthing.sandbox.credit import Claim
     from farthing.sandbox.faults import Fault
@@ -301,25 +297,9 @@ class Begun:
         if not turn.writes_after:
             return
         with contextlib.suppress(ApiError):  # a file may have been deleted meanwhile: nobody can send it back
-            writes = self._loop_writes(attempt)
+            counter = self._world.counter(self._taken.caller, attempt.model, self._taken.at)
+            writes = loop_writes(attempt, turn, counter)
             self._world.cache.became_readable(attempt.lookup._replace(writes=writes), now)
-
-    def _loop_writes(self, attempt: Attempt) -> tuple[Write, ...]:
-        counter = counter_of(self._world, self._taken.caller, attempt.model, self._taken.at)
-        geo, segments, writes = self._served_as.inference_geo, self._turn.segments, []
-        for count in self._turn.writes_after:
-            said = {"role": "assistant", "content": [segment.block for segment in segments[:count]]}
-            body = {**attempt.body, "messages": [*attempt.body["messages"], said]}
-            prompt = read_prompt(body, counter, model=attempt.model.id, inference_geo=geo, breakpoints=False)
-            writes.append(Write(prompt.blocks[-1].prefix_hash, "5m", prompt.tokens))
-        return tuple(writes)
-
-
-def counter_of(world: World, caller: Caller, model: Model, at: datetime) -> SandboxCounter:
-    """What counts a prompt of that caller for a model; a file that the caller has not is a 404."""
-    traits = traits_of(model.id)
-    assert not isinstance(traits, Unknowable), "a model of the book"
-    return SandboxCounter(traits, at.date(), lambda file_id: world.files.find(caller, file_id).tokens)
 
 
 def _ms(start: datetime, end: datetime) -> int:

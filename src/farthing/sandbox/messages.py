@@ -15,7 +15,7 @@ import msgspec
 from farthing.prompts.blocks import read_prompt
 from farthing.prompts.breakpoints import BadBreakpoint
 from farthing.sandbox import spend
-from farthing.sandbox.begun import Begun, Headers, Taken, counter_of
+from farthing.sandbox.begun import Begun, Headers, Taken
 from farthing.sandbox.cache import Scope
 from farthing.sandbox.claude_code import dims_of
 from farthing.sandbox.credit import credited
@@ -94,7 +94,7 @@ def count_tokens(world: World, caller: Caller, headers: Mapping[str, str], body:
             if terms.body.get("thread") is not None:
                 raise unsupported("count_tokens")
             world.limits.admit_count(world.accounts.organizations[caller.organization_id], at)
-            counter = counter_of(world, caller, terms.model, at)
+            counter = world.counter(caller, terms.model, at)
             read, edits = edited(terms.body, lambda body: _count(body, counter, terms.model))
             tokens = _count(read, counter, terms.model)
             before = _count(terms.body, counter, terms.model) if edits else tokens
@@ -181,7 +181,7 @@ def _generated(world: World, taken: Taken, attempt: Attempt, ask: Ask, fallbacks
 
 
 def _attempt(world: World, caller: Caller, terms: Terms, at: datetime) -> Attempt:
-    model, counter = terms.model, counter_of(world, caller, terms.model, at)
+    model, counter = terms.model, world.counter(caller, terms.model, at)
     body, edits = edited(terms.body, lambda body: _count(body, counter, model))
     terms = terms._replace(body=body)
     try:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from farthing.errors import BadInput
+from farthing.sandbox.answering import Echo, Recorded, Scripted
 from farthing.sandbox.batches import Batches
 from farthing.sandbox.clock import VirtualClock
-from farthing.sandbox.replies import Echo, Recorded, Scripted, checked
+from farthing.sandbox.replies import checked
 from farthing.sandbox.reports import Lateness, View
 from farthing.sandbox.world import World
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from farthing.call import Usage
+from farthing.prompts.blocks import read_prompt
 from farthing.sandbox import content
+from farthing.sandbox.cache import Write
 from farthing.sandbox.content import Segment
 from farthing.sandbox.passes import FALLBACK, MESSAGE, Declined, Pass, checked
 from farthing.sandbox.tokenizer import mark
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from farthing.prompts.blocks import Prompt
     from farthing.sandbox.cache import Lookup
     from farthing.sandbox.replies import Refusal, Reply, ServerPass
+    from farthing.sandbox.tokenizer import SandboxCounter
     from farthing.sandbox.validate import Terms
 
 _TOOL_COUNTS = {
@@ -242,3 +245,15 @@ def _next_prompt(turn: Turn, attempt: Attempt, done: Usage, result_tokens: int) 
     turn.writes_after.append(len(turn.segments))
     cached = done.prompt_tokens - done.input_tokens
     return Usage(cache_read_tokens=cached, cache_write_5m_tokens=prompt - cached)
+
+
+def loop_writes(attempt: Attempt, turn: Turn, counter: SandboxCounter) -> tuple[Write, ...]:
+    """What the automatic breakpoints on results of server tools write, for whoever sends the content back."""
+    writes = []
+    for count in turn.writes_after:
+        said = {"role": "assistant", "content": [segment.block for segment in turn.segments[:count]]}
+        body = {**attempt.body, "messages": [*attempt.body["messages"], said]}
+        geo = attempt.terms.inference_geo
+        prompt = read_prompt(body, counter, model=attempt.model.id, inference_geo=geo, breakpoints=False)
+        writes.append(Write(prompt.blocks[-1].prefix_hash, "5m", prompt.tokens))
+    return tuple(writes)

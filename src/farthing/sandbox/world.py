@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from farthing.prices.book import shipped_book
 from farthing.sandbox.accounts import Accounts, Caller, Key, Organization, Workspace, key_hint, secret_digest
+from farthing.sandbox.answering import Echo, Replies
 from farthing.sandbox.books import Books
 from farthing.sandbox.cache import PromptCache
 from farthing.sandbox.clock import Clock, RealClock
@@ -16,11 +17,15 @@ from farthing.sandbox.diagnostics import Diagnostics
 from farthing.sandbox.faults import Faults
 from farthing.sandbox.files import Files
 from farthing.sandbox.limits import RateLimiter
-from farthing.sandbox.replies import Echo, Replies
 from farthing.sandbox.threads import Threads
+from farthing.sandbox.tokenizer import SandboxCounter
+from farthing.tokens.models import Unknowable, traits_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from farthing.prices.book import PriceBook
+    from farthing.prices.schema import Model
 
 DEMO_KEY = "sk-ant-api03-sandbox-0000000000000000000000000000000000000000"
 """A key that every world accepts unless told otherwise. It opens nothing but sandboxes."""
@@ -109,6 +114,12 @@ class World:
         with self.lock:
             count = self._counts[prefix] = self._counts.get(prefix, 0) + 1
         return f"{prefix}01{hashlib.blake2b(f'{self.seed}:{prefix}:{count}'.encode(), digest_size=11).hexdigest()}"
+
+    def counter(self, caller: Caller, model: Model, at: datetime) -> SandboxCounter:
+        """What counts a prompt of that caller for a model of the book; a file that the caller has not is a 404."""
+        traits = traits_of(model.id)
+        assert not isinstance(traits, Unknowable), "a model of the book"
+        return SandboxCounter(traits, at.date(), lambda file_id: self.files.find(caller, file_id).tokens)
 
     def _uuid(self, what: str) -> str:
         text = hashlib.blake2b(f"{self.seed}:{what}".encode(), digest_size=16).hexdigest()

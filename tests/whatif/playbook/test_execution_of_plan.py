@@ -14,9 +14,9 @@ from msgspec.structs import asdict as struct_asdict
 from farthing.demo.executed import executed
 from farthing.demo.fleet import fleet
 from farthing.prices.book import shipped_book
+from farthing.sandbox.answering import Replies
 from farthing.sandbox.clock import VirtualClock
 from farthing.sandbox.messages import begin
-from farthing.sandbox.replies import Replies
 from farthing.sandbox.world import World
 from farthing.units import Kind
 from farthing.whatif.levers.find import find_all
