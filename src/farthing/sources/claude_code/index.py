@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from farthing.errors import LedgerFault
-from farthing.sources.claude_code.buckets import QUARTER_US, Bucket, bucketed
-from farthing.sources.claude_code.shown import FileState, Shown, calls_of, calls_owned, joined
+from farthing.sources.claude_code.buckets import QUARTER_US, Bucket
+from farthing.sources.claude_code.entries import owned_of
+from farthing.sources.claude_code.shown import FileState, Shown, calls_owned, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from farthing.sources.claude_code.entries import Entry
     from farthing.sources.claude_code.sighting import Key, Origin, Sighting
 
 SCHEMA_VERSION = 1
@@ -47,39 +49,6 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_shown = msgspec.msgpack.Decoder(Shown).decode
 _decode_state = msgspec.msgpack.Decoder(FileState).decode
 _decode_buckets = msgspec.msgpack.Decoder(list[Bucket]).decode
-
-
-class Owned(msgspec.Struct, array_like=True):
-    """The calls that one file owns, summed: a row of ``buckets``."""
-
-    calls: int
-    unprovable: int
-    first_quarter: int
-    last_quarter: int
-    buckets: bytes
-
-
-class Entry(msgspec.Struct, array_like=True):
-    """
-    One file's reading, ready for the index.
-
-    Attributes:
-        state: How far it was read.
-        shown: What its new lines show, encoded.
-        message_ids: The messages in it, sorted.
-        owned: Its calls, if no other file shows any of them and nothing was read of it before.
-
-    """
-
-    state: FileState
-    shown: bytes
-    message_ids: list[str]
-    owned: Owned
-
-
-def entry(state: FileState, shown: Shown) -> Entry:
-    """Prepare a reading for the index: the costly part of it, done by whoever read the file."""
-    return Entry(state, _encode(shown), shown.message_ids, _owned(calls_of(shown), shown.origins))
 
 
 class Index:
@@ -127,7 +96,7 @@ class Index:
         Merge *entries* into the index, in one transaction.
 
         Args:
-            entries: Readings; see :func:`entry`.
+            entries: Readings; see :func:`farthing.sources.claude_code.entries.entry`.
             last: Whether the scan ends here: brings the buckets up to date.
 
         """
@@ -276,7 +245,7 @@ class Index:
     def _settle(self) -> None:
         """Compute the buckets of dirty files."""
         for (file,) in self._db.execute("SELECT file FROM dirty").fetchall():
-            owned = _owned(*self._calls_of(file))
+            owned = owned_of(*self._calls_of(file))
             self._db.execute(
                 "INSERT OR REPLACE INTO buckets VALUES (?, ?, ?, ?, ?, ?)", (file, *msgspec.structs.astuple(owned))
             )
@@ -295,17 +264,6 @@ class Index:
     def _shown(self, file: int) -> Shown | None:
         row = self._db.execute("SELECT shown FROM shown WHERE file = ?", (file,)).fetchone()
         return None if row is None else _decode_shown(row[0])
-
-
-def _owned(calls: Iterable[tuple[Key, Sighting]], origins: list[Origin]) -> Owned:
-    buckets = bucketed(calls, origins)
-    return Owned(
-        sum(bucket.calls for bucket in buckets),
-        sum(bucket.unprovable_calls for bucket in buckets),
-        min((bucket.quarter for bucket in buckets), default=0),
-        max((bucket.quarter for bucket in buckets), default=0),
-        _encode(buckets),
-    )
 
 
 def _quarters(since_us: int | None, until_us: int | None) -> tuple[int, int]:

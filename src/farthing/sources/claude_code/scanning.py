@@ -20,12 +20,14 @@ import msgspec
 
 from farthing.errors import ErrorRecord
 from farthing.sources.claude_code.discovery import Found, Root, files_under
-from farthing.sources.claude_code.index import Entry, Index, entry
+from farthing.sources.claude_code.entries import Entry, entry
 from farthing.sources.claude_code.shown import FileState
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from multiprocessing.context import BaseContext
+
+    from farthing.sources.claude_code.index import Index
 
 BYTES_PER_COMMIT = 4 << 20
 """
