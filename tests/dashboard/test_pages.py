@@ -12,7 +12,7 @@ import pytest
 from tests.dashboard.made import HOSTILE, OpenLedger, client_of, of_tenant, posted
 
 from farthing.call import Call, Served, Usage
-from farthing.dashboard.blocks import source_address
+from farthing.dashboard.cells import source_address
 from farthing.dashboard.nav import PAGES
 from farthing.dashboard.pages import calls as calls_page
 from farthing.ledger import open_ledger, outcome_spool

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.dashboard.blocks import Block, Cell, Column, Note, Table, dollars, signed, text, usd
+from farthing.dashboard.blocks import Block, Cell, Column, Note, Table
+from farthing.dashboard.cells import dollars, signed, text, usd
 from farthing.dashboard.visit import CALLS_READ_MAX
 
 if TYPE_CHECKING:

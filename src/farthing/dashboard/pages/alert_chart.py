@@ -10,7 +10,8 @@ import msgspec
 from farthing.alerts.owners import spent_by_hour
 from farthing.alerts.series import BY_NAME, NOTHING, history_start, hour_number, hour_start, read_hours, series_of
 from farthing.alerts.watch import watched
-from farthing.dashboard.blocks import Cell, Chart, Column, Table, dollars, usd
+from farthing.dashboard.blocks import Cell, Chart, Column, Table
+from farthing.dashboard.cells import dollars, usd
 from farthing.dashboard.charts import Frame, Track, both, tracked
 from farthing.dashboard.expected import usual_band, window_bands
 from farthing.errors import BadConfig

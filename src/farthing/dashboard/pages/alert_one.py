@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from farthing.alerts.messages import incident_json, plain
-from farthing.dashboard.blocks import Actions, Block, Cell, Column, Facts, Note, Page, Table, text, usd
+from farthing.dashboard.blocks import Actions, Block, Cell, Column, Facts, Note, Page, Table
+from farthing.dashboard.cells import text, usd
 from farthing.dashboard.incidents import buttons
 from farthing.dashboard.pages.alert_chart import incident_chart
 from farthing.units import Kind

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, cast
 from farthing.alerts.coming import coming
 from farthing.alerts.messages import plain
 from farthing.alerts.owners import standings
-from farthing.dashboard.blocks import Block, Cell, Column, Note, Page, Table, Tile, Tiles, Tone, dollars, text, usd
+from farthing.dashboard.blocks import Block, Cell, Column, Note, Page, Table, Tile, Tiles, Tone
+from farthing.dashboard.cells import dollars, text, usd
 from farthing.dashboard.incidents import buttons, number_of, opened, store_of
 from farthing.dashboard.pages.alert_one import incident_page, state_of, time_of
 from farthing.dashboard.pages.budgets import UNREADABLE

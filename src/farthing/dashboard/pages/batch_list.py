@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from farthing.dashboard.blocks import Block, Cell, Column, Note, Table, count, text, usd
+from farthing.dashboard.blocks import Block, Cell, Column, Note, Table
+from farthing.dashboard.cells import count, text, usd
 from farthing.dashboard.pages.outcome_cells import UNKNOWN, unsure
 from farthing.dashboard.row_prices import BATCH, STANDARD
 from farthing.dashboard.visit import CALLS_READ_MAX

@@ -6,21 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from farthing.dashboard.blocks import (
-    Block,
-    Cell,
-    Column,
-    Note,
-    Page,
-    Table,
-    Tile,
-    Tiles,
-    Tone,
-    count,
-    share_of,
-    text,
-    usd,
-)
+from farthing.dashboard.blocks import Block, Cell, Column, Note, Page, Table, Tile, Tiles, Tone
+from farthing.dashboard.cells import count, share_of, text, usd
 from farthing.dashboard.pages.batch_list import batch_list
 from farthing.dashboard.pages.shared import nothing, spend_over_time
 from farthing.dashboard.row_prices import BATCH, BY, STANDARD

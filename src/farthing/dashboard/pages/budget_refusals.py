@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Block, Cell, Column, Note, Table, count, text, usd
+from farthing.dashboard.blocks import Block, Cell, Column, Note, Table
+from farthing.dashboard.cells import count, text, usd
 from farthing.errors import LedgerFault
 from farthing.units import Kind
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Block, Cell, Column, Note, Table, count, text, usd
+from farthing.dashboard.blocks import Block, Cell, Column, Note, Table
+from farthing.dashboard.cells import count, text, usd
 from farthing.dashboard.visit import CALLS_READ_MAX
 from farthing.ledger.interface import Query
 from farthing.limits.windows import window_at

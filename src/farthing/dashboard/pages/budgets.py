@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.dashboard.blocks import Cell, Note, Page, Table, Tile, Tone, dollars, share_of, text, usd
+from farthing.dashboard.blocks import Cell, Note, Page, Table, Tile, Tone
+from farthing.dashboard.cells import dollars, share_of, text, usd
 from farthing.dashboard.pages import budget_refusals, budget_trial
 from farthing.errors import BadConfig
 from farthing.limits.windows import window_at

@@ -7,23 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from farthing.dashboard.blocks import (
-    Block,
-    Cell,
-    Chart,
-    Column,
-    Note,
-    Page,
-    Table,
-    Tile,
-    Tiles,
-    count,
-    dollars,
-    share_of,
-    text,
-    usd,
-)
+from farthing.dashboard.blocks import Block, Cell, Chart, Column, Note, Page, Table, Tile, Tiles
 from farthing.dashboard.caching import saved_by_caching
+from farthing.dashboard.cells import count, dollars, share_of, text, usd
 from farthing.dashboard.charts import Frame, Series, both, stacked
 from farthing.dashboard.pages.shared import label_of, nothing, only
 from farthing.dashboard.row_prices import BY

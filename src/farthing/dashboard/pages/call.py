@@ -5,19 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farthing.call import DIMENSIONS
-from farthing.dashboard.blocks import (
-    Cell,
-    Column,
-    Facts,
-    Note,
-    Page,
-    Table,
-    Tile,
-    Tiles,
-    Tone,
-    source_address,
-    text,
-)
+from farthing.dashboard.blocks import Cell, Column, Facts, Note, Page, Table, Tile, Tiles, Tone
+from farthing.dashboard.cells import source_address, text
 from farthing.dashboard.pages.call_as_if import as_if_blocks
 from farthing.dashboard.pages.call_decided import decided
 from farthing.money import exact_usd_text, usd_text

@@ -4,21 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import (
-    MINUS,
-    Block,
-    Cell,
-    Column,
-    Field,
-    Form,
-    Note,
-    Table,
-    Tone,
-    dollars,
-    share_of,
-    text,
-    usd,
-)
+from farthing.dashboard.blocks import Block, Cell, Column, Field, Form, Note, Table, Tone
+from farthing.dashboard.cells import MINUS, dollars, share_of, text, usd
 from farthing.money import display
 from farthing.reports.sums import percent
 from farthing.units import weakest

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from farthing.dashboard.blocks import (
-    Cell,
-    Column,
-    Note,
-    Page,
-    Refresh,
-    Table,
-    count,
-    text,
-    usd,
-)
+from farthing.dashboard.blocks import Cell, Column, Note, Page, Refresh, Table
+from farthing.dashboard.cells import count, text, usd
 from farthing.dashboard.pages.shared import nothing
 from farthing.errors import BadInput
 from farthing.ledger.asking import NOT_ROLLED_UP

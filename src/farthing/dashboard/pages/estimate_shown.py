@@ -5,22 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farthing import money
-from farthing.dashboard.blocks import (
-    Block,
-    Cell,
-    Chart,
-    Column,
-    Note,
-    Table,
-    Tile,
-    Tiles,
-    Tone,
-    change_of,
-    dollars,
-    share_of,
-    text,
-    usd,
-)
+from farthing.dashboard.blocks import Block, Cell, Chart, Column, Note, Table, Tile, Tiles, Tone
+from farthing.dashboard.cells import change_of, dollars, share_of, text, usd
 from farthing.dashboard.charts import Frame, Swing, both, tornado
 from farthing.units import Kind
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from farthing.dashboard.blocks import Block, Cell, Note, Page, Table, change_of, count, share_of, text
+from farthing.dashboard.blocks import Block, Cell, Note, Page, Table
+from farthing.dashboard.cells import change_of, count, share_of, text
 from farthing.dashboard.newest import newest
 from farthing.dashboard.pages.shared import cost, cost_per_call, moved_chart, nothing, only, spend_over_time
 from farthing.dashboard.visit import CALLS_READ_MAX

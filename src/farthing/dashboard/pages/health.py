@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Cell, Column, Facts, Page, Table, Tile, Tiles, count, text, usd
+from farthing.dashboard.blocks import Cell, Column, Facts, Page, Table, Tile, Tiles
+from farthing.dashboard.cells import count, text, usd
 from farthing.dashboard.pages import health_journals
 from farthing.errors import LedgerFault
 from farthing.ledger import outcome_spool

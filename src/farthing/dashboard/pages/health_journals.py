@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.dashboard.blocks import Cell, Column, Table, Tile, count, text
+from farthing.dashboard.blocks import Cell, Column, Table, Tile
+from farthing.dashboard.cells import count, text
 from farthing.errors import FarthingError
 from farthing.ledger import journal
 from farthing.units import Kind

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Block, Cell, Chart, Column, Note, Table, count, dollars, text
+from farthing.dashboard.blocks import Block, Cell, Chart, Column, Note, Table
+from farthing.dashboard.cells import count, dollars, text
 from farthing.dashboard.charts import COLORS, Frame, both
 from farthing.dashboard.scatter import Point, scatter, unbeaten
 from farthing.dashboard.visit import CALLS_READ_MAX

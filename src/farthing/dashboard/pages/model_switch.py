@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from farthing.dashboard.blocks import Block, Cell, Column, Field, Form, Note, Table, signed, text, usd
+from farthing.dashboard.blocks import Block, Cell, Column, Field, Form, Note, Table
+from farthing.dashboard.cells import signed, text, usd
 from farthing.dashboard.pages.outcome_cells import signed_percent
 from farthing.dashboard.row_prices import BY
 from farthing.dashboard.switching import Switched, of_rows, of_step

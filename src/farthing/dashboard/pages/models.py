@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Block, Cell, Note, Page, Table, count, share_of, text
+from farthing.dashboard.blocks import Block, Cell, Note, Page, Table
+from farthing.dashboard.cells import count, share_of, text
 from farthing.dashboard.joining import joined
 from farthing.dashboard.pages.model_quality import latency, success_and_cost
 from farthing.dashboard.pages.model_switch import switch_cost

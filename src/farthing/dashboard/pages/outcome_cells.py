@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import MINUS, Cell, usd
+from farthing.dashboard.blocks import Cell
+from farthing.dashboard.cells import MINUS, usd
 from farthing.reports.sums import percent, share_text
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Block, Cell, Column, Field, Form, Note, Page, Table, count, share_of, text, usd
+from farthing.dashboard.blocks import Block, Cell, Column, Field, Form, Note, Page, Table
+from farthing.dashboard.cells import count, share_of, text, usd
 from farthing.dashboard.joining import basis_of
 from farthing.dashboard.pages.outcome_cells import STATUS_TONES, UNKNOWN, call_link, mean, moment, share_cell, unsure
 from farthing.ledger.outcome import STATUSES

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Block, Cell, Column, Facts, Note, Page, Table, Tile, Tiles, text, usd
+from farthing.dashboard.blocks import Block, Cell, Column, Facts, Note, Page, Table, Tile, Tiles
+from farthing.dashboard.cells import text, usd
 from farthing.dashboard.joining import OUTCOMES_READ_MAX, basis_of, near
 from farthing.dashboard.pages.outcome_cells import STATUS_TONES, call_link, mean, moment, unsure
 from farthing.ledger.outcome_memory import cost_pusd

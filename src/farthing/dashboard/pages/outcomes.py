@@ -4,21 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import (
-    Block,
-    Cell,
-    Chart,
-    Note,
-    Page,
-    Table,
-    Tile,
-    Tiles,
-    count,
-    dollars,
-    share_of,
-    text,
-    usd,
-)
+from farthing.dashboard.blocks import Block, Cell, Chart, Note, Page, Table, Tile, Tiles
+from farthing.dashboard.cells import count, dollars, share_of, text, usd
 from farthing.dashboard.charts import Frame, Series, both, stacked
 from farthing.dashboard.joining import CALLS_JOINED_MAX, OUTCOMES_READ_MAX, around, joined
 from farthing.dashboard.pages import outcome_lists, outcome_one

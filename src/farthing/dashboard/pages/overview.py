@@ -8,24 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farthing.alerts.series import hour_number
-from farthing.dashboard.blocks import (
-    Block,
-    Cell,
-    Column,
-    Page,
-    Table,
-    Tile,
-    Tiles,
-    Tone,
-    change_of,
-    count,
-    dollars,
-    share_of,
-    signed,
-    text,
-    usd,
-)
+from farthing.dashboard.blocks import Block, Cell, Column, Page, Table, Tile, Tiles, Tone
 from farthing.dashboard.caching import saved_by_caching
+from farthing.dashboard.cells import change_of, count, dollars, share_of, signed, text, usd
 from farthing.dashboard.expected import HISTORY_DAYS, window_end
 from farthing.dashboard.pages import alerts, budgets, playbook
 from farthing.dashboard.pages.shared import bar_name, cost, moved_chart, name_of, nothing, only, spend_over_time

@@ -4,21 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from farthing.dashboard.blocks import (
-    Block,
-    Cell,
-    Column,
-    Note,
-    Page,
-    Refresh,
-    Table,
-    Tile,
-    Tiles,
-    dollars,
-    share_of,
-    text,
-    usd,
-)
+from farthing.dashboard.blocks import Block, Cell, Column, Note, Page, Refresh, Table, Tile, Tiles
+from farthing.dashboard.cells import dollars, share_of, text, usd
 from farthing.dashboard.pages import playbook_make, playbook_step
 from farthing.dashboard.pages.playbook_came import came_of_it
 from farthing.dashboard.pages.playbook_cells import buttons_of, decisions, range_cell, state_of

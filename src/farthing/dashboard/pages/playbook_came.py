@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Block, Cell, Column, Note, Table, Tone, count, share_of, text, usd
+from farthing.dashboard.blocks import Block, Cell, Column, Note, Table, Tone
+from farthing.dashboard.cells import count, share_of, text, usd
 from farthing.dashboard.pages.playbook_cells import range_cell, undo_button
 from farthing.dashboard.visit import CALLS_READ_MAX
 from farthing.ledger.interface import Query

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Button, Cell, Column, Table, dollars, text, usd
+from farthing.dashboard.blocks import Button, Cell, Column, Table
+from farthing.dashboard.cells import dollars, text, usd
 from farthing.units import weakest
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from farthing.dashboard.blocks import Cell, Column, Table, Tone, signed, text, usd
+from farthing.dashboard.blocks import Cell, Column, Table, Tone
+from farthing.dashboard.cells import signed, text, usd
 from farthing.money import parse_usd
 from farthing.units import Kind, weakest
 

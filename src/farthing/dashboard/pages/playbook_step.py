@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from farthing.dashboard.blocks import Actions, Block, Cell, Facts, Note, Page, Tile, Tiles, count, dollars, text, usd
+from farthing.dashboard.blocks import Actions, Block, Cell, Facts, Note, Page, Tile, Tiles
+from farthing.dashboard.cells import count, dollars, text, usd
 from farthing.dashboard.pages.playbook_came import facts_of
 from farthing.dashboard.pages.playbook_cells import buttons_of, decisions, range_cell, undo_button
 from farthing.money import parse_usd

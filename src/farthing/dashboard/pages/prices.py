@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING
 
-from farthing.dashboard.blocks import Cell, Column, Note, Page, Table, source_address, text
+from farthing.dashboard.blocks import Cell, Column, Note, Page, Table
+from farthing.dashboard.cells import source_address, text
 from farthing.dashboard.spans import DAYS_FROM, DAYS_TO
 from farthing.errors import BadInput
 from farthing.money import usd_per_mtok_text

@@ -7,21 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from farthing.dashboard.blocks import (
-    Block,
-    Cell,
-    Chart,
-    Column,
-    Note,
-    Page,
-    Table,
-    Tile,
-    Tiles,
-    count,
-    dollars,
-    text,
-    usd,
-)
+from farthing.dashboard.blocks import Block, Cell, Chart, Column, Note, Page, Table, Tile, Tiles
+from farthing.dashboard.cells import count, dollars, text, usd
 from farthing.dashboard.charts import Frame, Series, both, stacked
 from farthing.dashboard.pages.session_agents import agents
 from farthing.dashboard.pages.shared import UNPRICED, cost

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.dashboard.blocks import Cell, Column, Table, count, share_of, usd
+from farthing.dashboard.blocks import Cell, Column, Table
+from farthing.dashboard.cells import count, share_of, usd
 from farthing.units import weakest
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from farthing.dashboard.blocks import Cell, Note, Page, Table, count, share_of, text
+from farthing.dashboard.blocks import Cell, Note, Page, Table
+from farthing.dashboard.cells import count, share_of, text
 from farthing.dashboard.newest import newest
 from farthing.dashboard.pages import session
 from farthing.dashboard.pages.shared import cost, cost_per_call, nothing

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from farthing.alerts.series import hour_number
-from farthing.dashboard.blocks import Cell, Chart, Column, Note, Table, dollars, kinds, share_of, signed, text, usd
+from farthing.dashboard.blocks import Cell, Chart, Column, Note, Table
+from farthing.dashboard.cells import dollars, kinds, share_of, signed, text, usd
 from farthing.dashboard.charts import COLORS, Frame, Series, Step, both, stacked, waterfall
 from farthing.dashboard.expected import HISTORY_DAYS, day_bands
 from farthing.dashboard.pages.outcome_cells import unsure
