@@ -1,11 +1,11 @@
-"""The dashboard as a web application: who asks, what, and how the answer looks. Holds no rule about money."""
+"""The dashboard as a web application: what is asked, and how the answer looks. Holds no rule about money."""
 
 from __future__ import annotations
 
 import json
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -16,7 +16,6 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from farthing.dashboard import formats, security
-from farthing.dashboard.access import HERE
 from farthing.dashboard.asked import Asked, read_asked
 from farthing.dashboard.blocks import Note, Page
 from farthing.dashboard.guard import Guard
@@ -24,6 +23,7 @@ from farthing.dashboard.nav import CHOICES, PAGES, PageRoute, filters_of
 from farthing.dashboard.scope import Reader
 from farthing.dashboard.spans import PRESETS
 from farthing.dashboard.visit import Visit
+from farthing.dashboard.visitors import Visitors, set_cookie
 from farthing.errors import BadInput, FarthingError, LedgerFault
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from farthing.dashboard.books import Books
     from farthing.dashboard.visit import Desk
 
-_BODY_BYTES_MAX = 65_536
-"""Room for the longest address to go back to: its letters are written as %25xx."""
 _THEMES = ("light", "dark", "auto")
 _NOT_OURS = ("That form is not ours", "It came from elsewhere, or is too old. Open the page anew.")
 _FAULTS: tuple[tuple[type[FarthingError], tuple[str, int]], ...] = (
@@ -86,7 +84,7 @@ class _Served:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._sessions = security.Sessions()
+        self._visitors = Visitors(site.access)
         self._templates = Environment(
             loader=PackageLoader("farthing.dashboard"),
             autoescape=True,
@@ -99,7 +97,7 @@ class _Served:
         """The handler of a page."""
 
         async def handler(request: Request) -> Response:
-            user = self._user(request)
+            user = self._visitors.user(request)
             if user is None:
                 if request.query_params.get("format") in ("csv", "json"):
                     return PlainTextResponse("Sign in first.\n", 401)
@@ -113,8 +111,8 @@ class _Served:
         """The handler of a page's buttons: what is done shows on the page that it leads back to."""
 
         async def handler(request: Request) -> Response:
-            user = self._user(request)
-            fields = None if user is None else await self._form(request)
+            user = self._visitors.user(request)
+            fields = None if user is None else await self._visitors.form(request)
             if user is None or fields is None:
                 return self._said(request, user, *_NOT_OURS, 403)
             return await run_in_threadpool(self._done, request, route, user, fields)
@@ -192,7 +190,7 @@ class _Served:
             "groups": [(group, list(members)) for group, members in groupby(pages, key=lambda route: route.group)],
             "user": user,
             "theme": theme if theme in _THEMES else "auto",
-            "form_token": self._sessions.form_token(self._session(request)),
+            "form_token": self._visitors.form_token(request),
             "here": security.local_path(str(request.url.path) + _query(request)),
             "is_open": self._site.access.is_open,
         }
@@ -203,51 +201,8 @@ class _Served:
 
     def _html(self, request: Request, html: str, status: int = 200) -> Response:
         response = Response(html, status, media_type="text/html")
-        self._remember(request, response)
+        self._visitors.remember(request, response)
         return response
-
-    # -- who asks -----------------------------------------------------------------------------------------------------
-
-    def _user(self, request: Request) -> User | None:
-        access = self._site.access
-        if access.is_open:
-            return HERE
-        if access.proxy_header and request.client is not None and access.believes(request.client.host):
-            named = request.headers.getlist(access.proxy_header)
-            if len(named) == 1:
-                return access.by_name(named[0])
-        return self._sessions.user(request.cookies.get(security.COOKIE, ""))
-
-    def _session(self, request: Request) -> str:
-        """The id of the visitor's session, signed in or not; a new one for a stranger."""
-        brought = request.cookies.get(security.COOKIE, "")
-        if security.is_session_id(brought):
-            return brought
-        if not hasattr(request.state, "new_session"):
-            request.state.new_session = self._sessions.new_id()
-        fresh: str = request.state.new_session
-        return fresh
-
-    def _remember(self, request: Request, response: Response) -> None:
-        if hasattr(request.state, "new_session"):
-            _set_cookie(response, security.COOKIE, request.state.new_session)
-
-    async def _form(self, request: Request) -> dict[str, str] | None:
-        """The fields of a form that one of our own pages sent; None for anybody else's."""
-        host = request.headers.get("host", "")
-        if not security.is_from_here(request.headers.get("origin"), request.headers.get("sec-fetch-site"), host):
-            return None
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _BODY_BYTES_MAX:
-                return None
-        fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-        session = request.cookies.get(security.COOKIE, "")
-        is_ours = security.is_session_id(session) and self._sessions.is_form_token(
-            session, fields.get("form_token", "")
-        )
-        return fields if is_ours else None
 
     # -- forms --------------------------------------------------------------------------------------------------------
 
@@ -256,14 +211,14 @@ class _Served:
         back = security.local_path(request.query_params.get("next", "/"))
         wrong = ""
         if request.method == "POST":
-            fields = await self._form(request)
+            fields = await self._visitors.form(request)
             if fields is None:
                 return self._said(request, None, *_NOT_OURS, 403)
             back = security.local_path(fields.get("next", "/"))
             user = self._site.access.by_token(fields.get("token", "").strip())
             if user is not None:
                 response: Response = RedirectResponse(back, 303)
-                _set_cookie(response, security.COOKIE, self._sessions.sign_in(user))
+                self._visitors.sign_in(user, response)
                 return response
             wrong = "No user has that token."
         html = self._templates.get_template("sign_in.html").render(
@@ -273,30 +228,25 @@ class _Served:
 
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
-        if await self._form(request) is None:
+        if await self._visitors.form(request) is None:
             return self._said(request, None, *_NOT_OURS, 403)
-        self._sessions.sign_out(request.cookies.get(security.COOKIE, ""))
         response = RedirectResponse("/sign-in", 303)
-        response.delete_cookie(security.COOKIE)
+        self._visitors.sign_out(request, response)
         return response
 
     async def theme(self, request: Request) -> Response:
         """Light, dark, or as the machine has it; remembered in a cookie."""
-        fields = await self._form(request)
+        fields = await self._visitors.form(request)
         if fields is None or fields.get("theme") not in _THEMES:
             return self._said(request, None, *_NOT_OURS, 403)
         response = RedirectResponse(security.local_path(fields.get("next", "/")), 303)
-        _set_cookie(response, security.THEME_COOKIE, fields["theme"], 365 * 86_400)
+        set_cookie(response, security.THEME_COOKIE, fields["theme"], 365 * 86_400)
         return response
 
     async def lost(self, request: Request, _error: Exception) -> Response:
         """No such page."""
-        user = self._user(request)
+        user = self._visitors.user(request)
         return self._said(request, user, "There is no such page", "The menu has all there are.", 404)
-
-
-def _set_cookie(response: Response, name: str, value: str, age_s: int = security.SESSION_S) -> None:
-    response.set_cookie(name, value, max_age=age_s, path="/", httponly=True, samesite="strict")
 
 
 def _csv(text: str, route: PageRoute, status: int) -> Response:
