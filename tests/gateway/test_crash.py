@@ -176,6 +176,15 @@ def test_one_of_two_on_one_ledger_is_killed(nursery, box, tmp_path):
     reckon(tmp_path, box, since, answered, CLIENTS)
 
 
+def end_under_load(nursery, box, folder, how, after_s):
+    """How a gateway under load ended that got a signal after so long, and the calls that were answered."""
+    pid, base_url = nursery.start(folder, box.base_url)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load, base_url, box.key)
+        time.sleep(after_s)
+        return nursery.end(pid, how), loading.result()
+
+
 def test_killed_at_any_moment(nursery, box, tmp_path):
     """By the clock, so that calls into the system and the ledger's engine are hit as well."""
     dice = random.Random(3)
@@ -183,12 +192,8 @@ def test_killed_at_any_moment(nursery, box, tmp_path):
         folder = tmp_path / str(number)
         folder.mkdir()
         since = len(box.books)
-        pid, base_url = nursery.start(folder, box.base_url)
-        with ThreadPoolExecutor(1) as pool:
-            loading = pool.submit(load, base_url, box.key)
-            time.sleep(dice.uniform(0, 0.15))
-            assert nursery.end(pid, signal.SIGKILL) == -signal.SIGKILL
-            answered = loading.result()
+        ended, answered = end_under_load(nursery, box, folder, signal.SIGKILL, dice.uniform(0, 0.15))
+        assert ended == -signal.SIGKILL
         pid, _ = nursery.start(folder, box.base_url)
         assert nursery.end(pid) == 0
         reckon(folder, box, since, answered, CLIENTS)
@@ -201,12 +206,8 @@ def test_asked_to_end_at_any_moment(nursery, box, tmp_path):
         folder = tmp_path / str(number)
         folder.mkdir()
         since = len(box.books)
-        pid, base_url = nursery.start(folder, box.base_url)
-        with ThreadPoolExecutor(1) as pool:
-            loading = pool.submit(load, base_url, box.key)
-            time.sleep(dice.uniform(0, 0.1))
-            assert nursery.end(pid) == 0
-            answered = loading.result()
+        ended, answered = end_under_load(nursery, box, folder, signal.SIGTERM, dice.uniform(0, 0.1))
+        assert ended == 0
         assert reckon(folder, box, since, answered, 0) == 0
         assert "cannot write" not in (folder / "log").read_text()
 

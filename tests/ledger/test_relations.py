@@ -52,29 +52,33 @@ def calls(make):
     ]
 
 
-def test_each_dimension_alone_and_with_what_decides_a_rate(path, calls):
+@pytest.fixture
+def both(path, calls):
+    """The same calls in a file, and in memory, where nothing is summed ahead."""
     plain = MemoryLedger()
     plain.add(calls)
     with open_ledger(path) as ledger:
         ledger.add(calls)
-        for name in SUMMED:
-            for by in ((name,), (name, "kind"), tuple(dict.fromkeys((name, *RATES)))):
-                for bucket in (None, "hour", "day"):
-                    query = Query(by=by, bucket=bucket)
-                    assert ledger.report(query) == plain.report(query)
+        yield ledger, plain
 
 
-def test_filters_go_by_the_same_sums(path, calls):
-    plain = MemoryLedger()
-    plain.add(calls)
-    with open_ledger(path) as ledger:
-        ledger.add(calls)
-        for name in SUMMED:
-            for row in plain.report(Query(by=(name,))):
-                query = Query(by=("model",), bucket="day", where={name: (row.key[0] or "",)})
+def test_each_dimension_alone_and_with_what_decides_a_rate(both):
+    ledger, plain = both
+    for name in SUMMED:
+        for by in ((name,), (name, "kind"), tuple(dict.fromkeys((name, *RATES)))):
+            for bucket in (None, "hour", "day"):
+                query = Query(by=by, bucket=bucket)
                 assert ledger.report(query) == plain.report(query)
-                assert ledger.hours(query) == plain.hours(query)
-                assert ledger.dearest(query, ("feature", "model"), 2) == plain.dearest(query, ("feature", "model"), 2)
+
+
+def test_filters_go_by_the_same_sums(both):
+    ledger, plain = both
+    for name in SUMMED:
+        for row in plain.report(Query(by=(name,))):
+            query = Query(by=("model",), bucket="day", where={name: (row.key[0] or "",)})
+            assert ledger.report(query) == plain.report(query)
+            assert ledger.hours(query) == plain.hours(query)
+            assert ledger.dearest(query, ("feature", "model"), 2) == plain.dearest(query, ("feature", "model"), 2)
 
 
 def test_a_ledger_from_before_gets_them(path, calls):
