@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket
 import threading
 from typing import TYPE_CHECKING
 
-from farthing.errors import BadConfig, BadInput
+from farthing.errors import BadConfig
 from farthing.gateway.app import App, Options
 from farthing.gateway.decide import Policy
 from farthing.gateway.metrics import Metrics
@@ -16,8 +15,10 @@ from farthing.gateway.rules import read_rules
 from farthing.gateway.running import Running, fingerprint_secret
 from farthing.gateway.saying import never_failing
 from farthing.gateway.serving import Serving, new_event_loop
+from farthing.serving.address import listen
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 _NEW_OBJECTS_MAX = 10_000
 """So many more containers than before make the collector look for rings among the youngest."""
 _STARTUP_S = 30.0
-_BACKLOG = 2048
 
 
 class GatewayServer:
@@ -98,7 +98,7 @@ class GatewayServer:
             log=log,
         )
         self.journals = running.folder
-        self.listener = self._socket = _bind(host, port) if listener is None else listener
+        self.listener = self._socket = listen(host, port) if listener is None else listener
         self._running = running
         self._log = log
         self._serving = Serving(
@@ -179,24 +179,3 @@ def _token(file: Path | None) -> bytes | None:
     if not token:
         raise BadConfig(f"read {file}, which is empty", "a file that holds the token for /metrics")
     return token
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """Listen. The protocol is named so that asyncio sends small packets at once (see the sandbox's server)."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    except OSError as error:
-        raise _unavailable(host, port, error) from error
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-        bound.listen(_BACKLOG)
-    except OSError as error:
-        bound.close()
-        raise _unavailable(host, port, error) from error
-    return bound
-
-
-def _unavailable(host: str, port: int, error: OSError) -> BadInput:
-    return BadInput(f"tried to listen on {host} port {port}: {error.strerror}", "an address that is free")
