@@ -1,5 +1,6 @@
 """Memory stays flat over many calls; ``FARTHING_DEEP=1`` makes it 20,000 calls and 50 streams at once."""
 
+import gc
 import itertools
 import json
 import os
@@ -7,6 +8,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import anthropic
+import pytest
+
+from farthing.gateway.asking import Asking
+from farthing.gateway.exchange import Exchange
+from farthing.gateway.holding import Holding
+from farthing.gateway.reading import Reading
+from farthing.gateway.wire import ResponseReader
 from farthing.ledger import open_ledger
 from farthing.ledger.interface import Query
 
@@ -28,6 +37,34 @@ def memory_mb(pid, until_mb=0.0):
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
         found += [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")]
     return min(found)
+
+
+def test_nothing_of_a_call_waits_for_the_collector(box, gateway):
+    """What a call held, up to 40 MB of request, goes with its last byte, not when rings are looked for."""
+    kinds = (Asking, Exchange, Holding, Reading, ResponseReader)
+
+    def left():
+        return [type(one).__name__ for one in gc.get_objects() if isinstance(one, kinds)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        with anthropic.Anthropic(base_url=gateway.base_url, api_key=box.key, max_retries=0) as client:
+            ask = {"model": "claude-sonnet-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello."}]}
+            for _ in range(5):
+                client.messages.create(**ask)
+                client.models.list()
+                with client.messages.stream(**ask) as stream:
+                    stream.get_final_message()
+            with pytest.raises(anthropic.NotFoundError):
+                client.messages.create(**{**ask, "model": "claude-none"})
+        for _ in range(1_000):  # the last one goes a moment after its answer
+            if not left():
+                break
+            time.sleep(0.01)
+        assert left() == []
+    finally:
+        gc.enable()
 
 
 def test_memory_stays_flat(raw_upstream, nursery, wire, tmp_path):

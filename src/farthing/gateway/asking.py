@@ -7,7 +7,7 @@ What was held of the request goes out at once, and the rest of a longer one as t
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from farthing.gateway.client import ClientGone
 from farthing.gateway.failures import Broken, UpstreamFault
@@ -15,8 +15,6 @@ from farthing.gateway.headers import first, for_upstream
 from farthing.gateway.wire import LAST_CHUNK, chunk, request_head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from farthing.gateway.client import Client
     from farthing.gateway.connection import Connection
     from farthing.gateway.desk import Came
@@ -25,6 +23,18 @@ if TYPE_CHECKING:
 
 _JOINED_BYTES_MAX = 64 * 2**10
 """Up to here head and body go out in one write; a longer body is not copied for that."""
+
+
+class Steps(Protocol):
+    """Hears how far a request is."""
+
+    def sent(self) -> None:
+        """What was held of it is sent; the upstream works now."""
+        ...
+
+    def all_came(self) -> None:
+        """The rest of it has come, too."""
+        ...
 
 
 class Asking:
@@ -36,8 +46,6 @@ class Asking:
         client: Whose request it is, for what is not held of it.
         came: The request as it came.
         metered: Whether the answer's body has to be read.
-        sent: Called when what was held is sent; the upstream works now.
-        whole: Called when the rest has come, too.
 
     Attributes:
         connection: What carries it; None before that, and after :meth:`give_back`.
@@ -45,32 +53,22 @@ class Asking:
 
     """
 
-    def __init__(
-        self,
-        pool: Pool,
-        client: Client,
-        came: Came,
-        *,
-        metered: bool,
-        sent: Callable[[], None],
-        whole: Callable[[], None],
-    ) -> None:
+    def __init__(self, pool: Pool, client: Client, came: Came, *, metered: bool) -> None:
         self.connection: Connection | None = None
         self.waited_s = 0.0
         self._pool = pool
         self._client = client
         self._came = came
         self._metered = metered
-        self._sent = sent
-        self._whole = whole
         self._chunked = first(came.headers, b"transfer-encoding") is not None
 
-    async def answer(self, held: bytes) -> ResponseReader:
+    async def answer(self, held: bytes, steps: Steps) -> ResponseReader:
         """
         Send it, and wait for the head of the answer.
 
         Args:
             held: What is there of its body.
+            steps: Who wants to know how far it is; not kept, for it is often who keeps us.
 
         Raises:
             UpstreamFault: There is none. ClientGone: the client left before anything was sent.
@@ -81,7 +79,7 @@ class Asking:
         has_gone_out = connection is not None
         if connection is not None:
             try:
-                return await self._ask(connection, held)
+                return await self._ask(connection, held, steps)
             except Broken as fault:
                 if fault.answered or self._client.gone or not self._client.body_complete:
                     raise
@@ -93,7 +91,7 @@ class Asking:
             fault.sent = has_gone_out  # over the one that was dead, or died of it: who knows
             raise
         self.waited_s = time.perf_counter() - waited_s
-        return await self._ask(connection, held)
+        return await self._ask(connection, held, steps)
 
     def give_back(self) -> None:
         """Let the connection go, to be used again if it can be."""
@@ -106,16 +104,16 @@ class Asking:
         if self.connection is not None:
             self.connection.abort()
 
-    async def _ask(self, connection: Connection, held: bytes) -> ResponseReader:
+    async def _ask(self, connection: Connection, held: bytes, steps: Steps) -> ResponseReader:
         if self._client.gone:
             self._pool.give_back(connection)
             raise ClientGone
         self.connection = connection
         response = connection.begin(to_head=self._came.method == "HEAD")
         self._send(connection, held)
-        self._sent()
+        steps.sent()
         if not self._client.body_complete:
-            await self._send_rest(connection, response)
+            await self._send_rest(connection, response, steps)
         return await connection.head()
 
     def _send(self, connection: Connection, held: bytes) -> None:
@@ -130,7 +128,7 @@ class Asking:
             for piece in (head, body, end):
                 connection.write(piece)
 
-    async def _send_rest(self, connection: Connection, response: ResponseReader) -> None:
+    async def _send_rest(self, connection: Connection, response: ResponseReader, steps: Steps) -> None:
         """Pass the body on as it comes, until the upstream has heard enough to answer."""
         while not self._client.body_complete and not response.status and not connection.closed:
             piece = await self._client.body()
@@ -140,4 +138,4 @@ class Asking:
         if self._client.body_complete:
             if self._chunked:
                 connection.write(LAST_CHUNK)
-            self._whole()
+            steps.all_came()

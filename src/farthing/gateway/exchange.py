@@ -79,7 +79,7 @@ class Exchange:
             desk.limiter, desk.books.recorder, came.entry, forward.route, makes_batch=self._makes_batch
         )
         metered = forward.route is not Route.OTHER
-        self._asking = Asking(desk.pool, client, came, metered=metered, sent=self._sent, whole=self._watch)
+        self._asking = Asking(desk.pool, client, came, metered=metered)
 
     async def run(self) -> None:
         """
@@ -122,7 +122,7 @@ class Exchange:
         self._held = held
         self._desk.held.bytes += len(held)
         if client.body_complete:
-            self._watch()
+            self.all_came()
         if self._route is Route.MESSAGES:
             if client.body_complete:
                 self._asked = read_request(held)
@@ -154,7 +154,7 @@ class Exchange:
         if attempt.entry:
             recorder.begin(attempt.entry, attempt.sent_at, attempt.model, self._holding.reserved)
         try:
-            response = await asking.answer(self._held)
+            response = await asking.answer(self._held, self)
         except (UpstreamFault, ClientGone) as fault:
             sent = fault.sent if isinstance(fault, UpstreamFault) else asking.connection is not None
             asking.give_back()
@@ -197,7 +197,7 @@ class Exchange:
             begun_s=time.monotonic(),
         )
 
-    def _sent(self) -> None:
+    def sent(self) -> None:
         """Now that it is sent and the upstream works: what the request asked for, once."""
         self.overhead_s = time.perf_counter() - self._begun_s - self._asking.waited_s
         if self._request is None and self._route is Route.MESSAGES and self._client.body_complete:
@@ -284,7 +284,8 @@ class Exchange:
 
     # -- a client that leaves -------------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
+    def all_came(self) -> None:
+        """The request is whole, so that what the client says from now on is that it leaves."""
         self._client.watch(self._client_left)
 
     def _client_left(self) -> None:

@@ -87,6 +87,8 @@ class ResponseReader:
             if not self.complete:
                 raise Broken("the upstream's answer is no HTTP", answered=True) from None
             self.keep_alive = False
+        if self.complete:
+            del self._parser  # it knows us: together we would wait for the collector
         if not self.status and self._head_bytes > HEAD_BYTES_MAX:
             raise Broken("the upstream's answer has a head without end", answered=True)
 
